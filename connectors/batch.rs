@@ -1,0 +1,296 @@
+//! The unit that crosses every wall on the way in: one buffer, a table of spans into it, and headers held once.
+//!
+//! A source reads bytes into the buffer (or moves the buffer that it read into), pushes a span for each record, and
+//! hands the batch on. Nothing is allocated for a record; the encoder copies each value once, into the bytes that
+//! are compressed.
+//!
+//! Invariant: every span lies inside its buffer.
+
+use std::ops::Range;
+
+use crate::header::{self, HeadersRef};
+use crate::{Buffer, Headers};
+
+/// Largest buffer of a batch, bytes. Sources cut at about 1 MiB; this bounds a single huge record.
+pub const DATA_MAX: usize = 256 << 20;
+
+/// Where its source will read on once the hub has the batch; stored in the batch, so that both are one append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// What is positioned, unique within the source: for a file, its identity.
+    pub key: Vec<u8>,
+    /// Where to read on, in the source's own encoding; `None` forgets the key.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Records of one stream, in order.
+#[derive(Debug, Default)]
+pub struct Batch {
+    data: Buffer,
+    header_data: Vec<u8>,
+    spans: Vec<Span>,
+    extras: Vec<Extra>,
+    headers: Headers,
+    timestamp_ms: i64,
+    stream: u64,
+    position: Option<Position>,
+}
+
+/// A value, and where its rarer parts are: `extra` is an index into `extras` plus one, or 0 for none.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    length: u32,
+    extra: u32,
+}
+
+/// What most records do not have.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extra {
+    key: Option<(u32, u32)>,
+    null_value: bool,
+    headers_start: u32,
+    headers_length: u32,
+    headers_count: u32,
+    timestamp_ms: Option<i64>,
+}
+
+/// One record, borrowed from its batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Record<'a> {
+    /// The key, if there is one.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is Kafka's tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// How many headers it has in all.
+    pub header_count: u32,
+    /// Its headers.
+    pub headers: HeadersRef<'a>,
+}
+
+impl Batch {
+    /// A batch over `data`, with no records yet. All its records have `headers` and, unless set, `timestamp_ms`.
+    ///
+    /// `stream` names what the records come from (see [`stream_of`]): records of one stream stay in order.
+    #[must_use]
+    pub fn new(data: Buffer, headers: Headers, timestamp_ms: i64, stream: u64) -> Self {
+        Self { data, headers, timestamp_ms, stream, ..Self::default() }
+    }
+
+    /// Appends a record whose value is `range` of the buffer. A range outside the buffer is cut to it.
+    #[inline]
+    pub fn push(&mut self, range: Range<usize>) {
+        let end = range.end.min(self.data.len());
+        let start = range.start.min(end);
+        self.spans.push(Span { start: narrow(start), length: narrow(end - start), extra: 0 });
+    }
+
+    /// Copies `value` to the end of the buffer and appends it as a record.
+    pub fn push_copy(&mut self, value: &[u8]) {
+        let start = self.data.len();
+        self.data.extend_from_slice(value);
+        self.push(start..self.data.len());
+    }
+
+    /// Gives the last record a header of its own.
+    pub fn set_header(&mut self, name: &str, value: &[u8]) {
+        let start = narrow(self.header_data.len());
+        header::push(name, Some(value), &mut self.header_data);
+        let end = narrow(self.header_data.len());
+        if let Some(extra) = self.last_extra() {
+            if extra.headers_count == 0 {
+                extra.headers_start = start;
+            }
+            extra.headers_length = end - extra.headers_start;
+            extra.headers_count += 1;
+        }
+    }
+
+    /// Gives the last record a key, copied.
+    pub fn set_key(&mut self, key: &[u8]) {
+        let start = narrow(self.data.len());
+        self.data.extend_from_slice(key);
+        let length = narrow(key.len());
+        if let Some(extra) = self.last_extra() {
+            extra.key = Some((start, length));
+        }
+    }
+
+    /// Gives the last record a time of its own.
+    pub fn set_timestamp_ms(&mut self, timestamp_ms: i64) {
+        if let Some(extra) = self.last_extra() {
+            extra.timestamp_ms = Some(timestamp_ms);
+        }
+    }
+
+    /// Makes the last record a tombstone.
+    pub fn set_null_value(&mut self) {
+        if let Some(extra) = self.last_extra() {
+            extra.null_value = true;
+        }
+    }
+
+    /// Says where the source reads on once the hub has this batch.
+    pub fn set_position(&mut self, position: Position) {
+        self.position = Some(position);
+    }
+
+    /// The buffer, for a source that writes values straight into it.
+    pub fn data_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.data
+    }
+
+    /// The buffer.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The position that travels with the batch.
+    #[must_use]
+    pub const fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    /// Headers common to all its records.
+    #[must_use]
+    pub const fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// What its records come from.
+    #[must_use]
+    pub const fn stream(&self) -> u64 {
+        self.stream
+    }
+
+    /// When it was read, milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn timestamp_ms(&self) -> i64 {
+        self.timestamp_ms
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether it has no record (it may still have a position).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Whether any record has a key, so that a partitioner must look at each.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.extras.iter().any(|extra| extra.key.is_some())
+    }
+
+    /// Bytes that it holds in memory, for the budget.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.data.len() + self.header_data.len() + self.spans.len() * size_of::<Span>()
+    }
+
+    /// Bytes of all values.
+    #[must_use]
+    pub fn value_bytes(&self) -> u64 {
+        self.spans.iter().map(|span| u64::from(span.length)).sum()
+    }
+
+    /// The records, in order, borrowed.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        self.spans.iter().map(|span| self.view(*span))
+    }
+
+    #[inline]
+    fn view(&self, span: Span) -> Record<'_> {
+        let mut record = Record {
+            key: None,
+            value: Some(slice(&self.data, span.start, span.length)),
+            timestamp_ms: self.timestamp_ms,
+            header_count: self.headers.count(),
+            headers: HeadersRef { common: self.headers.bytes(), own: &[] },
+        };
+        if span.extra != 0
+            && let Some(extra) = self.extras.get(span.extra as usize - 1)
+        {
+            record.key = extra.key.map(|(start, length)| slice(&self.data, start, length));
+            record.value = record.value.filter(|_| !extra.null_value);
+            record.timestamp_ms = extra.timestamp_ms.unwrap_or(self.timestamp_ms);
+            record.header_count += extra.headers_count;
+            record.headers.own =
+                slice(&self.header_data, extra.headers_start, extra.headers_length);
+        }
+        record
+    }
+
+    fn last_extra(&mut self) -> Option<&mut Extra> {
+        let span = self.spans.last_mut()?;
+        if span.extra == 0 {
+            self.extras.push(Extra::default());
+            span.extra = narrow(self.extras.len());
+        }
+        self.extras.get_mut(span.extra as usize - 1)
+    }
+}
+
+/// The number of a stream: a hash of what names it (a file's path, a peer's address, a host).
+#[must_use]
+pub fn stream_of(name: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(name)
+}
+
+#[inline]
+fn slice(data: &[u8], start: u32, length: u32) -> &[u8] {
+    data.get(start as usize..start as usize + length as usize).unwrap_or_default()
+}
+
+/// Invariant: buffers stay below [`DATA_MAX`], so the number fits; a longer one would be cut, not wrapped.
+#[inline]
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_borrowed_with_common_and_own_headers() {
+        let headers = Headers::new().with("host", b"web-1");
+        let mut batch = Batch::new(Buffer::from(b"one\ntwo\n".to_vec()), headers, 5, 1);
+        batch.push(0..3);
+        batch.push(4..7);
+        batch.set_header("severity", b"err");
+        batch.set_header("facility", b"kern");
+        batch.set_key(b"k");
+        batch.set_timestamp_ms(9);
+        batch.push_copy(b"three");
+        batch.set_null_value();
+        let seen: Vec<_> = batch.iter().collect();
+        assert_eq!(seen[0].value, Some(&b"one"[..]));
+        assert_eq!((seen[0].header_count, seen[0].timestamp_ms, seen[0].key), (1, 5, None));
+        assert_eq!(seen[1].value, Some(&b"two"[..]));
+        assert_eq!((seen[1].header_count, seen[1].timestamp_ms), (3, 9));
+        assert_eq!(seen[1].key, Some(&b"k"[..]));
+        assert_eq!(seen[1].headers.get("severity"), Some(&b"err"[..]));
+        assert_eq!(seen[1].headers.get("facility"), Some(&b"kern"[..]));
+        assert_eq!(seen[1].headers.get("host"), Some(&b"web-1"[..]));
+        assert_eq!(seen[2].value, None);
+        assert!(batch.has_keys());
+    }
+
+    #[test]
+    fn a_span_outside_the_buffer_is_cut_to_it() {
+        let mut batch = Batch::new(Buffer::from(b"abc".to_vec()), Headers::new(), 0, 0);
+        batch.push(1..99);
+        batch.push(50..99);
+        let values: Vec<_> = batch.iter().map(|record| record.value.unwrap().to_vec()).collect();
+        assert_eq!(values, [b"bc".to_vec(), b"".to_vec()]);
+    }
+}

@@ -1,0 +1,5 @@
+//! Elasticsearch and OpenSearch, through `_bulk`.
+
+mod sink;
+
+pub use sink::{ElasticsearchSink, SinkConfig, probe};

@@ -1,0 +1,1 @@
+//! Bytes → messages, shared by the sources that read streams.

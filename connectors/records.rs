@@ -1,0 +1,354 @@
+//! The unit that crosses every wall on the way out: stored batches as the hub gave them, and a selection of them.
+//!
+//! A [`StoredBatch`] holds the records section of one Kafka record batch, decompressed, as one buffer; records are
+//! parsed as they are walked and borrow from it. [`Records`] is what a sink gets: spans of some batches, in order.
+//!
+//! One record of the section (all numbers are varints):
+//!
+//! | field            | note                                  |
+//! |------------------|---------------------------------------|
+//! | length           | bytes after this field                |
+//! | attributes       | one byte, unused                      |
+//! | timestamp delta  | to the batch's base timestamp, ms     |
+//! | offset delta     | to the batch's base offset            |
+//! | key              | length and bytes, -1 for null         |
+//! | value            | length and bytes, -1 for null         |
+//! | header count     | then each header, see [`crate::header`] |
+//!
+//! Source: Kafka documentation, "Record Format".
+
+use std::sync::Arc;
+
+use crate::batch::Record;
+use crate::header::HeadersRef;
+use crate::{Buffer, varint};
+
+/// The topic that records come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Unique for ever and everywhere: tells this topic from another of the same name, and this hub from others.
+    pub id: String,
+}
+
+/// One batch of the hub, decompressed.
+#[derive(Debug)]
+pub struct StoredBatch {
+    /// Where it comes from.
+    pub topic: Arc<Topic>,
+    /// Its partition.
+    pub partition: i32,
+    /// The leader epoch under which it was appended: with the offset it names a record for ever.
+    pub epoch: i32,
+    /// Offset of its first record.
+    pub base_offset: i64,
+    /// Offset after its last record.
+    pub next_offset: i64,
+    /// The time that deltas add to, ms.
+    pub base_timestamp_ms: i64,
+    /// Set when the hub's clock counts for all records (`LogAppendTime`), ms.
+    pub append_timestamp_ms: Option<i64>,
+    /// Number of records.
+    pub count: u32,
+    /// The records section.
+    pub data: Buffer,
+}
+
+/// One record with its place in the hub.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredRecord<'a> {
+    /// The record.
+    pub record: Record<'a>,
+    /// Its offset.
+    pub offset: i64,
+    /// The batch that it is in: topic, partition, epoch.
+    pub batch: &'a StoredBatch,
+}
+
+impl StoredRecord<'_> {
+    /// What names this record for ever: topic id, partition, epoch, offset. At most 80 bytes of ASCII.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let StoredBatch { topic, partition, epoch, .. } = self.batch;
+        format!("{}-{partition}-{epoch}-{}", topic.id, self.offset)
+    }
+}
+
+impl StoredBatch {
+    /// Whether the section is `count` whole records and nothing else.
+    #[must_use]
+    pub fn is_framed(&self) -> bool {
+        let mut rest = self.data.as_slice();
+        for _ in 0..self.count {
+            if !matches!(varint::take_bytes(&mut rest), Some(Some(_))) {
+                return false;
+            }
+        }
+        rest.is_empty()
+    }
+
+    /// Its records, in order.
+    pub fn iter(&self) -> Walk<'_> {
+        Walk { batch: self, rest: self.data.as_slice(), left: self.count as usize }
+    }
+}
+
+/// Walks the records of one batch.
+#[derive(Debug, Clone)]
+pub struct Walk<'a> {
+    batch: &'a StoredBatch,
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = StoredRecord<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<StoredRecord<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let body = varint::take_bytes(&mut self.rest)??;
+        Some(parse(self.batch, body).unwrap_or_else(|| unparsed(self.batch, body)))
+    }
+}
+
+#[inline]
+fn parse<'a>(batch: &'a StoredBatch, body: &'a [u8]) -> Option<StoredRecord<'a>> {
+    let mut rest = body.get(1..)?;
+    let timestamp_delta = varint::take(&mut rest)?;
+    let offset_delta = varint::take(&mut rest)?;
+    let key = varint::take_bytes(&mut rest)?;
+    let value = varint::take_bytes(&mut rest)?;
+    let header_count = u32::try_from(varint::take(&mut rest)?).ok()?;
+    let own_time = batch.base_timestamp_ms.checked_add(timestamp_delta)?;
+    let record = Record {
+        key,
+        value,
+        timestamp_ms: batch.append_timestamp_ms.unwrap_or(own_time),
+        header_count,
+        headers: HeadersRef { common: &[], own: rest },
+    };
+    Some(StoredRecord { record, offset: batch.base_offset.checked_add(offset_delta)?, batch })
+}
+
+/// A record whose inside is damaged although its batch's sum is right: its bytes are the value, nothing is lost.
+fn unparsed<'a>(batch: &'a StoredBatch, body: &'a [u8]) -> StoredRecord<'a> {
+    let timestamp_ms = batch.append_timestamp_ms.unwrap_or(batch.base_timestamp_ms);
+    let record = Record { value: Some(body), timestamp_ms, ..Record::default() };
+    StoredRecord { record, offset: batch.base_offset, batch }
+}
+
+/// Appends one record to a records section; `deltas` are those of time (ms) and offset to the batch's base.
+///
+/// `extra` is one more encoded header (or empty), for what travels with the last record of a batch.
+#[inline]
+pub fn push_record(record: &Record<'_>, deltas: (i64, i64), extra: &[u8], out: &mut Vec<u8>) {
+    let (time, offset) = deltas;
+    let header_count = i64::from(record.header_count) + i64::from(!extra.is_empty());
+    let key_length = record.key.map_or(-1, |key| varint::length(key.len()));
+    let value_length = record.value.map_or(-1, |value| varint::length(value.len()));
+    let HeadersRef { common, own } = record.headers;
+    let size = 1
+        + varint::size(time)
+        + varint::size(offset)
+        + varint::size(key_length)
+        + record.key.map_or(0, <[u8]>::len)
+        + varint::size(value_length)
+        + record.value.map_or(0, <[u8]>::len)
+        + varint::size(header_count)
+        + common.len()
+        + own.len()
+        + extra.len();
+    out.reserve(size + 10);
+    varint::push(varint::length(size), out);
+    out.push(0);
+    varint::push(time, out);
+    varint::push(offset, out);
+    varint::push_bytes(record.key, out);
+    varint::push_bytes(record.value, out);
+    varint::push(header_count, out);
+    out.extend_from_slice(common);
+    if !own.is_empty() {
+        out.extend_from_slice(own);
+    }
+    if !extra.is_empty() {
+        out.extend_from_slice(extra);
+    }
+}
+
+/// A part of one batch: `count` records from the `first` on (by index).
+#[derive(Debug, Clone)]
+struct Slice {
+    batch: Arc<StoredBatch>,
+    first: usize,
+    count: usize,
+}
+
+/// What a sink writes: records of one or several batches and partitions, in order within each partition.
+///
+/// Records are numbered from 0 in the order of [`Records::iter`]; a sink's answer names them by that number.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    slices: Vec<Slice>,
+    count: usize,
+}
+
+impl Records {
+    /// Adds a whole batch.
+    pub fn push(&mut self, batch: Arc<StoredBatch>) {
+        let count = batch.count as usize;
+        self.push_part(batch, 0, count);
+    }
+
+    /// Adds `count` records of `batch`, from the `first` on.
+    pub fn push_part(&mut self, batch: Arc<StoredBatch>, first: usize, count: usize) {
+        if count > 0 {
+            self.count += count;
+            self.slices.push(Slice { batch, first, count });
+        }
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes of the batches that it spans, decompressed; an upper bound for its own.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.slices.iter().map(|slice| slice.batch.data.len()).sum()
+    }
+
+    /// The records, in order.
+    pub fn iter(&self) -> impl Iterator<Item = StoredRecord<'_>> {
+        self.slices.iter().flat_map(|slice| slice.batch.iter().skip(slice.first).take(slice.count))
+    }
+
+    /// Only the records with these numbers, which must rise.
+    #[must_use]
+    pub fn select(&self, numbers: &[usize]) -> Self {
+        let mut selected = Self::default();
+        let (mut wanted, mut base) = (numbers.iter().copied().peekable(), 0);
+        for slice in &self.slices {
+            while let Some(number) = wanted.next_if(|number| *number < base + slice.count) {
+                let first = slice.first + number.saturating_sub(base);
+                match selected.slices.last_mut() {
+                    Some(last)
+                        if Arc::ptr_eq(&last.batch, &slice.batch)
+                            && last.first + last.count == first =>
+                    {
+                        last.count += 1;
+                        selected.count += 1;
+                    }
+                    _ => selected.push_part(Arc::clone(&slice.batch), first, 1),
+                }
+            }
+            base += slice.count;
+        }
+        selected
+    }
+
+    /// Two halves, for a far side that found the whole too large. The second is empty for a single record.
+    #[must_use]
+    pub fn halves(&self) -> (Self, Self) {
+        let middle = self.count.div_ceil(2);
+        let first: Vec<usize> = (0..middle).collect();
+        let second: Vec<usize> = (middle..self.count).collect();
+        (self.select(&first), self.select(&second))
+    }
+}
+
+/// Stored batches without a hub, for the tests of sinks.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::Batch;
+
+    /// The records of `batch`, as if stored in partition 2 of topic `t` from offset 10 on, under epoch 1.
+    pub(crate) fn store(batch: &Batch) -> Arc<StoredBatch> {
+        let mut data = Vec::new();
+        for (index, record) in batch.iter().enumerate() {
+            let time = record.timestamp_ms - batch.timestamp_ms();
+            push_record(&record, (time, varint::length(index)), &[], &mut data);
+        }
+        Arc::new(StoredBatch {
+            topic: Arc::new(Topic { name: "t".into(), id: "hub.t".into() }),
+            partition: 2,
+            epoch: 1,
+            base_offset: 10,
+            next_offset: 10 + varint::length(batch.len()),
+            base_timestamp_ms: batch.timestamp_ms(),
+            append_timestamp_ms: None,
+            count: u32::try_from(batch.len()).unwrap(),
+            data: data.into(),
+        })
+    }
+
+    /// As [`store`]: values with the header `host: h` at 1000 ms.
+    pub(crate) fn stored(values: &[&[u8]]) -> Arc<StoredBatch> {
+        let headers = crate::Headers::new().with("host", b"h");
+        let mut batch = Batch::new(Buffer::default(), headers, 1000, 0);
+        for value in values {
+            batch.push_copy(value);
+        }
+        store(&batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::stored;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn values(records: &Records) -> Vec<Vec<u8>> {
+        records.iter().map(|stored| stored.record.value.unwrap().to_vec()).collect()
+    }
+
+    #[test]
+    fn a_record_knows_its_place_and_its_headers() {
+        let batch = stored(&[b"a", b"b"]);
+        assert!(batch.is_framed());
+        let second = batch.iter().nth(1).unwrap();
+        assert_eq!((second.offset, second.id()), (11, "hub.t-2-1-11".to_owned()));
+        assert_eq!(second.record.headers.get("host"), Some(&b"h"[..]));
+        assert_eq!(second.record.timestamp_ms, 1000);
+    }
+
+    #[test]
+    fn a_selection_keeps_order_over_batches() {
+        let mut records = Records::default();
+        records.push(stored(&[b"a", b"b", b"c"]));
+        records.push_part(stored(&[b"d", b"e", b"f"]), 1, 2);
+        assert_eq!(values(&records), [b"a", b"b", b"c", b"e", b"f"]);
+        assert_eq!(values(&records.select(&[0, 2, 3])), [b"a", b"c", b"e"]);
+        assert_eq!(values(&records.select(&[0, 2, 3]).select(&[1, 2])), [b"c", b"e"]);
+        let (first, second) = records.halves();
+        assert_eq!(
+            (values(&first).len(), values(&second)),
+            (3, vec![b"e".to_vec(), b"f".to_vec()])
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_walked_without_a_panic(data: Vec<u8>, count in 0u32..50) {
+            let good = stored(&[]);
+            let batch = StoredBatch {
+                topic: Arc::clone(&good.topic), partition: 0, epoch: 0, base_offset: 0, next_offset: 0,
+                base_timestamp_ms: 0, append_timestamp_ms: None, count, data: data.into(),
+            };
+            let seen = batch.iter().count();
+            prop_assert!(seen <= count as usize);
+            if batch.is_framed() { prop_assert_eq!(seen, count as usize); }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Every connector by its name in the configuration: the one key of `from:` and of `to:`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::source::SourceCheck;
+use crate::{Sink, Source, elasticsearch, file, http, stdio, syslog};
+
+/// The `from:` block of a source: its one key names the connector.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceConfig {
+    /// `from: { file: … }`
+    File(file::SourceConfig),
+    /// `from: { syslog: … }`
+    Syslog(syslog::SourceConfig),
+    /// `from: { http: … }`
+    Http(http::SourceConfig),
+    /// `from: { stdin: … }`
+    Stdin(stdio::SourceConfig),
+}
+
+/// The `to:` block of a sink: its one key names the connector.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SinkConfig {
+    /// `to: { elasticsearch: … }`
+    Elasticsearch(elasticsearch::SinkConfig),
+    /// `to: { file: … }`
+    File(file::SinkConfig),
+    /// `to: { http: … }`
+    Http(http::SinkConfig),
+    /// `to: { stdout: … }`
+    Stdout(stdio::SinkConfig),
+}
+
+/// A setting that is well-formed and cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{setting}` {problem}; {hint}")]
+pub struct BuildError {
+    /// The setting, as it stands inside the connector's block.
+    pub setting: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+/// What a connector may know of the program that it runs in.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Name of the source or sink.
+    pub name: String,
+    /// This machine's name, for the header `host`.
+    pub host: String,
+}
+
+impl SourceConfig {
+    /// Builds the source that this block describes. Opens nothing.
+    ///
+    /// # Errors
+    /// [`BuildError`] when a setting is well-formed but cannot work.
+    pub fn build(&self, around: &Surroundings) -> Result<Box<dyn Source>, BuildError> {
+        Ok(match self {
+            Self::File(config) => Box::new(file::FileSource::new(config.clone(), around)?),
+            Self::Syslog(config) => Box::new(syslog::SyslogSource::new(config.clone(), around)?),
+            Self::Http(config) => Box::new(http::HttpSource::new(config.clone(), around)?),
+            Self::Stdin(config) => Box::new(stdio::StdinSource::new(config.clone(), around)?),
+        })
+    }
+
+    /// The name of the connector.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::Syslog(_) => "syslog",
+            Self::Http(_) => "http",
+            Self::Stdin(_) => "stdin",
+        }
+    }
+
+    fn check(&self) -> &dyn SourceCheck {
+        match self {
+            Self::File(config) => config,
+            Self::Syslog(config) => config,
+            Self::Http(config) => config,
+            Self::Stdin(config) => config,
+        }
+    }
+
+    /// Whether the source would read `path`.
+    #[must_use]
+    pub fn reads(&self, path: &Path) -> bool {
+        self.check().reads(path)
+    }
+
+    /// Addresses that it listens on, as `tcp://host:port`, `udp://host:port` or `unix:PATH`.
+    #[must_use]
+    pub fn listens(&self) -> Vec<String> {
+        self.check().listens()
+    }
+}
+
+impl SinkConfig {
+    /// Builds the sink that this block describes. Opens nothing.
+    ///
+    /// # Errors
+    /// [`BuildError`] when a setting is well-formed but cannot work.
+    pub fn build(&self, around: &Surroundings) -> Result<Box<dyn Sink>, BuildError> {
+        Ok(match self {
+            Self::Elasticsearch(config) => {
+                Box::new(elasticsearch::ElasticsearchSink::new(config.clone(), around)?)
+            }
+            Self::File(config) => Box::new(file::FileSink::new(config.clone(), around)?),
+            Self::Http(config) => Box::new(http::HttpSink::new(config.clone(), around)?),
+            Self::Stdout(config) => Box::new(stdio::StdoutSink::new(config.clone(), around)?),
+        })
+    }
+
+    /// The name of the connector.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Elasticsearch(_) => "elasticsearch",
+            Self::File(_) => "file",
+            Self::Http(_) => "http",
+            Self::Stdout(_) => "stdout",
+        }
+    }
+
+    /// For a file sink: an example of a path that it writes for `topic`, and the whole template (two sinks must not
+    /// share it).
+    #[must_use]
+    pub fn writes(&self, topic: &str) -> Option<(PathBuf, String)> {
+        match self {
+            Self::File(config) => Some((config.example_path(topic), config.path.clone())),
+            Self::Elasticsearch(_) | Self::Http(_) | Self::Stdout(_) => None,
+        }
+    }
+
+    /// Whether several deliveries of one group may write side by side.
+    #[must_use]
+    pub fn allows_concurrency(&self) -> bool {
+        match self {
+            Self::File(config) => config.path.contains("{partition}"),
+            Self::Elasticsearch(_) | Self::Http(_) => true,
+            Self::Stdout(_) => false,
+        }
+    }
+
+    /// Tries the far end once, for `check --connect`: what was found, or why not.
+    ///
+    /// # Errors
+    /// A sentence for a person.
+    pub async fn probe(&self) -> Result<String, String> {
+        match self {
+            Self::Elasticsearch(config) => elasticsearch::probe(config).await,
+            Self::File(config) => file::probe(config),
+            Self::Http(config) => http::probe(config).await,
+            Self::Stdout(_) => Ok("the terminal".to_owned()),
+        }
+    }
+}

