@@ -1,1 +1,6 @@
-//! stub
+//! Anabranch: collects logs and events, keeps them once in a durable hub, and lets any number of systems read them
+//! at their own pace.
+
+pub mod hub;
+
+pub use anabranch_connectors as connectors;

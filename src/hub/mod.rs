@@ -1,0 +1,270 @@
+//! The hub: where batches are kept once and read by many. Two of them stand behind the same small traits: the
+//! embedded log in this process, and an Apache Kafka cluster.
+
+mod part;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anabranch_connectors::StoredBatch;
+use async_trait::async_trait;
+use regex::Regex;
+use thiserror::Error;
+
+pub use part::Part;
+
+/// Suffix of the topic that keeps a sink's dead letters.
+pub const DEAD_LETTERS: &str = ".dlq";
+
+/// A hub: topics with partitions, appended to and read by consumer groups.
+#[async_trait]
+pub trait Hub: Send + Sync {
+    /// The way in.
+    fn appender(&self) -> Arc<dyn Appender>;
+
+    /// A new member of a consumer group.
+    ///
+    /// # Errors
+    /// [`HubError`] when the group's state cannot be read.
+    async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError>;
+
+    /// The latest position of each key of a source: key and value.
+    ///
+    /// # Errors
+    /// [`HubError`] when they cannot be read; a source must not start without them.
+    async fn positions(&self, source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError>;
+
+    /// Makes a topic.
+    ///
+    /// # Errors
+    /// [`HubError::Exists`], or why it could not be made.
+    async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), HubError>;
+
+    /// Deletes a topic and its records.
+    ///
+    /// # Errors
+    /// [`HubError::UnknownTopic`], or why it could not be deleted.
+    async fn delete_topic(&self, name: &str) -> Result<(), HubError>;
+
+    /// Every topic, by name. Internal ones begin with `__`.
+    ///
+    /// # Errors
+    /// [`HubError`] when the hub does not answer.
+    async fn topics(&self) -> Result<Vec<TopicInfo>, HubError>;
+
+    /// Every group with its committed offsets, by name.
+    ///
+    /// # Errors
+    /// [`HubError`] when the hub does not answer.
+    async fn groups(&self) -> Result<Vec<GroupInfo>, HubError>;
+
+    /// Sets a group's offsets; the group must have no members.
+    ///
+    /// # Errors
+    /// [`HubError`] when the group is in use or the offsets could not be stored.
+    async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError>;
+
+    /// The first offset of each partition of `topic` whose timestamp is at least `timestamp_ms`; the end when there
+    /// is none.
+    ///
+    /// # Errors
+    /// [`HubError::UnknownTopic`], or why it could not be looked up.
+    async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError>;
+
+    /// Makes everything durable and lets go of what is held. Nothing may be appended afterwards.
+    async fn close(&self);
+
+    /// For `/health`: one line on how the hub is.
+    ///
+    /// # Errors
+    /// What keeps it from storing.
+    fn state(&self) -> Result<String, String>;
+}
+
+/// Takes batches in. Called from the producer's worker threads.
+pub trait Appender: Send + Sync {
+    /// How many partitions `topic` has; it is made with the defaults when it does not exist. May block.
+    ///
+    /// # Errors
+    /// [`HubError`] when the topic can be neither found nor made.
+    fn partitions(&self, topic: &str) -> Result<u32, HubError>;
+
+    /// Appends the records of `parts` to one partition, in order, and settles each part when it is as durable as
+    /// configured. Appends of one caller to one partition keep their order. Blocks while too much is under way.
+    fn append(&self, topic: &str, partition: i32, parts: Vec<Part>);
+
+    /// Stores positions that come without records, and settles their parts.
+    fn store_positions(&self, parts: Vec<Part>);
+}
+
+/// What a new member of a group reads.
+#[derive(Debug, Clone)]
+pub struct ConsumerSpec {
+    /// The group: the name of the sink.
+    pub group: String,
+    /// Which topics.
+    pub topics: Vec<TopicSelector>,
+    /// Where partitions without a committed offset are read from.
+    pub start: StartAt,
+    /// This member's number and how many members this process has in the group.
+    pub member: (u32, u32),
+    /// Only these partitions, without the group's assignment (a client's `assign`).
+    pub assigned: Option<Vec<(String, i32)>>,
+}
+
+/// A topic by name, or all whose name matches.
+#[derive(Debug, Clone)]
+pub enum TopicSelector {
+    /// Just this one.
+    Name(String),
+    /// Every topic that matches, but for internal ones and dead letters.
+    Pattern(Regex),
+}
+
+impl TopicSelector {
+    /// From the configuration: a name, or a pattern when it begins with `^`.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with('^') {
+            return Regex::new(text).map(Self::Pattern).map_err(|error| error.to_string());
+        }
+        Ok(Self::Name(text.to_owned()))
+    }
+
+    /// Whether `topic` is meant.
+    #[must_use]
+    pub fn matches(&self, topic: &str) -> bool {
+        match self {
+            Self::Name(name) => name == topic,
+            Self::Pattern(pattern) => {
+                !topic.starts_with("__")
+                    && !topic.ends_with(DEAD_LETTERS)
+                    && pattern.is_match(topic)
+            }
+        }
+    }
+}
+
+/// Where a group starts when it has committed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartAt {
+    /// At the first record that is still kept.
+    Earliest,
+    /// At the end.
+    Latest,
+    /// At the first record of that time or later, ms since the Unix epoch.
+    Time(i64),
+}
+
+/// Reads as one member of a group. Owned by one delivery.
+#[async_trait]
+pub trait Consumer: Send {
+    /// What comes next, about `max_bytes` of it (at least one batch), waiting at most `wait`.
+    ///
+    /// Cancel safe: a dropped call has moved nothing.
+    ///
+    /// # Errors
+    /// [`HubError`]; the call may be repeated.
+    async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError>;
+
+    /// Stores the group's progress, with the sink's state as metadata, in one step.
+    ///
+    /// # Errors
+    /// [`HubError`]; nothing of it was stored, or it is not known.
+    async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError>;
+
+    /// For each partition that it reads, the committed offset and the end.
+    async fn lag(&mut self) -> Vec<Lag>;
+}
+
+/// The answer to a fetch.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// Set when reading starts anew at the committed offsets (at the start, after a rebalance): the metadata of the
+    /// latest commit. What was fetched before and not committed will come again.
+    pub resumed: Option<Option<String>>,
+    /// Batches, in order within each partition. The first may begin before the committed offset: `skip` records of
+    /// it belong to what is committed.
+    pub batches: Vec<FetchedBatch>,
+}
+
+/// One batch of an answer.
+#[derive(Debug, Clone)]
+pub struct FetchedBatch {
+    /// The batch.
+    pub batch: Arc<StoredBatch>,
+    /// Records at its beginning that the group has had already.
+    pub skip: usize,
+}
+
+/// A group's place in one partition: the next offset to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offset {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub offset: i64,
+    /// The leader epoch of the record before it; -1 when unknown.
+    pub epoch: i32,
+}
+
+/// How far a group is behind in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Records between the committed offset and the end.
+    pub records: u64,
+}
+
+/// A topic as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its name.
+    pub name: String,
+    /// Its partitions, by number.
+    pub partitions: Vec<PartitionInfo>,
+}
+
+/// A partition as it is now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PartitionInfo {
+    /// First offset that is kept.
+    pub start: i64,
+    /// Offset after the last record.
+    pub end: i64,
+    /// Bytes on disk; 0 when the hub does not tell.
+    pub bytes: u64,
+}
+
+/// A group and its committed offsets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupInfo {
+    /// Its name.
+    pub name: String,
+    /// What it has committed.
+    pub offsets: Vec<Offset>,
+}
+
+/// Why the hub could not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HubError {
+    /// It may work later.
+    #[error("{0}")]
+    NotNow(String),
+    /// No such topic.
+    #[error("topic \"{0}\" does not exist; `anabranch topics list` shows those that do")]
+    UnknownTopic(String),
+    /// The topic is there already.
+    #[error("topic \"{0}\" exists already")]
+    Exists(String),
+    /// Only a person can help.
+    #[error("{0}")]
+    Fatal(String),
+}

@@ -1,0 +1,130 @@
+//! What one append takes of a source's batch, and the promise that comes with it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anabranch_connectors::source::{NotStored, Stored};
+use anabranch_connectors::{Batch, Emission};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
+
+/// A batch, or what of it goes to one partition. Settled once; the source hears of it when all parts of its batch are.
+///
+/// A part that is dropped unsettled tells its source that the records are not stored.
+#[derive(Debug)]
+pub struct Part {
+    /// Name of the source; a position in the batch belongs to it.
+    pub source: Arc<str>,
+    /// The records.
+    pub batch: Batch,
+    /// When the source handed them on.
+    pub sent: Instant,
+    ticket: Option<Arc<Ticket>>,
+}
+
+/// Shared by the parts of one emission.
+#[derive(Debug)]
+struct Ticket {
+    open: AtomicUsize,
+    settle: Mutex<Option<oneshot::Sender<Result<Stored, NotStored>>>>,
+    first: Mutex<Option<Stored>>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Emission> for Part {
+    fn from(emission: Emission) -> Self {
+        let Emission { source, batch, settle, permit, sent } = emission;
+        let ticket = Ticket {
+            open: AtomicUsize::new(1),
+            settle: Mutex::new(Some(settle)),
+            first: Mutex::default(),
+            _permit: permit,
+        };
+        Self { source, batch, sent, ticket: Some(Arc::new(ticket)) }
+    }
+}
+
+impl Part {
+    /// Replaces this part by one for each of `batches`, which together hold its records.
+    #[must_use]
+    pub fn split(mut self, batches: Vec<Batch>) -> Vec<Self> {
+        let Some(ticket) = self.ticket.take() else { return Vec::new() };
+        let more = batches.len().saturating_sub(1);
+        ticket.open.fetch_add(more, Ordering::Relaxed);
+        let part = |batch| Self {
+            source: Arc::clone(&self.source),
+            batch,
+            sent: self.sent,
+            ticket: Some(Arc::clone(&ticket)),
+        };
+        batches.into_iter().map(part).collect()
+    }
+
+    /// Tells the source what became of the records, and gives their bytes back to the budget.
+    pub fn settle(mut self, outcome: Result<Stored, NotStored>) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.settle(outcome);
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.settle(Err(NotStored("the agent is stopping".to_owned())));
+        }
+    }
+}
+
+impl Ticket {
+    fn settle(&self, outcome: Result<Stored, NotStored>) {
+        let last = self.open.fetch_sub(1, Ordering::AcqRel) == 1;
+        let answer = match outcome {
+            Ok(stored) => {
+                let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+                let first = *first.get_or_insert(stored);
+                if !last {
+                    return;
+                }
+                Ok(first)
+            }
+            Err(error) => Err(error),
+        };
+        let settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(settle) = settle {
+            // A source that is gone no longer wants to know.
+            settle.send(answer).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anabranch_connectors::Emitter;
+
+    const HERE: Stored = Stored { partition: 1, offset: 5 };
+
+    #[tokio::test]
+    async fn a_split_part_is_stored_when_all_of_it_is() {
+        let (emitter, mut outlet) = Emitter::channel(1);
+        let mut receipt = emitter.send(Batch::default()).await.unwrap();
+        let part = Part::from(outlet.recv().await.unwrap());
+        let mut parts = part.split(vec![Batch::default(), Batch::default()]);
+        parts.remove(0).settle(Ok(HERE));
+        assert_eq!(receipt.poll(), None);
+        parts.remove(0).settle(Ok(Stored { partition: 2, offset: 9 }));
+        assert_eq!(receipt.poll(), Some(Ok(HERE)));
+    }
+
+    #[tokio::test]
+    async fn a_part_that_is_dropped_is_not_stored() {
+        let (emitter, mut outlet) = Emitter::channel(1);
+        let receipt = emitter.send(Batch::default()).await.unwrap();
+        let part = Part::from(outlet.recv().await.unwrap());
+        let mut parts = part.split(vec![Batch::default(), Batch::default()]);
+        parts.remove(0).settle(Ok(HERE));
+        drop(parts);
+        assert!(receipt.stored().await.is_err());
+    }
+}
