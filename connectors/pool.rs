@@ -21,6 +21,15 @@ impl Pool {
     /// An empty buffer, with the capacity that it had in its last life.
     #[must_use]
     pub fn take(&self) -> Buffer {
+        let mut buffer = self.take_as_is();
+        buffer.clear();
+        buffer
+    }
+
+    /// A buffer with whatever its last user left in it, for one that overwrites: what is there already need not be
+    /// filled with zeros to be written to.
+    #[must_use]
+    pub fn take_as_is(&self) -> Buffer {
         let data = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Buffer { data: data.unwrap_or_default(), pool: Some(self.clone()) }
     }
@@ -30,11 +39,10 @@ impl Pool {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn give_back(&self, mut data: Vec<u8>) {
+    fn give_back(&self, data: Vec<u8>) {
         if data.capacity() == 0 || data.capacity() > self.capacity_max {
             return;
         }
-        data.clear();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < self.keep {
             free.push(data);

@@ -2,5 +2,8 @@
 //! at their own pace.
 
 pub mod hub;
+pub mod log;
+pub mod metrics;
+pub mod wire;
 
 pub use anabranch_connectors as connectors;

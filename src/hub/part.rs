@@ -8,6 +8,8 @@ use anabranch_connectors::{Batch, Emission};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
+use crate::metrics::SourceMeter;
+
 /// A batch, or what of it goes to one partition. Settled once; the source hears of it when all parts of its batch are.
 ///
 /// A part that is dropped unsettled tells its source that the records are not stored.
@@ -19,6 +21,9 @@ pub struct Part {
     pub batch: Batch,
     /// When the source handed them on.
     pub sent: Instant,
+    records: u64,
+    bytes: u64,
+    meter: Option<Arc<SourceMeter>>,
     ticket: Option<Arc<Ticket>>,
 }
 
@@ -40,8 +45,13 @@ impl From<Emission> for Part {
             first: Mutex::default(),
             _permit: permit,
         };
-        Self { source, batch, sent, ticket: Some(Arc::new(ticket)) }
+        let (records, bytes) = measure(&batch);
+        Self { source, batch, sent, records, bytes, meter: None, ticket: Some(Arc::new(ticket)) }
     }
+}
+
+fn measure(batch: &Batch) -> (u64, u64) {
+    (batch.len() as u64, batch.value_bytes())
 }
 
 impl Part {
@@ -51,20 +61,50 @@ impl Part {
         let Some(ticket) = self.ticket.take() else { return Vec::new() };
         let more = batches.len().saturating_sub(1);
         ticket.open.fetch_add(more, Ordering::Relaxed);
-        let part = |batch| Self {
-            source: Arc::clone(&self.source),
-            batch,
-            sent: self.sent,
-            ticket: Some(Arc::clone(&ticket)),
+        let part = |batch: Batch| {
+            let (records, bytes) = measure(&batch);
+            Self {
+                source: Arc::clone(&self.source),
+                batch,
+                sent: self.sent,
+                records,
+                bytes,
+                meter: self.meter.clone(),
+                ticket: Some(Arc::clone(&ticket)),
+            }
         };
         batches.into_iter().map(part).collect()
     }
 
+    /// Counts what becomes of it on `meter`.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<SourceMeter>) -> Self {
+        self.meter = Some(meter);
+        self
+    }
+
+    /// Number of records, also after [`Part::release`].
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Gives the batch's memory back once its records are encoded elsewhere; its share of the budget stays.
+    pub fn release(&mut self) {
+        self.batch = Batch::default();
+    }
+
     /// Tells the source what became of the records, and gives their bytes back to the budget.
     pub fn settle(mut self, outcome: Result<Stored, NotStored>) {
-        if let Some(ticket) = self.ticket.take() {
-            ticket.settle(outcome);
+        let Some(ticket) = self.ticket.take() else { return };
+        if let Some(meter) = &self.meter {
+            if outcome.is_ok() {
+                meter.stored(self.records, self.bytes, self.sent.elapsed());
+            } else {
+                meter.not_stored.fetch_add(self.records, Ordering::Relaxed);
+            }
         }
+        ticket.settle(outcome);
     }
 }
 

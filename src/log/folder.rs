@@ -1,0 +1,162 @@
+//! A data folder: its lock, its identity, its epoch, and the partitions in it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::log::{Checkpoint, LogError, PartitionName, write_atomically};
+
+/// The version of the format in [`crate::log`].
+const VERSION: &str = "1";
+
+/// A data folder, held exclusively.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    meta: Meta,
+    epoch: i32,
+    clean: bool,
+    _lock: File,
+}
+
+/// What names a hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Unique for ever.
+    pub hub_id: String,
+}
+
+impl Folder {
+    /// Opens a data folder, makes it when it is not there, and holds it.
+    ///
+    /// `new_id` names the hub if the folder is new.
+    ///
+    /// # Errors
+    /// [`LogError::Locked`] when another process holds it; [`LogError`] when it cannot be made or is not ours.
+    pub fn open(path: &Path, new_id: &str) -> Result<Self, LogError> {
+        std::fs::create_dir_all(path).map_err(LogError::io("create", path))?;
+        let lock_path = path.join(".lock");
+        let lock = File::create(&lock_path).map_err(LogError::io("create", &lock_path))?;
+        if lock.try_lock().is_err() {
+            return Err(LogError::Locked { path: path.to_owned() });
+        }
+        let meta = match Meta::load(path)? {
+            Some(meta) => meta,
+            None => Meta::create(path, new_id)?,
+        };
+        let epoch_path = path.join("leader-epoch");
+        let stored = std::fs::read_to_string(&epoch_path).ok();
+        let last: Option<i32> = stored.and_then(|text| text.trim().parse().ok());
+        let mark = path.join("clean-shutdown");
+        let clean = last.is_some() && mark.exists();
+        let epoch = last.map_or(0, |last| if clean { last } else { last + 1 });
+        write_atomically(&epoch_path, &format!("{epoch}\n"))?;
+        // From here on a crash is a crash.
+        std::fs::remove_file(&mark).ok();
+        Ok(Self { path: path.to_owned(), meta, epoch, clean, _lock: lock })
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The hub's identity.
+    #[must_use]
+    pub const fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The leader epoch of this life: one more than before after an unclean end.
+    #[must_use]
+    pub const fn epoch(&self) -> i32 {
+        self.epoch
+    }
+
+    /// Whether the last life ended in order.
+    #[must_use]
+    pub const fn was_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// Raises the epoch above what was seen in the log (a copied or restored folder).
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be stored.
+    pub fn raise_epoch(&mut self, seen: i32) -> Result<(), LogError> {
+        if seen < self.epoch || (seen == self.epoch && self.clean) {
+            return Ok(());
+        }
+        self.epoch = seen + 1;
+        write_atomically(&self.path.join("leader-epoch"), &format!("{}\n", self.epoch))
+    }
+
+    /// What is known to be on disk.
+    #[must_use]
+    pub fn recovery_points(&self) -> Checkpoint {
+        Checkpoint::load(&self.path.join("recovery-point-checkpoint"))
+    }
+
+    /// Notes what is known to be on disk.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be stored; recovery would read more than it must.
+    pub fn store_recovery_points(&self, points: &Checkpoint) -> Result<(), LogError> {
+        points.store(&self.path.join("recovery-point-checkpoint"))
+    }
+
+    /// Marks an orderly end; nothing may be appended afterwards.
+    ///
+    /// # Errors
+    /// [`LogError`] when the mark cannot be made; the next start takes longer.
+    pub fn mark_clean(&self) -> Result<(), LogError> {
+        write_atomically(&self.path.join("clean-shutdown"), "")
+    }
+}
+
+impl Meta {
+    /// Reads `meta.properties`; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`LogError::Format`] when it is not ours or of a later version.
+    pub fn load(folder: &Path) -> Result<Option<Self>, LogError> {
+        let path = folder.join("meta.properties");
+        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+        let value = |name: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::trim)
+        };
+        let version = value("version").unwrap_or("none");
+        if version != VERSION {
+            let problem = format!("format version {version}; this program reads version {VERSION}");
+            return Err(LogError::Format { path, problem });
+        }
+        let hub_id = value("cluster.id").map(str::to_owned).ok_or_else(|| LogError::Format {
+            path: path.clone(),
+            problem: "has no cluster.id".to_owned(),
+        })?;
+        Ok(Some(Self { hub_id }))
+    }
+
+    fn create(folder: &Path, hub_id: &str) -> Result<Self, LogError> {
+        let path = folder.join("meta.properties");
+        write_atomically(&path, &format!("version={VERSION}\ncluster.id={hub_id}\n"))?;
+        Ok(Self { hub_id: hub_id.to_owned() })
+    }
+}
+
+/// The partitions in a data folder, in order; for its owner and for those who only look.
+///
+/// # Errors
+/// [`LogError`] when it cannot be listed.
+pub fn partitions(folder: &Path) -> Result<Vec<(PartitionName, PathBuf)>, LogError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
+        let path = entry.map_err(LogError::io("list", folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(PartitionName::parse);
+        if let (Some(name), true) = (name, path.is_dir()) {
+            found.push((name, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}

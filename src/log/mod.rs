@@ -1,0 +1,118 @@
+//! The durable log: partitions of segments on disk. Plain blocking code; no async, no network, no clock, no threads.
+//!
+//! ```text
+//! <data folder>/
+//!   meta.properties                 the hub's id and the version of this format
+//!   .lock                           held exclusively by the one process that writes
+//!   leader-epoch                    the epoch of the present life
+//!   recovery-point-checkpoint       what is known to be on disk, for each partition
+//!   clean-shutdown                  there when the last life ended in order
+//!   <topic>-<partition>/
+//!     00000000000000001234.log      record batches (magic 2), end to end, nothing else
+//!     00000000000000001234.index    sparse index of a closed segment: a hint, can always be rebuilt
+//!     00000000000000001234.torn     what followed the end of the log after a crash, kept for a person
+//! ```
+//!
+//! Bytes on disk are bytes on the wire. An append sets base offset and leader epoch in place, both outside the sum.
+//!
+//! Recovery reads from the recovery point: the first batch that is short or fails its CRC-32C ends the log, and what
+//! follows it is moved to a `.torn` file. Damage behind that point is found when it is read: the reader says which
+//! offsets are lost and goes on behind them.
+//!
+//! Invariant: start ≤ flushed ≤ end; a reader sees nothing at or beyond the end; one writer.
+
+mod checkpoint;
+mod folder;
+mod index;
+mod partition;
+mod reader;
+mod recovery;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+pub use checkpoint::Checkpoint;
+pub use folder::{Folder, Meta, partitions};
+pub use partition::{Appended, Partition, PartitionName, Settings};
+pub use reader::{Damage, Read, Reader};
+pub use recovery::{Recovered, ScanEnd, scan};
+pub use segment::Segment;
+
+/// What went wrong with the log's files.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// The system said no.
+    #[error("cannot {what} {}: {cause}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// No room: nothing was appended; the same append may work later.
+    #[error("no space left on the disk of {}", path.display())]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process holds the folder.
+    #[error("{} is in use by another process; one data folder belongs to one agent", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder's format is not ours.
+    #[error("{}: {problem}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl LogError {
+    fn io(what: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| {
+            let full = matches!(
+                cause.kind(),
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::FileTooLarge
+            );
+            if full { Self::NoSpace { path } } else { Self::Io { what, path, cause } }
+        }
+    }
+}
+
+/// Writes a small file whole or not at all: aside, synced, renamed, and its folder synced.
+///
+/// # Errors
+/// [`LogError`] when the system says no; the old file is then still there.
+pub(crate) fn write_atomically(path: &std::path::Path, text: &str) -> Result<(), LogError> {
+    use std::io::Write;
+    let aside = path.with_extension("tmp");
+    let mut file = std::fs::File::create(&aside).map_err(LogError::io("create", &aside))?;
+    file.write_all(text.as_bytes()).map_err(LogError::io("write", &aside))?;
+    file.sync_all().map_err(LogError::io("sync", &aside))?;
+    std::fs::rename(&aside, path).map_err(LogError::io("rename", &aside))?;
+    sync_parent(path)
+}
+
+/// Makes names in the folder of `path` durable.
+///
+/// # Errors
+/// [`LogError`] when the system says no.
+pub(crate) fn sync_parent(path: &std::path::Path) -> Result<(), LogError> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    let folder = std::fs::File::open(parent).map_err(LogError::io("open", parent))?;
+    folder.sync_all().map_err(LogError::io("sync", parent))
+}

@@ -1,0 +1,187 @@
+//! Reads a partition batch by batch, in order, while it is appended to.
+
+use std::sync::Arc;
+
+use crate::log::recovery::resync;
+use crate::log::segment::Segment;
+use crate::log::{LogError, Partition};
+use crate::wire::{BatchError, BatchHeader};
+
+/// Bytes read at once.
+const CHUNK_BYTES: usize = 512 << 10;
+
+/// A reader with its place. Reads ahead about half a mebibyte.
+#[derive(Debug)]
+pub struct Reader {
+    partition: Arc<Partition>,
+    next_offset: i64,
+    segment: Option<Arc<Segment>>,
+    /// Where in the segment the buffer begins.
+    place: u64,
+    buffer: Vec<u8>,
+    used: usize,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Read<'a> {
+    /// A batch whose sum is right; it may begin before the offset that was asked for.
+    Batch(BatchHeader, &'a [u8]),
+    /// Offsets that are not there: reading goes on behind them.
+    Damage(Damage),
+    /// Nothing more for now.
+    End,
+}
+
+/// A range of offsets that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The first that is lost.
+    pub from: i64,
+    /// The first that is there again.
+    pub to: i64,
+    /// Why: damage, or they were removed by retention before they were read.
+    pub reason: String,
+}
+
+impl Reader {
+    /// Reads from `offset` on.
+    #[must_use]
+    pub const fn new(partition: Arc<Partition>, offset: i64) -> Self {
+        Self {
+            partition,
+            next_offset: offset,
+            segment: None,
+            place: 0,
+            buffer: Vec::new(),
+            used: 0,
+        }
+    }
+
+    /// The offset that comes next.
+    #[must_use]
+    pub const fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// The partition that it reads.
+    #[must_use]
+    pub const fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    /// Goes to another offset.
+    pub fn seek(&mut self, offset: i64) {
+        self.next_offset = offset;
+        self.segment = None;
+    }
+
+    /// Goes to the first batch that may hold a record of `timestamp_ms` or later; `false` when all are older.
+    pub fn seek_time(&mut self, timestamp_ms: i64) -> bool {
+        let Some((segment, place)) = self.partition.find_time(timestamp_ms) else {
+            self.seek(self.partition.end());
+            return false;
+        };
+        self.next_offset = segment.base_offset();
+        self.enter(segment, place);
+        true
+    }
+
+    /// The next batch.
+    ///
+    /// # Errors
+    /// [`LogError`] when the files cannot be read.
+    pub fn read(&mut self) -> Result<Read<'_>, LogError> {
+        loop {
+            if self.next_offset >= self.partition.end() {
+                return Ok(Read::End);
+            }
+            let Some(segment) = self.here()? else {
+                return Ok(Read::Damage(self.removed()));
+            };
+            let rest = self.buffer.get(self.used..).unwrap_or_default();
+            let at_end = rest.is_empty();
+            let header = match BatchHeader::verify(rest) {
+                Ok(header) => header,
+                Err(BatchError::Short { need, .. }) if self.fill(&segment, need)? => continue,
+                Err(BatchError::Short { .. }) if at_end && self.go_on(&segment) => {
+                    continue;
+                }
+                Err(BatchError::Short { .. }) if at_end => return Ok(Read::End),
+                Err(fault) => return self.skip_damage(&segment, fault).map(Read::Damage),
+            };
+            let start = self.used;
+            self.used += header.size_bytes;
+            if header.next_offset() <= self.next_offset {
+                continue;
+            }
+            self.next_offset = header.next_offset();
+            let batch = self.buffer.get(start..self.used).unwrap_or_default();
+            return Ok(Read::Batch(header, batch));
+        }
+    }
+
+    /// The segment in hand; looked up when there is none. `None` when the offset is no longer kept.
+    fn here(&mut self) -> Result<Option<Arc<Segment>>, LogError> {
+        if let Some(segment) = &self.segment {
+            return Ok(Some(Arc::clone(segment)));
+        }
+        if self.next_offset < self.partition.start() {
+            return Ok(None);
+        }
+        let Some((segment, place)) = self.partition.find(self.next_offset) else {
+            return Ok(None);
+        };
+        self.enter(Arc::clone(&segment), place);
+        Ok(Some(segment))
+    }
+
+    fn enter(&mut self, segment: Arc<Segment>, place: u64) {
+        self.segment = Some(segment);
+        self.place = place;
+        self.buffer.clear();
+        self.used = 0;
+    }
+
+    /// Reads on in the segment until `need` bytes are there; `false` at its end.
+    fn fill(&mut self, segment: &Segment, need: usize) -> Result<bool, LogError> {
+        self.buffer.drain(..self.used);
+        self.place += self.used as u64;
+        self.used = 0;
+        let have = self.buffer.len();
+        let want = need.max(CHUNK_BYTES) - have.min(need);
+        let got = segment.read_at(self.place + have as u64, want, &mut self.buffer)?;
+        Ok(got > 0)
+    }
+
+    /// Goes to the segment after `segment`; `false` when there is none.
+    fn go_on(&mut self, segment: &Segment) -> bool {
+        let Some(next) = self.partition.find_after(segment.base_offset()) else { return false };
+        self.enter(next, 0);
+        true
+    }
+
+    fn removed(&mut self) -> Damage {
+        let (from, to) = (self.next_offset, self.partition.start().max(self.next_offset + 1));
+        self.seek(to);
+        Damage { from, to, reason: "removed by retention before it was read".to_owned() }
+    }
+
+    fn skip_damage(&mut self, segment: &Segment, fault: BatchError) -> Result<Damage, LogError> {
+        let place = self.place + self.used as u64;
+        let from = self.next_offset;
+        let path = segment.path().display();
+        let reason = format!("{path} is damaged at byte {place}: {fault}");
+        if let Some((good, offset)) = resync(segment, place, from)? {
+            let segment = self.segment.take();
+            if let Some(segment) = segment {
+                self.enter(segment, good);
+            }
+            self.next_offset = offset;
+        } else {
+            let next = self.partition.find_after(segment.base_offset());
+            self.seek(next.map_or_else(|| self.partition.end(), |next| next.base_offset()));
+        }
+        Ok(Damage { from, to: self.next_offset, reason })
+    }
+}

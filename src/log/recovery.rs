@@ -1,0 +1,156 @@
+//! Finds the end of a segment after a crash, and rebuilds its index on the way.
+
+use std::path::PathBuf;
+
+use crate::log::LogError;
+use crate::log::segment::Segment;
+use crate::wire::{BatchError, BatchHeader};
+
+/// Bytes read at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What recovery found in a partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Bytes that were read.
+    pub scanned_bytes: u64,
+    /// Where the torn tail was put, and its bytes.
+    pub torn: Option<(PathBuf, u64)>,
+    /// Offsets that were known to be on disk and are not: first, and the one after the last.
+    pub lost: Option<(i64, i64)>,
+    /// The highest leader epoch that was seen; -1 when no batch was.
+    pub epoch: i32,
+}
+
+/// Where a scan ended, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ScanEnd {
+    /// Bytes of good batches before it.
+    pub place: u64,
+    /// Offset after the last good batch, if there was one.
+    pub next_offset: Option<i64>,
+    /// What ended it; `None` at the end of the file.
+    pub fault: Option<BatchError>,
+}
+
+/// Verifies batch after batch from `place` on and shows each to `see` with its place and its bytes.
+///
+/// # Errors
+/// [`LogError`] when the file cannot be read.
+pub fn scan(
+    segment: &Segment,
+    mut place: u64,
+    mut see: impl FnMut(&BatchHeader, u64, &[u8]),
+) -> Result<ScanEnd, LogError> {
+    let mut buffer = Vec::new();
+    let mut next_offset = None;
+    let mut want = CHUNK_BYTES;
+    loop {
+        buffer.clear();
+        let got = segment.read_at(place, want, &mut buffer)?;
+        if got == 0 {
+            return Ok(ScanEnd { place, next_offset, fault: None });
+        }
+        let (used, fault) = scan_buffer(&buffer, next_offset, |header, at, bytes| {
+            next_offset = Some(header.next_offset());
+            see(header, place + at, bytes);
+        });
+        place += used as u64;
+        let at_end = place + (got - used) as u64 >= segment.size_bytes();
+        match fault {
+            Some(BatchError::Short { need, .. }) if !at_end => want = need.max(CHUNK_BYTES),
+            Some(fault) => return Ok(ScanEnd { place, next_offset, fault: Some(fault) }),
+            None => want = CHUNK_BYTES,
+        }
+    }
+}
+
+/// Whole good batches at the front of `buffer`: their bytes, and what is wrong with what follows.
+fn scan_buffer(
+    buffer: &[u8],
+    mut at_least: Option<i64>,
+    mut see: impl FnMut(&BatchHeader, u64, &[u8]),
+) -> (usize, Option<BatchError>) {
+    let mut used = 0;
+    while let Some(rest) = buffer.get(used..).filter(|rest| !rest.is_empty()) {
+        match BatchHeader::verify(rest) {
+            Ok(header) if at_least.is_some_and(|least| header.base_offset < least) => {
+                let value = header.base_offset;
+                return (used, Some(BatchError::Impossible { field: "base offset", value }));
+            }
+            Ok(header) => {
+                see(&header, used as u64, rest.get(..header.size_bytes).unwrap_or_default());
+                at_least = Some(header.next_offset());
+                used += header.size_bytes;
+            }
+            Err(fault) => return (used, Some(fault)),
+        }
+    }
+    (used, None)
+}
+
+/// The place of the next good batch behind damage at `place` whose offsets are at least `offset`, and that batch's
+/// base offset; `None` when the rest of the segment has none.
+///
+/// # Errors
+/// [`LogError`] when the file cannot be read.
+pub(super) fn resync(
+    segment: &Segment,
+    place: u64,
+    offset: i64,
+) -> Result<Option<(u64, i64)>, LogError> {
+    let mut rest = Vec::new();
+    let left = segment.size_bytes().saturating_sub(place);
+    segment.read_at(place, usize::try_from(left).unwrap_or(usize::MAX), &mut rest)?;
+    for at in 1..rest.len() {
+        let candidate = rest.get(at..).unwrap_or_default();
+        if candidate.get(16) != Some(&2) {
+            continue;
+        }
+        if let Ok(header) = BatchHeader::verify(candidate)
+            && header.base_offset >= offset
+        {
+            return Ok(Some((place + at as u64, header.base_offset)));
+        }
+    }
+    Ok(None)
+}
+
+/// Rebuilds the index of a segment and finds its end.
+///
+/// Damage below `recovery_point` (known to be on disk) is passed over and left for readers to report; the first fault
+/// at or beyond it ends the segment when it is the `last` one: what follows is kept aside and cut off.
+pub(super) fn recover(
+    segment: &Segment,
+    recovery_point: i64,
+    last: bool,
+    found: &mut Recovered,
+) -> Result<i64, LogError> {
+    let (mut place, mut next_offset) = (0, segment.base_offset());
+    loop {
+        let end = scan(segment, place, |header, at, _bytes| {
+            segment.note(header.base_offset, at, header.max_timestamp_ms);
+            found.epoch = found.epoch.max(header.epoch);
+        })?;
+        found.scanned_bytes += end.place - place;
+        next_offset = end.next_offset.unwrap_or(next_offset);
+        if end.fault.is_none() {
+            return Ok(next_offset);
+        }
+        let behind = if next_offset < recovery_point || !last {
+            resync(segment, end.place, next_offset)?
+        } else {
+            None
+        };
+        match behind {
+            Some((good, offset)) => (place, next_offset) = (good, offset),
+            None if last => {
+                let torn = segment.size_bytes() - end.place;
+                found.torn = Some((segment.keep_torn(end.place)?, torn));
+                segment.truncate(end.place)?;
+                return Ok(next_offset);
+            }
+            None => return Ok(next_offset),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One file of a partition: record batches end to end, nothing else (see [`crate::wire::batch_header`]).
+//!
+//! Limits: a batch never spans two files; a file is closed before it would pass the segment size, and stays below
+//! 4 GiB. Written by one writer with plain `pwrite`; read by anyone below [`Segment::size_bytes`].
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use crate::log::LogError;
+use crate::log::index::Index;
+
+/// A file of batches. Shared by the writer and all readers; a reader that holds one may read on after its deletion.
+#[derive(Debug)]
+pub struct Segment {
+    base_offset: i64,
+    path: PathBuf,
+    file: File,
+    size_bytes: AtomicU64,
+    index: RwLock<Index>,
+}
+
+impl Segment {
+    /// Makes an empty segment.
+    ///
+    /// # Errors
+    /// [`LogError`] when the file cannot be made.
+    pub fn create(folder: &Path, base_offset: i64) -> Result<Self, LogError> {
+        let path = folder.join(format!("{base_offset:020}.log"));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(LogError::io("create", &path))?;
+        Ok(Self {
+            base_offset,
+            path,
+            file,
+            size_bytes: AtomicU64::new(0),
+            index: RwLock::default(),
+        })
+    }
+
+    /// Opens a segment that is there; its index is empty until it is scanned or loaded.
+    ///
+    /// # Errors
+    /// [`LogError`] when the file cannot be opened, or its name is not an offset.
+    pub fn open(path: &Path, writable: bool) -> Result<Self, LogError> {
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let base_offset =
+            name.and_then(|name| name.parse().ok()).ok_or_else(|| LogError::Format {
+                path: path.to_owned(),
+                problem: "the name of a segment is its first offset in 20 digits".to_owned(),
+            })?;
+        let file = OpenOptions::new().read(true).write(writable).open(path);
+        let file = file.map_err(LogError::io("open", path))?;
+        let size = file.metadata().map_err(LogError::io("inspect", path))?.len();
+        let size_bytes = AtomicU64::new(size);
+        Ok(Self { base_offset, path: path.to_owned(), file, size_bytes, index: RwLock::default() })
+    }
+
+    /// First offset that it may hold.
+    #[must_use]
+    pub const fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of whole batches.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes.load(Ordering::Acquire)
+    }
+
+    /// Timestamp of its first batch, ms.
+    #[must_use]
+    pub fn first_ms(&self) -> Option<i64> {
+        self.look_up(Index::first_ms)
+    }
+
+    /// Latest timestamp in it, ms.
+    #[must_use]
+    pub fn latest_ms(&self) -> Option<i64> {
+        self.look_up(Index::latest_ms)
+    }
+
+    /// Appends bytes that are whole batches and notes them; a failed write leaves nothing behind.
+    pub(super) fn append(
+        &self,
+        bytes: &[u8],
+        first_offset: i64,
+        max_timestamp_ms: i64,
+    ) -> Result<(), LogError> {
+        let place = self.size_bytes();
+        if let Err(cause) = self.file.write_all_at(bytes, place) {
+            // Readers never look beyond the size; cutting only gives the room back.
+            self.file.set_len(place).ok();
+            return Err(LogError::io("write", &self.path)(cause));
+        }
+        self.note(first_offset, place, max_timestamp_ms);
+        self.size_bytes.store(place + bytes.len() as u64, Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn note(&self, offset: i64, place: u64, max_timestamp_ms: i64) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        index.note(offset, place, max_timestamp_ms);
+    }
+
+    /// Looks something up in the index.
+    pub(super) fn look_up<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
+        ask(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_index(&self, index: Index) {
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+    }
+
+    /// Reads up to `want` bytes at `place` to the end of `out`; fewer at the end of the segment.
+    ///
+    /// # Errors
+    /// [`LogError`] when the file cannot be read.
+    pub fn read_at(&self, place: u64, want: usize, out: &mut Vec<u8>) -> Result<usize, LogError> {
+        let left = self.size_bytes().saturating_sub(place);
+        let want = want.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let used = out.len();
+        out.resize(used + want, 0);
+        let target = out.get_mut(used..).unwrap_or_default();
+        self.file.read_exact_at(target, place).map_err(LogError::io("read", &self.path))?;
+        Ok(want)
+    }
+
+    /// Makes what was appended durable.
+    pub(super) fn flush(&self) -> Result<(), LogError> {
+        self.file.sync_data().map_err(LogError::io("sync", &self.path))
+    }
+
+    /// Cuts the file; what is beyond `size_bytes` must have been kept elsewhere if anyone wants it.
+    pub(super) fn truncate(&self, size_bytes: u64) -> Result<(), LogError> {
+        self.file.set_len(size_bytes).map_err(LogError::io("cut", &self.path))?;
+        self.size_bytes.store(size_bytes, Ordering::Release);
+        Ok(())
+    }
+
+    /// Closes it for appends: writes its index beside it.
+    pub(super) fn close(&self) -> Result<(), LogError> {
+        self.flush()?;
+        let bytes = self.look_up(|index| index.encode(self.size_bytes()));
+        let path = self.path.with_extension("index");
+        std::fs::write(&path, bytes).map_err(LogError::io("write", &path))
+    }
+
+    /// Takes the index from the file beside it; `false` when there is none that fits.
+    pub(super) fn load_index(&self) -> bool {
+        let file = std::fs::read(self.path.with_extension("index"));
+        let index = file.ok().and_then(|file| Index::decode(&file, self.size_bytes()));
+        let Some(index) = index else { return false };
+        self.set_index(index);
+        true
+    }
+
+    /// Removes the segment and its index; readers that hold it may go on.
+    pub(super) fn delete(&self) -> Result<(), LogError> {
+        // An index without its segment is harmless, and so is one that was never written.
+        std::fs::remove_file(self.path.with_extension("index")).ok();
+        std::fs::remove_file(&self.path).map_err(LogError::io("delete", &self.path))
+    }
+
+    /// Copies what lies beyond `place` to a `.torn` file beside the segment, for a person.
+    pub(super) fn keep_torn(&self, place: u64) -> Result<PathBuf, LogError> {
+        let mut tail = Vec::new();
+        let left = self.size_bytes().saturating_sub(place);
+        self.read_at(place, usize::try_from(left).unwrap_or(usize::MAX), &mut tail)?;
+        let mut path = self.path.with_extension("torn");
+        for number in 1.. {
+            if !path.exists() {
+                break;
+            }
+            path = self.path.with_extension(format!("{number}.torn"));
+        }
+        std::fs::write(&path, tail).map_err(LogError::io("write", &path))?;
+        Ok(path)
+    }
+}

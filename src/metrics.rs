@@ -1,0 +1,194 @@
+//! What the program counts: at the two ends of the middle (sources, sinks) and in the hub, never inside connectors.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anabranch_connectors::source::SourceCounters;
+use hdrhistogram::Histogram;
+
+use crate::hub::Lag;
+
+/// Everything that is counted, shared by all parts of the program.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    sources: Mutex<BTreeMap<String, Arc<SourceMeter>>>,
+    sinks: Mutex<BTreeMap<String, Arc<SinkMeter>>>,
+    /// Records that were on disk and cannot be read any more, damaged or removed before they were read.
+    pub hub_lost: AtomicU64,
+}
+
+/// What becomes of a source's records.
+#[derive(Debug)]
+pub struct SourceMeter {
+    /// What the source itself counts: read, and dropped by reason.
+    pub read: Arc<SourceCounters>,
+    /// Records that the hub has.
+    pub stored: AtomicU64,
+    /// Bytes of their values.
+    pub stored_bytes: AtomicU64,
+    /// Records that were handed back because the hub did not take them.
+    pub not_stored: AtomicU64,
+    /// From read to append.
+    pub latency: Latency,
+    /// What keeps it from running, for `/health`.
+    pub state: State,
+}
+
+/// What becomes of the records that a sink gets.
+#[derive(Debug)]
+pub struct SinkMeter {
+    /// Records that arrived.
+    pub delivered: AtomicU64,
+    /// Bytes of their values.
+    pub delivered_bytes: AtomicU64,
+    /// Records that went to the dead letters.
+    pub dead: AtomicU64,
+    /// Records that were sent again.
+    pub again: AtomicU64,
+    /// Writes that failed as a whole.
+    pub errors: AtomicU64,
+    /// Records that were lost in the hub before this sink read them.
+    pub lost: AtomicU64,
+    /// From append (the record's time) to delivery.
+    pub latency: Latency,
+    /// Lag by partition.
+    pub lag: Mutex<Vec<Lag>>,
+    /// What keeps it from delivering, for `/health`.
+    pub state: State,
+}
+
+/// Whether a part works, and if not, why.
+#[derive(Debug, Default)]
+pub struct State {
+    problem: Mutex<Option<String>>,
+    /// Set while only a person can help.
+    pub fatal: AtomicBool,
+}
+
+impl State {
+    /// All is well again; says whether it was not before.
+    pub fn ok(&self) -> bool {
+        self.fatal.store(false, Ordering::Relaxed);
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+    }
+
+    /// Something is wrong; says whether it was not known yet.
+    pub fn fail(&self, problem: &str, fatal: bool) -> bool {
+        self.fatal.store(fatal, Ordering::Relaxed);
+        let mut known = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = known.as_deref() != Some(problem);
+        *known = Some(problem.to_owned());
+        is_new
+    }
+
+    /// What is wrong, if anything.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A latency histogram: microseconds, 1 µs to 1 h, two digits.
+#[derive(Debug)]
+pub struct Latency {
+    histogram: Mutex<Histogram<u64>>,
+    sum_us: AtomicI64,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1, 3_600_000_000, 2);
+        let fallback = || Histogram::new(1).unwrap_or_else(|_| unreachable!("1 digit is valid"));
+        let histogram = Mutex::new(histogram.unwrap_or_else(|_| fallback()));
+        Self { histogram, sum_us: AtomicI64::new(0) }
+    }
+}
+
+impl Latency {
+    /// Notes that `records` took `latency`.
+    pub fn record(&self, latency: Duration, records: u64) {
+        let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).clamp(1, 3_600_000_000);
+        let mut histogram = self.histogram.lock().unwrap_or_else(PoisonError::into_inner);
+        histogram.saturating_record_n(us, records);
+        let sum = us.saturating_mul(records);
+        self.sum_us.fetch_add(i64::try_from(sum).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// Seconds at each quantile, the sum of all in seconds, and how many.
+    #[must_use]
+    pub fn summary(&self, quantiles: &[f64]) -> (Vec<f64>, f64, u64) {
+        let histogram = self.histogram.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = |us: u64| Duration::from_micros(us).as_secs_f64();
+        let values =
+            quantiles.iter().map(|quantile| seconds(histogram.value_at_quantile(*quantile)));
+        let values = values.collect();
+        let sum = u64::try_from(self.sum_us.load(Ordering::Relaxed)).unwrap_or(0);
+        (values, seconds(sum), histogram.len())
+    }
+}
+
+impl Metrics {
+    /// The meter of a source; made when it is new.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Arc<SourceMeter> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let meter = sources.entry(name.to_owned()).or_insert_with(|| {
+            Arc::new(SourceMeter {
+                read: Arc::default(),
+                stored: AtomicU64::new(0),
+                stored_bytes: AtomicU64::new(0),
+                not_stored: AtomicU64::new(0),
+                latency: Latency::default(),
+                state: State::default(),
+            })
+        });
+        Arc::clone(meter)
+    }
+
+    /// The meter of a sink; made when it is new.
+    #[must_use]
+    pub fn sink(&self, name: &str) -> Arc<SinkMeter> {
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        let meter = sinks.entry(name.to_owned()).or_insert_with(|| {
+            Arc::new(SinkMeter {
+                delivered: AtomicU64::new(0),
+                delivered_bytes: AtomicU64::new(0),
+                dead: AtomicU64::new(0),
+                again: AtomicU64::new(0),
+                errors: AtomicU64::new(0),
+                lost: AtomicU64::new(0),
+                latency: Latency::default(),
+                lag: Mutex::default(),
+                state: State::default(),
+            })
+        });
+        Arc::clone(meter)
+    }
+
+    /// Every source, by name.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(String, Arc<SourceMeter>)> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.iter().map(|(name, meter)| (name.clone(), Arc::clone(meter))).collect()
+    }
+
+    /// Every sink, by name.
+    #[must_use]
+    pub fn sinks(&self) -> Vec<(String, Arc<SinkMeter>)> {
+        let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        sinks.iter().map(|(name, meter)| (name.clone(), Arc::clone(meter))).collect()
+    }
+}
+
+impl SourceMeter {
+    /// Notes that the hub has `records`.
+    pub fn stored(&self, records: u64, bytes: u64, latency: Duration) {
+        self.stored.fetch_add(records, Ordering::Relaxed);
+        self.stored_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if records > 0 {
+            self.latency.record(latency, records);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Kafka's bytes: record batches and their codecs. No I/O, no async, no clock.
+//!
+//! Absent here: topics, files, sockets; who stores or sends the bytes.
+
+pub mod batch_header;
+pub mod builder;
+pub mod compression;
+mod lz4_frame;
+mod snappy_frame;
+
+pub use batch_header::{BatchError, BatchHeader, HEADER_BYTES};
+pub use builder::{Builder, Stamp};
+pub use compression::{Codec, CompressionError};
