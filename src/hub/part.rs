@@ -89,9 +89,14 @@ impl Part {
         self.records
     }
 
-    /// Gives the batch's memory back once its records are encoded elsewhere; its share of the budget stays.
+    /// Gives the batch's memory back once its records are encoded elsewhere. Its position stays, and its share of
+    /// the budget.
     pub fn release(&mut self) {
+        let position = self.batch.position().cloned();
         self.batch = Batch::default();
+        if let Some(position) = position {
+            self.batch.set_position(position);
+        }
     }
 
     /// Tells the source what became of the records, and gives their bytes back to the budget.

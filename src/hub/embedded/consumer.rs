@@ -1,0 +1,240 @@
+//! A member of a group that reads the log of this process: no socket, no copy beyond the decompression.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anabranch_connectors::{Pool, Topic};
+use async_trait::async_trait;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+use tracing::error;
+
+use super::Shared;
+use super::decode::decode;
+use super::writer::Command;
+use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
+use crate::log::{Damage, Partition, Read, Reader};
+
+/// The consumer.
+pub(super) struct EmbeddedConsumer {
+    shared: Arc<Shared>,
+    spec: ConsumerSpec,
+    appended: watch::Receiver<u64>,
+    topics_version: Option<u64>,
+    readers: Vec<PartitionReader>,
+    turn: usize,
+    pool: Pool,
+    resumed: bool,
+}
+
+struct PartitionReader {
+    topic: Arc<Topic>,
+    reader: Reader,
+    /// Records of a batch before this offset are not wanted.
+    from: i64,
+}
+
+impl EmbeddedConsumer {
+    pub(super) fn new(shared: Arc<Shared>, spec: ConsumerSpec) -> Self {
+        let appended = shared.appended.subscribe();
+        Self {
+            shared,
+            spec,
+            appended,
+            topics_version: None,
+            readers: Vec::new(),
+            turn: 0,
+            pool: Pool::new(4, 8 << 20),
+            resumed: false,
+        }
+    }
+
+    /// Takes partitions in that were made since the last look.
+    async fn assign(&mut self) -> Result<(), HubError> {
+        let version = self.shared.topics_version();
+        if self.topics_version == Some(version) {
+            return Ok(());
+        }
+        let is_first = self.topics_version.is_none();
+        let mut anchors = Vec::new();
+        for state in self.shared.topics.all() {
+            for partition in &state.partitions {
+                let known =
+                    |mine: &PartitionReader| Arc::ptr_eq(mine.reader.partition(), partition);
+                if !self.is_mine(&state.topic.name, partition) || self.readers.iter().any(known) {
+                    continue;
+                }
+                let start = if is_first { self.spec.start } else { StartAt::Earliest };
+                let (from, is_committed) = self.start_of(partition, start)?;
+                if !is_committed {
+                    let name = partition.name();
+                    let (topic, partition) = (name.topic.clone(), name.partition);
+                    anchors.push(Offset { topic, partition, offset: from, epoch: -1 });
+                }
+                let reader = Reader::new(Arc::clone(partition), from);
+                let topic = Arc::clone(&state.topic);
+                self.readers.push(PartitionReader { topic, reader, from });
+            }
+        }
+        if is_first && self.spec.start != StartAt::Earliest && self.spec.assigned.is_none() {
+            // Where "latest" was is part of the group's progress from now on, whatever happens next.
+            self.store(&anchors, None).await?;
+        }
+        self.topics_version = Some(version);
+        Ok(())
+    }
+
+    fn is_mine(&self, topic: &str, partition: &Partition) -> bool {
+        let number = partition.name().partition;
+        if let Some(assigned) = &self.spec.assigned {
+            return assigned.iter().any(|(name, partition)| name == topic && *partition == number);
+        }
+        let (member, members) = self.spec.member;
+        let turn = u32::try_from(number).unwrap_or(0) % members.max(1);
+        turn == member && self.spec.topics.iter().any(|selector| selector.matches(topic))
+    }
+
+    fn start_of(
+        &self,
+        partition: &Arc<Partition>,
+        start: StartAt,
+    ) -> Result<(i64, bool), HubError> {
+        let committed = self.shared.groups().committed(&self.spec.group, partition.name()).cloned();
+        if let Some(committed) = committed {
+            return Ok((committed.offset, true));
+        }
+        Ok(match start {
+            StartAt::Earliest => (partition.start(), false),
+            StartAt::Latest => (partition.end(), false),
+            StartAt::Time(time_ms) => (self.shared.offset_at(partition, time_ms)?, false),
+        })
+    }
+
+    async fn store(&self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let (done, stored) = oneshot::channel();
+        let command = Command::Commit {
+            group: self.spec.group.clone(),
+            offsets: offsets.to_vec(),
+            metadata: metadata.unwrap_or_default().to_owned(),
+            done,
+        };
+        self.shared.command(command)?;
+        stored.await.unwrap_or_else(|_closed| Err(closing()))
+    }
+
+    /// Reads batches in turn from the partitions until `max_bytes` are there or none has more.
+    fn gather(&mut self, max_bytes: usize) -> Result<Vec<FetchedBatch>, HubError> {
+        let (mut batches, mut bytes, mut idle) = (Vec::new(), 0, 0);
+        while idle < self.readers.len() && bytes < max_bytes {
+            self.turn = (self.turn + 1) % self.readers.len();
+            let Some(mine) = self.readers.get_mut(self.turn) else { break };
+            match next_batch(&self.shared, mine, &self.pool, &self.spec.group)? {
+                Some(fetched) => {
+                    bytes += fetched.batch.data.len();
+                    batches.push(fetched);
+                    idle = 0;
+                    // Stay with a partition while it has more: its pages and its topic are at hand.
+                    self.turn = (self.turn + self.readers.len() - 1) % self.readers.len();
+                    if bytes >= max_bytes {
+                        self.turn = (self.turn + 1) % self.readers.len();
+                    }
+                }
+                None => idle += 1,
+            }
+        }
+        Ok(batches)
+    }
+}
+
+/// The next batch with a record that the group has not had; `None` at the end.
+fn next_batch(
+    shared: &Shared,
+    mine: &mut PartitionReader,
+    pool: &Pool,
+    group: &str,
+) -> Result<Option<FetchedBatch>, HubError> {
+    loop {
+        let number = mine.reader.partition().name().partition;
+        let read = mine.reader.read().map_err(|error| HubError::NotNow(error.to_string()))?;
+        let damage = match read {
+            Read::End => return Ok(None),
+            Read::Batch(header, _) if header.is_control() => continue,
+            Read::Batch(header, bytes) => match decode(&header, bytes, (&mine.topic, number), pool)
+            {
+                Ok(batch) => {
+                    let before =
+                        |record: &anabranch_connectors::StoredRecord<'_>| record.offset < mine.from;
+                    let skip = if batch.base_offset < mine.from {
+                        batch.iter().take_while(before).count()
+                    } else {
+                        0
+                    };
+                    return Ok(Some(FetchedBatch { batch: Arc::new(batch), skip }));
+                }
+                Err(reason) => {
+                    Damage { from: header.base_offset, to: header.next_offset(), reason }
+                }
+            },
+            Read::Damage(damage) => damage,
+        };
+        let Damage { from, to, reason } = damage;
+        shared.lost(group, u64::try_from(to - from).unwrap_or(0));
+        let topic = &mine.topic.name;
+        error!(topic, partition = number, from, to, %reason, group, "records are lost; reading goes on behind them");
+    }
+}
+
+fn closing() -> HubError {
+    HubError::NotNow("the hub is closing".to_owned())
+}
+
+#[async_trait]
+impl Consumer for EmbeddedConsumer {
+    async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            self.appended.mark_unchanged();
+            self.assign().await?;
+            let resumed = if self.resumed {
+                None
+            } else {
+                let names: Vec<_> = self
+                    .readers
+                    .iter()
+                    .map(|mine| mine.reader.partition().name().clone())
+                    .collect();
+                Some(self.shared.groups().latest_metadata(&self.spec.group, &names))
+            };
+            let batches = self.gather(max_bytes)?;
+            if !batches.is_empty() || resumed.is_some() {
+                self.resumed = true;
+                return Ok(Fetched { resumed, batches });
+            }
+            match tokio::time::timeout_at(deadline, self.appended.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_closed)) => return Err(closing()),
+                Err(_elapsed) => return Ok(Fetched::default()),
+            }
+        }
+    }
+
+    async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
+        self.store(offsets, metadata).await
+    }
+
+    async fn lag(&mut self) -> Vec<Lag> {
+        let groups = self.shared.groups();
+        let lag = |mine: &PartitionReader| {
+            let partition = mine.reader.partition();
+            let name = partition.name();
+            let committed = groups.committed(&self.spec.group, name);
+            let at = committed.map_or(mine.from, |committed| committed.offset);
+            let records = u64::try_from(partition.end() - at.max(partition.start())).unwrap_or(0);
+            Lag { topic: name.topic.clone(), partition: name.partition, records }
+        };
+        self.readers.iter().map(lag).collect()
+    }
+}

@@ -1,0 +1,38 @@
+//! Record batches as they lie in the log → decompressed batches for consumers.
+
+use std::sync::Arc;
+
+use anabranch_connectors::{Buffer, Pool, StoredBatch, Topic};
+
+use crate::wire::{BatchHeader, CompressionError, HEADER_BYTES};
+
+/// Most bytes that one batch may have when it is decompressed.
+const PLAIN_MAX: usize = 512 << 20;
+
+/// Decompresses one verified batch into a buffer of `pool`.
+pub(super) fn decode(
+    header: &BatchHeader,
+    bytes: &[u8],
+    place: (&Arc<Topic>, i32),
+    pool: &Pool,
+) -> Result<StoredBatch, String> {
+    let codec = header.codec().ok_or_else(|| format!("unknown codec {}", header.attributes & 7))?;
+    let mut data: Buffer = pool.take_as_is();
+    let packed = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    codec
+        .decompress(packed, PLAIN_MAX, &mut data)
+        .map_err(|error: CompressionError| error.to_string())?;
+    let (topic, partition) = place;
+    let batch = StoredBatch {
+        topic: Arc::clone(topic),
+        partition,
+        epoch: header.epoch,
+        base_offset: header.base_offset,
+        next_offset: header.next_offset(),
+        base_timestamp_ms: header.base_timestamp_ms,
+        append_timestamp_ms: header.append_timestamp_ms(),
+        count: u32::try_from(header.count).unwrap_or(0),
+        data,
+    };
+    if batch.is_framed() { Ok(batch) } else { Err("its records are not whole".to_owned()) }
+}

@@ -1,0 +1,95 @@
+//! Parts of sources' batches → one record batch, encoded and compressed in one pass.
+//!
+//! The position that travels with a part becomes a header of its last record ([`POSITION`]):
+//! source, key and value, each a varint length and bytes.
+
+use anabranch_connectors::{Batch, Headers, header, records, varint};
+
+use crate::hub::Part;
+use crate::wire::{Builder, CompressionError, Stamp};
+
+/// Name of the header that carries a source's position.
+pub(super) const POSITION: &str = "__anabranch.position";
+/// Producer id of all that this process appends; a position counts only in a batch of this id.
+pub(super) const OWN_PRODUCER: i64 = 1 << 40;
+
+/// Encodes all records of `parts` as one batch into `out`; gives their number.
+pub(super) fn encode(
+    builder: &mut Builder,
+    parts: &[Part],
+    out: &mut Vec<u8>,
+) -> Result<i32, CompressionError> {
+    let base_timestamp_ms = parts.first().map_or(0, |part| part.batch.timestamp_ms());
+    let mut max_timestamp_ms = i64::MIN;
+    let mut count = 0i32;
+    builder.begin(out);
+    for part in parts {
+        let position = encode_position(part);
+        let last = part.batch.len().saturating_sub(1);
+        for (number, record) in part.batch.iter().enumerate() {
+            let extra = if number == last { position.as_slice() } else { &[] };
+            let deltas = (record.timestamp_ms - base_timestamp_ms, i64::from(count));
+            records::push_record(&record, deltas, extra, builder.records());
+            max_timestamp_ms = max_timestamp_ms.max(record.timestamp_ms);
+            count += 1;
+            builder.pack(out)?;
+        }
+    }
+    let producer = (OWN_PRODUCER, 0, -1);
+    builder.finish(Stamp { base_timestamp_ms, max_timestamp_ms, count, producer }, out)?;
+    Ok(count)
+}
+
+fn encode_position(part: &Part) -> Vec<u8> {
+    let Some(position) = part.batch.position() else { return Vec::new() };
+    let mut value = Vec::new();
+    varint::push_bytes(Some(part.source.as_bytes()), &mut value);
+    varint::push_bytes(Some(&position.key), &mut value);
+    varint::push_bytes(position.value.as_deref(), &mut value);
+    let mut encoded = Vec::new();
+    header::push(POSITION, Some(&value), &mut encoded);
+    encoded
+}
+
+/// A position as it stands in a header.
+pub(super) struct StoredPosition<'a> {
+    pub(super) source: &'a str,
+    pub(super) key: &'a [u8],
+    pub(super) value: Option<&'a [u8]>,
+}
+
+/// Reads a position header; `None` when it is damaged.
+pub(super) fn decode_position(mut bytes: &[u8]) -> Option<StoredPosition<'_>> {
+    let source = str::from_utf8(varint::take_bytes(&mut bytes)??).ok()?;
+    let key = varint::take_bytes(&mut bytes)??;
+    let value = varint::take_bytes(&mut bytes)?;
+    Some(StoredPosition { source, key, value })
+}
+
+/// Encodes keys and values as one small batch, for the internal topics.
+pub(super) fn encode_pairs(
+    pairs: &[(Vec<u8>, Option<Vec<u8>>)],
+    timestamp_ms: i64,
+    builder: &mut Builder,
+    out: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
+    let mut batch = Batch::new(Vec::new().into(), Headers::new(), timestamp_ms, 0);
+    for (key, value) in pairs {
+        batch.push_copy(value.as_deref().unwrap_or_default());
+        if value.is_none() {
+            batch.set_null_value();
+        }
+        batch.set_key(key);
+    }
+    builder.begin(out);
+    let mut count = 0i32;
+    for record in batch.iter() {
+        records::push_record(&record, (0, i64::from(count)), &[], builder.records());
+        count += 1;
+        builder.pack(out)?;
+    }
+    let producer = (OWN_PRODUCER, 0, -1);
+    let stamp =
+        Stamp { base_timestamp_ms: timestamp_ms, max_timestamp_ms: timestamp_ms, count, producer };
+    builder.finish(stamp, out)
+}

@@ -1,0 +1,250 @@
+//! Committed offsets of consumer groups: in memory, and as records of a topic of the log.
+//!
+//! | key   | bytes   | field                     | value | bytes   | field                      |
+//! |-------|---------|---------------------------|-------|---------|----------------------------|
+//! |       | 2       | version 1                 |       | 2       | version 3                  |
+//! |       | 2 + n   | group                     |       | 8       | offset                     |
+//! |       | 2 + n   | topic                     |       | 4       | leader epoch               |
+//! |       | 4       | partition                 |       | 2 + n   | metadata                   |
+//! |       |         |                           |       | 8       | time of the commit, ms     |
+//!
+//! One commit is one batch, so all its partitions and the metadata are stored together or not at all. Source: Kafka's
+//! `OffsetCommitKey` 1 and `OffsetCommitValue` 3.
+
+use std::collections::BTreeMap;
+
+use crate::hub::{GroupInfo, Offset};
+use crate::log::PartitionName;
+
+/// One partition's commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Committed {
+    pub(super) offset: i64,
+    pub(super) epoch: i32,
+    pub(super) metadata: String,
+    pub(super) timestamp_ms: i64,
+    /// Rises with every commit; the metadata of the highest is the newest.
+    pub(super) sequence: u64,
+}
+
+/// All groups.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    groups: BTreeMap<String, BTreeMap<PartitionName, Committed>>,
+    sequence: u64,
+}
+
+impl Groups {
+    pub(super) fn committed(&self, group: &str, partition: &PartitionName) -> Option<&Committed> {
+        self.groups.get(group)?.get(partition)
+    }
+
+    /// The metadata of the latest commit that a group made for one of `partitions`.
+    pub(super) fn latest_metadata(
+        &self,
+        group: &str,
+        partitions: &[PartitionName],
+    ) -> Option<String> {
+        let group = self.groups.get(group)?;
+        let commits = partitions.iter().filter_map(|partition| group.get(partition));
+        let latest = commits.max_by_key(|committed| committed.sequence)?;
+        Some(latest.metadata.clone()).filter(|metadata| !metadata.is_empty())
+    }
+
+    /// Takes a commit in and gives its records.
+    pub(super) fn commit(
+        &mut self,
+        group: &str,
+        offsets: &[Offset],
+        metadata: &str,
+        timestamp_ms: i64,
+    ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let partitions = self.groups.entry(group.to_owned()).or_default();
+        let mut pairs = Vec::with_capacity(offsets.len());
+        for Offset { topic, partition, offset, epoch } in offsets {
+            let name = PartitionName { topic: topic.clone(), partition: *partition };
+            let metadata = metadata.to_owned();
+            let committed =
+                Committed { offset: *offset, epoch: *epoch, metadata, timestamp_ms, sequence };
+            pairs.push((encode_key(group, &name), Some(encode_value(&committed))));
+            partitions.insert(name, committed);
+        }
+        pairs
+    }
+
+    /// Everything, oldest commit first, for a fresh start of the topic.
+    pub(super) fn snapshot(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut all: Vec<_> = self
+            .groups
+            .iter()
+            .flat_map(|(group, partitions)| {
+                partitions.iter().map(move |(name, committed)| (group, name, committed))
+            })
+            .collect();
+        all.sort_by_key(|(_, _, committed)| committed.sequence);
+        let pair = |(group, name, committed): (&String, &PartitionName, &Committed)| {
+            (encode_key(group, name), Some(encode_value(committed)))
+        };
+        all.into_iter().map(pair).collect()
+    }
+
+    /// Takes a record of the topic in; damaged ones say so.
+    pub(super) fn replay(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
+        let (group, name) = decode_key(key).ok_or("a damaged key")?;
+        let Some(value) = value else {
+            if let Some(partitions) = self.groups.get_mut(&group) {
+                partitions.remove(&name);
+            }
+            return Ok(());
+        };
+        self.sequence += 1;
+        let committed = decode_value(value, self.sequence).ok_or("a damaged value")?;
+        self.groups.entry(group).or_default().insert(name, committed);
+        Ok(())
+    }
+
+    /// Sets commits that lie beyond the end of their partition back to it, and says which.
+    pub(super) fn clamp(
+        &mut self,
+        end: impl Fn(&PartitionName) -> Option<i64>,
+    ) -> Vec<(String, Offset)> {
+        let mut clamped = Vec::new();
+        for (group, partitions) in &mut self.groups {
+            for (name, committed) in partitions {
+                let Some(end) = end(name).filter(|end| committed.offset > *end) else { continue };
+                let PartitionName { topic, partition } = name.clone();
+                clamped.push((
+                    group.clone(),
+                    Offset { topic, partition, offset: end, epoch: committed.epoch },
+                ));
+            }
+        }
+        clamped
+    }
+
+    pub(super) fn forget_topic(&mut self, topic: &str) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut tombstones = Vec::new();
+        for (group, partitions) in &mut self.groups {
+            partitions.retain(|name, _| {
+                let gone = name.topic == topic;
+                if gone {
+                    tombstones.push((encode_key(group, name), None));
+                }
+                !gone
+            });
+        }
+        tombstones
+    }
+
+    pub(super) fn info(&self) -> Vec<GroupInfo> {
+        let info =
+            |(group, partitions): (&String, &BTreeMap<PartitionName, Committed>)| GroupInfo {
+                name: group.clone(),
+                offsets: partitions
+                    .iter()
+                    .map(|(name, committed)| Offset {
+                        topic: name.topic.clone(),
+                        partition: name.partition,
+                        offset: committed.offset,
+                        epoch: committed.epoch,
+                    })
+                    .collect(),
+            };
+        self.groups.iter().map(info).collect()
+    }
+}
+
+fn push_text(text: &str, out: &mut Vec<u8>) {
+    // Names are checked to be far shorter; a longer text is cut rather than framed wrongly.
+    let mut end = text.len().min(i16::MAX.unsigned_abs().into());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = text.get(..end).unwrap_or_default();
+    out.extend_from_slice(&u16::try_from(end).unwrap_or(0).to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn take_text(bytes: &mut &[u8]) -> Option<String> {
+    let length = u16::from_be_bytes(take(bytes)?);
+    let (text, rest) = bytes.split_at_checked(length.into())?;
+    *bytes = rest;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*head)
+}
+
+fn encode_key(group: &str, name: &PartitionName) -> Vec<u8> {
+    let mut key = 1i16.to_be_bytes().to_vec();
+    push_text(group, &mut key);
+    push_text(&name.topic, &mut key);
+    key.extend_from_slice(&name.partition.to_be_bytes());
+    key
+}
+
+fn decode_key(mut key: &[u8]) -> Option<(String, PartitionName)> {
+    let version = i16::from_be_bytes(take(&mut key)?);
+    let group = take_text(&mut key).filter(|_| version == 1)?;
+    let topic = take_text(&mut key)?;
+    Some((group, PartitionName { topic, partition: i32::from_be_bytes(take(&mut key)?) }))
+}
+
+fn encode_value(committed: &Committed) -> Vec<u8> {
+    let mut value = 3i16.to_be_bytes().to_vec();
+    value.extend_from_slice(&committed.offset.to_be_bytes());
+    value.extend_from_slice(&committed.epoch.to_be_bytes());
+    push_text(&committed.metadata, &mut value);
+    value.extend_from_slice(&committed.timestamp_ms.to_be_bytes());
+    value
+}
+
+fn decode_value(mut value: &[u8], sequence: u64) -> Option<Committed> {
+    let version = i16::from_be_bytes(take(&mut value)?);
+    let offset = i64::from_be_bytes(take(&mut value).filter(|_| version == 3)?);
+    let epoch = i32::from_be_bytes(take(&mut value)?);
+    let metadata = take_text(&mut value)?;
+    let timestamp_ms = i64::from_be_bytes(take(&mut value)?);
+    Some(Committed { offset, epoch, metadata, timestamp_ms, sequence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn offset(topic: &str, partition: i32, offset: i64) -> Offset {
+        Offset { topic: topic.into(), partition, offset, epoch: 2 }
+    }
+
+    #[test]
+    fn what_is_committed_is_replayed_and_the_newest_metadata_found() {
+        let mut groups = Groups::default();
+        let mut records = groups.commit("g", &[offset("a", 0, 5), offset("a", 1, 7)], "one", 1000);
+        records.extend(groups.commit("g", &[offset("a", 1, 9)], "two", 1000));
+        let mut again = Groups::default();
+        for (key, value) in &records {
+            again.replay(key, value.as_deref()).unwrap();
+        }
+        assert_eq!(again.info(), groups.info());
+        let names = [0, 1].map(|partition| PartitionName { topic: "a".into(), partition });
+        assert_eq!(again.latest_metadata("g", &names).as_deref(), Some("two"));
+        assert_eq!(again.latest_metadata("g", &names[..1]).as_deref(), Some("one"));
+        let clamped = again.clamp(|name| Some(if name.partition == 1 { 8 } else { 100 }));
+        assert_eq!(clamped, [("g".to_owned(), offset("a", 1, 8))]);
+        assert_eq!(again.forget_topic("a").len(), 2);
+        assert_eq!(again.info()[0].offsets, []);
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_is_replayed_without_a_panic(key: Vec<u8>, value: Option<Vec<u8>>) {
+            let _any = Groups::default().replay(&key, value.as_deref());
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The thread that keeps the data folder: flushes, checkpoints, retention, room on the disk.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use anabranch_connectors::clock::now_ms;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::Shared;
+use super::settings::{Flush, TopicSettings, WhenFull};
+use super::topics::TopicState;
+use super::writer::Command;
+use crate::log::{Checkpoint, Partition, Segment};
+
+const SPACE_EVERY: Duration = Duration::from_secs(1);
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs until the hub is closing.
+pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
+    let (mut space_at, mut keep_at) = (Instant::now(), Instant::now());
+    while !shared.closing.load(Ordering::Acquire) {
+        let interval = match shared.settings.flush {
+            Flush::Every(interval) if shared.is_dirty() => interval,
+            Flush::Each | Flush::Every(_) | Flush::Os => SPACE_EVERY,
+        };
+        std::thread::park_timeout(interval);
+        if let Flush::Every(interval) = shared.settings.flush {
+            // Woken by the first append of a pause: the interval begins now.
+            if shared.is_dirty() && !shared.closing.load(Ordering::Acquire) {
+                std::thread::park_timeout(interval);
+            }
+            flush(shared);
+        }
+        if space_at.elapsed() >= SPACE_EVERY {
+            space_at = Instant::now();
+            watch_space(shared);
+        }
+        if keep_at.elapsed() >= KEEP_EVERY {
+            keep_at = Instant::now();
+            checkpoint(shared);
+            retain(shared, writer);
+        }
+    }
+    flush(shared);
+    checkpoint(shared);
+}
+
+/// Makes durable what was appended since the last time.
+pub(super) fn flush(shared: &Shared) {
+    for partition in shared.take_dirty() {
+        if let Err(error) = partition.flush()
+            && shared.state.fail(&error.to_string(), true)
+        {
+            error!(%error, "a flush failed: what was appended since the last one may not be on disk");
+        }
+    }
+}
+
+/// Notes what is known to be on disk, so that recovery need not read it.
+pub(super) fn checkpoint(shared: &Shared) {
+    let mut points = Checkpoint::default();
+    for state in shared.topics.all() {
+        for partition in &state.partitions {
+            points.set(partition.name().clone(), partition.flushed());
+        }
+    }
+    if let Err(error) = shared.folder().store_recovery_points(&points) {
+        warn!(%error, "recovery points could not be stored, will retry");
+    }
+}
+
+fn watch_space(shared: &Shared) {
+    let Some(free) = free_bytes(&shared.settings.data_dir) else { return };
+    let full = free < shared.settings.min_free;
+    let was_full = shared.disk_full.swap(full, Ordering::AcqRel);
+    if full && !was_full {
+        let folder = shared.settings.data_dir.display();
+        let problem =
+            format!("only {free} bytes are free on the disk of {folder} (min_free); sources wait");
+        shared.state.fail(&problem, false);
+        error!("{problem}");
+    } else if was_full && !full {
+        shared.state.ok();
+        info!(free, "there is room on the disk again");
+    }
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn retain(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
+    let mut uncovered = false;
+    for state in shared.topics.all() {
+        if state.topic.name.starts_with("__") {
+            continue;
+        }
+        let settings = shared.settings.topic(&state.topic.name);
+        for partition in &state.partitions {
+            uncovered |= retain_partition(shared, &state, partition, settings);
+            if is_old(partition, settings) {
+                // The writer may be busy; the next round asks again.
+                writer.try_send(Command::Roll(Arc::clone(partition))).ok();
+            }
+        }
+    }
+    if uncovered {
+        writer.try_send(Command::Snapshot).ok();
+    }
+}
+
+/// Deletes what may go; says whether positions must be stored together before more can.
+fn retain_partition(
+    shared: &Shared,
+    state: &TopicState,
+    partition: &Partition,
+    settings: &TopicSettings,
+) -> bool {
+    let segments = partition.segments();
+    let wanted = expired(&segments, settings, now_ms());
+    let read = shared.read_by_all(&state.topic.name, partition);
+    let hard = settings.hard_size.map_or(0, |most| beyond_size(&segments, most));
+    let unread = hard > read;
+    let blocked = unread && settings.when_full == WhenFull::Block;
+    shared.set_blocked(partition.name(), blocked);
+    let mut target = wanted.min(read);
+    if unread && settings.when_full == WhenFull::DropOldest {
+        target = target.max(hard);
+    }
+    if target <= partition.start() {
+        return false;
+    }
+    let covered = shared.positions().covered.get(partition.name()).copied().unwrap_or(0);
+    match partition.delete_before(target.min(covered)) {
+        Ok(0) => {}
+        Ok(bytes) => info!(partition = %partition.name(), bytes, "old records were removed"),
+        Err(error) => warn!(%error, "old records could not be removed, will retry"),
+    }
+    target > covered
+}
+
+/// The offset below which records may go by age and size.
+fn expired(segments: &[Arc<Segment>], settings: &TopicSettings, now_ms: i64) -> i64 {
+    let by_size = settings.retention_size.map_or(0, |most| beyond_size(segments, most));
+    let by_time = settings.retention_time.map_or(0, |age| {
+        let oldest_ms = now_ms - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let is_old =
+            |segment: &Arc<Segment>| segment.latest_ms().is_none_or(|latest| latest < oldest_ms);
+        let count = segments.iter().take_while(|segment| is_old(segment)).count();
+        base_of(segments, count)
+    });
+    by_size.max(by_time)
+}
+
+/// The offset at which the newest segments together have at most `most` bytes.
+fn beyond_size(segments: &[Arc<Segment>], most: u64) -> i64 {
+    let mut total: u64 = segments.iter().map(|segment| segment.size_bytes()).sum();
+    let mut count = 0;
+    for segment in segments {
+        if total <= most {
+            break;
+        }
+        total -= segment.size_bytes();
+        count += 1;
+    }
+    base_of(segments, count)
+}
+
+/// Base offset of the segment with that number; of the last one at most (it is never removed).
+fn base_of(segments: &[Arc<Segment>], count: usize) -> i64 {
+    let at = count.min(segments.len().saturating_sub(1));
+    segments.get(at).map_or(0, |segment| segment.base_offset())
+}
+
+/// Whether the active segment holds records that should go by age, so that it must be closed first.
+fn is_old(partition: &Partition, settings: &TopicSettings) -> bool {
+    let Some(age) = settings.retention_time else { return false };
+    let oldest_ms = now_ms() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    let first = partition.segments().last().and_then(|active| active.first_ms());
+    first.is_some_and(|first| first < oldest_ms)
+}

@@ -1,0 +1,292 @@
+//! The embedded hub: the durable log in this process, with one writer thread and one that keeps house.
+//!
+//! Invariant: only the writer appends; what a receipt or a commit promises is on disk as `flush` says before it settles.
+
+mod appender;
+mod consumer;
+mod decode;
+mod encode;
+mod groups;
+mod keeper;
+mod open;
+mod positions;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod topics;
+mod writer;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use anabranch_connectors::Pool;
+use async_trait::async_trait;
+use tokio::sync::{oneshot, watch};
+
+pub use settings::{Flush, Settings, TopicSettings, WhenFull};
+
+use crate::hub::{Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, TopicInfo};
+use crate::log::{Folder, Partition, PartitionName, Read, Reader};
+use crate::metrics::{Metrics, State};
+use groups::Groups;
+use positions::Positions;
+use topics::Topics;
+use writer::Command;
+
+/// The embedded hub. Closed by [`Hub::close`]; one that is dropped without it is as good as killed.
+pub struct Embedded {
+    shared: Arc<Shared>,
+    appender: Arc<appender::EmbeddedAppender>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let folder = &self.shared.settings.data_dir;
+        out.debug_struct("Embedded").field("data_dir", folder).finish_non_exhaustive()
+    }
+}
+
+/// What the hub's threads, appenders and consumers share.
+struct Shared {
+    settings: Settings,
+    folder: Mutex<Folder>,
+    hub_id: String,
+    epoch: i32,
+    topics: Topics,
+    topics_changed: AtomicU64,
+    groups: Mutex<Groups>,
+    positions: Mutex<Positions>,
+    appended: watch::Sender<u64>,
+    state: State,
+    metrics: Arc<Metrics>,
+    dirty: Mutex<Vec<Arc<Partition>>>,
+    blocked: Mutex<HashSet<PartitionName>>,
+    disk_full: AtomicBool,
+    closing: AtomicBool,
+    writer: SyncSender<Command>,
+}
+
+impl Shared {
+    fn groups(&self) -> MutexGuard<'_, Groups> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn positions(&self) -> MutexGuard<'_, Positions> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn folder(&self) -> MutexGuard<'_, Folder> {
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn command(&self, command: Command) -> Result<(), HubError> {
+        let closed = |_closed| HubError::NotNow("the hub is closing".to_owned());
+        self.writer.send(command).map_err(closed)
+    }
+
+    /// The one partition of an internal topic.
+    fn internal(&self, topic: &str) -> Option<Arc<Partition>> {
+        self.topics.get(topic)?.partitions.first().cloned()
+    }
+
+    fn topics_version(&self) -> u64 {
+        self.topics_changed.load(Ordering::Acquire)
+    }
+
+    /// Makes `topic` with its settings when it is not there yet.
+    fn ensure(&self, topic: &str, partitions: Option<u32>) -> Result<(), HubError> {
+        let mut settings = self.settings.topic(topic).clone();
+        settings.partitions = partitions.unwrap_or(settings.partitions);
+        if self.topics.ensure(&self.settings.data_dir, &self.hub_id, topic, &settings)? {
+            self.topics_changed.fetch_add(1, Ordering::AcqRel);
+            self.wake_consumers();
+        }
+        Ok(())
+    }
+
+    fn wake_consumers(&self) {
+        self.appended.send_modify(|generation| *generation += 1);
+    }
+
+    /// Adds partitions to those that are not flushed; says whether there were none before.
+    fn mark_dirty(&self, partitions: impl Iterator<Item = Arc<Partition>>) -> bool {
+        let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_clean = dirty.is_empty();
+        for partition in partitions {
+            if !dirty.iter().any(|known| Arc::ptr_eq(known, &partition)) {
+                dirty.push(partition);
+            }
+        }
+        was_clean
+    }
+
+    fn is_dirty(&self) -> bool {
+        !self.dirty.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn take_dirty(&self) -> Vec<Arc<Partition>> {
+        std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether appends to a partition must wait: for room on the disk, or for a sink to read on.
+    fn must_wait(&self, name: &PartitionName) -> bool {
+        if self.disk_full.load(Ordering::Acquire) {
+            return true;
+        }
+        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        !blocked.is_empty() && blocked.contains(name)
+    }
+
+    fn set_blocked(&self, name: &PartitionName, is_blocked: bool) {
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_blocked && blocked.insert(name.clone()) {
+            let problem = format!(
+                "{name} has reached its hard size and a sink has not read it; its sources wait"
+            );
+            self.state.fail(&problem, false);
+            tracing::warn!("{problem}");
+        } else if !is_blocked && blocked.remove(name) {
+            self.state.ok();
+        }
+    }
+
+    /// The offset below which every sink of this process has read a partition.
+    fn read_by_all(&self, topic: &str, partition: &Partition) -> i64 {
+        let groups = self.groups();
+        let readers = self
+            .settings
+            .groups
+            .iter()
+            .filter(|(_, selectors)| selectors.iter().any(|selector| selector.matches(topic)));
+        let committed = |(group, _): &(String, _)| {
+            groups.committed(group, partition.name()).map_or(0, |committed| committed.offset)
+        };
+        readers.map(committed).min().unwrap_or(i64::MAX)
+    }
+
+    fn lost(&self, group: &str, records: u64) {
+        self.metrics.hub_lost.fetch_add(records, Ordering::Relaxed);
+        self.metrics.sink(group).lost.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// The first offset of a partition whose timestamp is at least `time_ms`; the end when there is none.
+    fn offset_at(&self, partition: &Arc<Partition>, time_ms: i64) -> Result<i64, HubError> {
+        let not_now = |error: crate::log::LogError| HubError::NotNow(error.to_string());
+        let mut reader = Reader::new(Arc::clone(partition), partition.start());
+        if !reader.seek_time(time_ms) {
+            return Ok(partition.end());
+        }
+        let Some(state) = self.topics.get(&partition.name().topic) else {
+            return Ok(partition.end());
+        };
+        let pool = Pool::new(1, 8 << 20);
+        loop {
+            let (header, bytes) = match reader.read().map_err(not_now)? {
+                Read::Batch(header, _) if header.max_timestamp_ms < time_ms => continue,
+                Read::Batch(header, bytes) => (header, bytes),
+                Read::Damage(_) => continue,
+                Read::End => return Ok(partition.end()),
+            };
+            let place = (&state.topic, partition.name().partition);
+            let Ok(batch) = decode::decode(&header, bytes, place, &pool) else { continue };
+            let found = batch.iter().find(|stored| stored.record.timestamp_ms >= time_ms);
+            return Ok(found.map_or(header.base_offset, |stored| stored.offset));
+        }
+    }
+}
+
+#[async_trait]
+impl Hub for Embedded {
+    fn appender(&self) -> Arc<dyn Appender> {
+        Arc::clone(&self.appender) as Arc<dyn Appender>
+    }
+
+    async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
+        for selector in &spec.topics {
+            if let crate::hub::TopicSelector::Name(name) = selector {
+                self.shared.ensure(name, None)?;
+            }
+        }
+        Ok(Box::new(consumer::EmbeddedConsumer::new(Arc::clone(&self.shared), spec)))
+    }
+
+    async fn positions(&self, source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
+        Ok(self.shared.positions().of(source))
+    }
+
+    async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), HubError> {
+        if self.shared.topics.get(name).is_some() {
+            return Err(HubError::Exists(name.to_owned()));
+        }
+        self.shared.ensure(name, Some(partitions))
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
+        self.shared.topics.delete(&self.shared.settings.data_dir, name)?;
+        self.shared.topics_changed.fetch_add(1, Ordering::AcqRel);
+        self.shared.command(Command::ForgetTopic(name.to_owned()))
+    }
+
+    async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
+        Ok(self.shared.topics.info())
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupInfo>, HubError> {
+        Ok(self.shared.groups().info())
+    }
+
+    async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        let (done, stored) = oneshot::channel();
+        let (group, offsets) = (group.to_owned(), offsets.to_vec());
+        let metadata = String::new();
+        self.shared.command(Command::Commit { group, offsets, metadata, done })?;
+        stored
+            .await
+            .unwrap_or_else(|_closed| Err(HubError::NotNow("the hub is closing".to_owned())))
+    }
+
+    async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {
+        let state = self.shared.topics.get(topic);
+        let state = state.ok_or_else(|| HubError::UnknownTopic(topic.to_owned()))?;
+        let mut offsets = Vec::new();
+        for partition in &state.partitions {
+            let offset = self.shared.offset_at(partition, timestamp_ms)?;
+            let PartitionName { topic, partition } = partition.name().clone();
+            offsets.push(Offset { topic, partition, offset, epoch: -1 });
+        }
+        Ok(offsets)
+    }
+
+    async fn close(&self) {
+        let (done, closed) = std::sync::mpsc::sync_channel(1);
+        let sent = self.shared.command(Command::Close(done)).is_ok();
+        let threads: Vec<_> =
+            self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let shared = Arc::clone(&self.shared);
+        let joined = tokio::task::spawn_blocking(move || {
+            if sent && closed.recv().is_ok() {
+                for thread in threads {
+                    // A panic of the thread was printed when it happened.
+                    thread.join().ok();
+                }
+                let marked = shared.folder().mark_clean();
+                if let Err(error) = marked {
+                    tracing::warn!(%error, "the next start will check the log");
+                }
+            }
+        });
+        // The only error is a panic inside, which was printed.
+        joined.await.ok();
+    }
+
+    fn state(&self) -> Result<String, String> {
+        match self.shared.state.problem() {
+            Some(problem) => Err(problem),
+            None => Ok(format!("embedded, {}", self.shared.settings.data_dir.display())),
+        }
+    }
+}

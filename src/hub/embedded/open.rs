@@ -1,0 +1,197 @@
+//! Opens a data folder: lock, recovery, groups, positions, and then the threads.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+
+use anabranch_connectors::{Pool, StoredBatch};
+use tokio::sync::{oneshot, watch};
+use tracing::{info, warn};
+
+use super::appender::EmbeddedAppender;
+use super::decode::decode;
+use super::encode::OWN_PRODUCER;
+use super::groups::Groups;
+use super::positions::Positions;
+use super::settings::TopicSettings;
+use super::topics::{self, OFFSETS, POSITIONS, TopicState, Topics};
+use super::writer::{Command, Writer};
+use super::{Embedded, Settings, Shared, keeper};
+use crate::hub::HubError;
+use crate::log::{Folder, LogError, PartitionName, Read, Reader};
+use crate::metrics::{Metrics, State};
+
+/// Commands that may wait for the writer; an append is about a mebibyte before it is compressed.
+const QUEUE: usize = 32;
+
+impl Embedded {
+    /// Opens the hub in its data folder; makes it when it is not there. Blocks while it recovers.
+    ///
+    /// # Errors
+    /// [`HubError::Fatal`] when the folder is in use, cannot be written, or is not ours.
+    pub fn open(settings: Settings, metrics: Arc<Metrics>) -> Result<Arc<Self>, HubError> {
+        let fatal = |error: LogError| HubError::Fatal(error.to_string());
+        let new_id: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
+        let mut folder = Folder::open(&settings.data_dir, &new_id).map_err(fatal)?;
+        let points = folder.recovery_points();
+        let (topics, seen) = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
+        folder.raise_epoch(seen).map_err(fatal)?;
+        let (groups, positions) = replay(&topics)?;
+        let (writer, queue) = sync_channel(QUEUE);
+        let shared = Arc::new(Shared {
+            hub_id: folder.meta().hub_id.clone(),
+            epoch: folder.epoch(),
+            folder: Mutex::new(folder),
+            topics,
+            topics_changed: AtomicU64::new(1),
+            groups: Mutex::new(groups),
+            positions: Mutex::new(positions),
+            appended: watch::Sender::new(0),
+            state: State::default(),
+            metrics,
+            dirty: Mutex::default(),
+            blocked: Mutex::new(HashSet::new()),
+            disk_full: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            writer: writer.clone(),
+            settings,
+        });
+        make_topics(&shared)?;
+        let threads = start(&shared, writer, queue)?;
+        clamp(&shared)?;
+        let appender = Arc::new(EmbeddedAppender::new(Arc::clone(&shared)));
+        Ok(Arc::new(Self { shared, appender, threads: Mutex::new(threads) }))
+    }
+}
+
+fn make_topics(shared: &Shared) -> Result<(), HubError> {
+    for topic in [OFFSETS, POSITIONS] {
+        let settings = TopicSettings::default();
+        shared.topics.ensure(&shared.settings.data_dir, &shared.hub_id, topic, &settings)?;
+    }
+    for topic in shared.settings.topics.keys() {
+        shared.ensure(topic, None)?;
+    }
+    Ok(())
+}
+
+type Threads = Vec<std::thread::JoinHandle<()>>;
+
+fn start(
+    shared: &Arc<Shared>,
+    writer: std::sync::mpsc::SyncSender<Command>,
+    queue: std::sync::mpsc::Receiver<Command>,
+) -> Result<Threads, HubError> {
+    let failed = |error: std::io::Error| HubError::Fatal(format!("cannot start a thread: {error}"));
+    let kept = Arc::clone(shared);
+    let keeper = std::thread::Builder::new()
+        .name("log-keeper".to_owned())
+        .spawn(move || keeper::run(&kept, &writer))
+        .map_err(failed)?;
+    let writing = Writer::new(Arc::clone(shared), keeper.thread().clone());
+    let writer = std::thread::Builder::new()
+        .name("log-writer".to_owned())
+        .spawn(move || writing.run(&queue))
+        .map_err(failed)?;
+    Ok(vec![writer, keeper])
+}
+
+/// What a power cut took back, groups have not read: their offsets are set back to the end, and said so.
+fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
+    let end = |name: &PartitionName| {
+        let state = shared.topics.get(&name.topic)?;
+        let number = usize::try_from(name.partition).ok()?;
+        state.partitions.get(number).map(|partition| partition.end())
+    };
+    let clamped = shared.groups().clamp(end);
+    for (group, offset) in clamped {
+        let (topic, partition) = (&offset.topic, offset.partition);
+        warn!(
+            group,
+            topic,
+            partition,
+            offset = offset.offset,
+            "a committed offset was beyond the end and is set back to it"
+        );
+        let metadata = shared
+            .groups()
+            .committed(&group, &PartitionName { topic: topic.clone(), partition })
+            .map(|committed| committed.metadata.clone());
+        let (done, _stored) = oneshot::channel();
+        let metadata = metadata.unwrap_or_default();
+        shared.command(Command::Commit { group, offsets: vec![offset], metadata, done })?;
+    }
+    Ok(())
+}
+
+/// Groups and positions as the log has them.
+fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
+    let mut groups = Groups::default();
+    if let Some(state) = topics.get(OFFSETS) {
+        each_batch(&state, &HashMap::new(), |batch, _own| {
+            for stored in batch.iter() {
+                let key = stored.record.key.unwrap_or_default();
+                if let Err(problem) = groups.replay(key, stored.record.value) {
+                    warn!(offset = stored.offset, problem, "a committed offset cannot be read");
+                }
+            }
+        })?;
+    }
+    let mut positions = Positions::default();
+    if let Some(state) = topics.get(POSITIONS) {
+        each_batch(&state, &HashMap::new(), |batch, _own| {
+            positions = Positions::restore(&batch);
+        })?;
+    }
+    let covered = positions.covered.clone();
+    for state in topics.all() {
+        if state.topic.name.starts_with("__") {
+            continue;
+        }
+        each_batch(&state, &covered, |batch, own| {
+            if own {
+                positions.replay(&batch);
+            }
+        })?;
+    }
+    Ok((groups, positions))
+}
+
+/// Shows every readable batch of a topic from the given offsets on, and whether this program appended it.
+fn each_batch(
+    state: &TopicState,
+    from: &HashMap<PartitionName, i64>,
+    mut see: impl FnMut(StoredBatch, bool),
+) -> Result<(), HubError> {
+    let pool = Pool::new(2, 16 << 20);
+    let mut records = 0i64;
+    for partition in &state.partitions {
+        let start = from.get(partition.name()).copied().unwrap_or(0).max(partition.start());
+        let mut reader = Reader::new(Arc::clone(partition), start);
+        loop {
+            let read = reader.read().map_err(|error| HubError::Fatal(error.to_string()))?;
+            match read {
+                Read::End => break,
+                Read::Damage(damage) => {
+                    let (from, to) = (damage.from, damage.to);
+                    warn!(partition = %partition.name(), from, to, reason = damage.reason, "records cannot be read");
+                }
+                Read::Batch(header, bytes) => {
+                    records += i64::from(header.count);
+                    let place = (&state.topic, partition.name().partition);
+                    match decode(&header, bytes, place, &pool) {
+                        Ok(batch) => see(batch, header.producer_id == OWN_PRODUCER),
+                        Err(reason) => {
+                            warn!(partition = %partition.name(), reason, "a batch cannot be decoded");
+                        }
+                    }
+                }
+            }
+        }
+    }
+    if records > 100_000 {
+        info!(topic = state.topic.name, records, "positions were recovered from the log");
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! How the embedded hub keeps things.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::wire::Codec;
+
+/// When what was appended is made durable, and whether a receipt waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// One `fdatasync` for all waiting appends; receipts wait for it.
+    Each,
+    /// At least so often; a power cut can cost at most this, a crash of the process nothing.
+    Every(Duration),
+    /// Whenever the system does.
+    Os,
+}
+
+/// What happens when a topic has reached its hard size and a sink has not read its oldest records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// Appends to the topic wait.
+    #[default]
+    Block,
+    /// The oldest segment goes, and what a group loses by it is counted.
+    DropOldest,
+}
+
+/// How one topic is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Partitions when it is made.
+    pub partitions: u32,
+    /// Records older than this go, if every sink has read them.
+    pub retention_time: Option<Duration>,
+    /// Bytes of a partition beyond which the oldest go, if every sink has read them.
+    pub retention_size: Option<u64>,
+    /// Bytes of a partition that are never passed.
+    pub hard_size: Option<u64>,
+    /// What happens there.
+    pub when_full: WhenFull,
+    /// Bytes of a segment.
+    pub segment_size: u64,
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        Self {
+            partitions: 1,
+            retention_time: Some(Duration::from_secs(7 * 24 * 3600)),
+            retention_size: Some(10 << 30),
+            hard_size: None,
+            when_full: WhenFull::Block,
+            segment_size: 128 << 20,
+        }
+    }
+}
+
+/// How the hub is kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The data folder; made when it is not there.
+    pub data_dir: PathBuf,
+    /// When appends are made durable.
+    pub flush: Flush,
+    /// Appends wait while the disk has less room than this, bytes.
+    pub min_free: u64,
+    /// Whether a receipt waits for nothing at all (`acks: 0`).
+    pub acks_none: bool,
+    /// Whether a receipt waits for `flush` (`acks: all`), or for the write only (`acks: 1`).
+    pub acks_all: bool,
+    /// Codec and level of what this process appends.
+    pub compression: (Codec, Option<i32>),
+    /// For topics that are not named.
+    pub topic_defaults: TopicSettings,
+    /// Topics by name; made when the hub opens.
+    pub topics: BTreeMap<String, TopicSettings>,
+    /// Groups that have a sink in this process, and what they read: retention waits for them.
+    pub groups: Vec<(String, Vec<crate::hub::TopicSelector>)>,
+}
+
+impl Settings {
+    /// Defaults, in that data folder.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            flush: Flush::Every(Duration::from_millis(50)),
+            min_free: 256 << 20,
+            acks_none: false,
+            acks_all: true,
+            compression: (Codec::Lz4, None),
+            topic_defaults: TopicSettings::default(),
+            topics: BTreeMap::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// How `topic` is kept.
+    #[must_use]
+    pub fn topic(&self, topic: &str) -> &TopicSettings {
+        self.topics.get(topic).unwrap_or(&self.topic_defaults)
+    }
+}

@@ -1,0 +1,169 @@
+//! The topics of the embedded hub: folders of partitions, and an id for each topic that is never used again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anabranch_connectors::Topic;
+use tracing::warn;
+
+use super::settings::{Settings, TopicSettings};
+use crate::hub::{HubError, PartitionInfo, TopicInfo};
+use crate::log::{self, Checkpoint, Folder, LogError, Partition, PartitionName, write_atomically};
+
+/// Keeps the committed offsets of all groups.
+pub(super) const OFFSETS: &str = "__consumer_offsets";
+/// Keeps the positions of all sources.
+pub(super) const POSITIONS: &str = "__source_positions";
+
+/// One topic.
+#[derive(Debug)]
+pub(super) struct TopicState {
+    pub(super) topic: Arc<Topic>,
+    pub(super) partitions: Vec<Arc<Partition>>,
+}
+
+/// All topics, by name.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    by_name: RwLock<BTreeMap<String, Arc<TopicState>>>,
+}
+
+impl Topics {
+    pub(super) fn get(&self, name: &str) -> Option<Arc<TopicState>> {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<TopicState>> {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(super) fn info(&self) -> Vec<TopicInfo> {
+        let info = |state: &Arc<TopicState>| TopicInfo {
+            name: state.topic.name.clone(),
+            partitions: state
+                .partitions
+                .iter()
+                .map(|partition| partition_info(partition))
+                .collect(),
+        };
+        self.all().iter().map(info).collect()
+    }
+
+    /// Makes a topic, or gives it the partitions that it lacks. Says whether anything was made.
+    pub(super) fn ensure(
+        &self,
+        folder: &Path,
+        hub_id: &str,
+        name: &str,
+        settings: &TopicSettings,
+    ) -> Result<bool, HubError> {
+        let failed = |error: LogError| HubError::NotNow(error.to_string());
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let known = by_name.get(name);
+        let have = known.map_or(0, |state| state.partitions.len());
+        let want = usize::try_from(settings.partitions.max(1)).unwrap_or(1);
+        if have >= want {
+            return Ok(false);
+        }
+        let mut partitions = known.map(|state| state.partitions.clone()).unwrap_or_default();
+        let mut id = known.map(|state| state.topic.id.clone());
+        for number in have..want {
+            let number = i32::try_from(number).unwrap_or(i32::MAX);
+            let partition_name = PartitionName { topic: name.to_owned(), partition: number };
+            let path = folder.join(partition_name.to_string());
+            let (partition, _) =
+                Partition::open(&path, partition_name, segment_settings(settings), 0)
+                    .map_err(failed)?;
+            let id = id.get_or_insert_with(new_id);
+            store_id(&path, id).map_err(failed)?;
+            partitions.push(Arc::new(partition));
+        }
+        let id = id.unwrap_or_else(new_id);
+        let id = if known.is_some() { id } else { format!("{hub_id}.{id}") };
+        let topic = Arc::new(Topic { name: name.to_owned(), id });
+        by_name.insert(name.to_owned(), Arc::new(TopicState { topic, partitions }));
+        Ok(true)
+    }
+
+    pub(super) fn delete(&self, folder: &Path, name: &str) -> Result<(), HubError> {
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let state = by_name.remove(name).ok_or_else(|| HubError::UnknownTopic(name.to_owned()))?;
+        for partition in &state.partitions {
+            let path = folder.join(partition.name().to_string());
+            std::fs::remove_dir_all(&path).map_err(|error| {
+                HubError::NotNow(format!("cannot delete {}: {error}", path.display()))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn partition_info(partition: &Partition) -> PartitionInfo {
+    PartitionInfo { start: partition.start(), end: partition.end(), bytes: partition.size_bytes() }
+}
+
+const fn segment_settings(settings: &TopicSettings) -> log::Settings {
+    log::Settings { segment_bytes: settings.segment_size }
+}
+
+/// Opens every partition in the data folder, recovering those that need it. Gives the highest epoch that was seen.
+pub(super) fn open_all(
+    folder: &Folder,
+    settings: &Settings,
+    points: &Checkpoint,
+) -> Result<(Topics, i32), LogError> {
+    let (mut by_name, mut epoch) = (BTreeMap::<String, TopicState>::new(), -1);
+    for (name, path) in log::partitions(folder.path())? {
+        let keep = segment_settings(settings.topic(&name.topic));
+        let (partition, found) = Partition::open(&path, name.clone(), keep, points.get(&name))?;
+        report(&name, &found);
+        epoch = epoch.max(found.epoch);
+        let id = match load_id(&path) {
+            Some(id) => id,
+            None => {
+                let id = new_id();
+                store_id(&path, &id)?;
+                id
+            }
+        };
+        let state = by_name.entry(name.topic.clone()).or_insert_with(|| TopicState {
+            topic: Arc::new(Topic {
+                name: name.topic.clone(),
+                id: format!("{}.{id}", folder.meta().hub_id),
+            }),
+            partitions: Vec::new(),
+        });
+        state.partitions.push(Arc::new(partition));
+    }
+    for state in by_name.values_mut() {
+        state.partitions.sort_by_key(|partition| partition.name().partition);
+    }
+    let by_name = by_name.into_iter().map(|(name, state)| (name, Arc::new(state))).collect();
+    Ok((Topics { by_name: RwLock::new(by_name) }, epoch))
+}
+
+fn report(name: &PartitionName, found: &log::Recovered) {
+    if let Some((path, bytes)) = &found.torn {
+        let path = path.display();
+        warn!(partition = %name, bytes, %path, "the end of the log was torn and is kept aside");
+    }
+    if let Some((from, to)) = found.lost {
+        warn!(partition = %name, from, to, "records that were on disk are gone");
+    }
+}
+
+/// Twelve letters and digits that no other topic has.
+fn new_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
+}
+
+fn store_id(folder: &Path, id: &str) -> Result<(), LogError> {
+    let id = id.rsplit('.').next().unwrap_or(id);
+    write_atomically(&folder.join("partition.metadata"), &format!("version: 0\ntopic_id: {id}\n"))
+}
+
+fn load_id(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join("partition.metadata")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("topic_id: ")).map(str::to_owned)
+}

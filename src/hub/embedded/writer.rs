@@ -1,0 +1,376 @@
+//! The one thread that writes to the data folder.
+//!
+//! It takes what is waiting, appends it, makes it durable together if receipts wait for that (group commit), and then
+//! settles. An append that finds no room is parked with all that follows it in its partition, and tried again: nothing
+//! is dropped and nothing overtakes.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use anabranch_connectors::Buffer;
+use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::source::Stored;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use super::Shared;
+use super::encode::encode_pairs;
+use super::settings::Flush;
+use super::topics::{OFFSETS, POSITIONS};
+use crate::hub::{HubError, Offset, Part};
+use crate::log::{LogError, Partition, PartitionName};
+use crate::wire::{Builder, Codec};
+
+/// How many commands are handled before waiting receipts are settled.
+const GROUP_MAX: usize = 64;
+/// How often an append that found no room is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+/// Positions are stored together at least so often while they change, by time and by bytes appended.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
+const SNAPSHOT_BYTES: u64 = 64 << 20;
+/// Bytes of an internal topic after which it is written anew.
+const INTERNAL_MAX: u64 = 16 << 20;
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    Append(Append),
+    Commit { group: String, offsets: Vec<Offset>, metadata: String, done: Done },
+    Positions(Vec<Part>),
+    Snapshot,
+    Roll(Arc<Partition>),
+    ForgetTopic(String),
+    Close(SyncSender<()>),
+}
+
+/// Where the outcome of a commit goes.
+pub(super) type Done = oneshot::Sender<Result<(), HubError>>;
+
+/// One encoded batch.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) partition: Arc<Partition>,
+    pub(super) bytes: Buffer,
+    pub(super) parts: Vec<Part>,
+}
+
+/// The writer's own state.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    keeper: std::thread::Thread,
+    builder: Builder,
+    scratch: Vec<u8>,
+    parked: VecDeque<Append>,
+    touched: Vec<Arc<Partition>>,
+    written: Vec<(Vec<Part>, Stored)>,
+    commits: Vec<Done>,
+    position_parts: Vec<Part>,
+    snapshot_at: Instant,
+    snapshot_bytes: u64,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, keeper: std::thread::Thread) -> Self {
+        Self {
+            shared,
+            keeper,
+            builder: Builder::new(Codec::None, None),
+            scratch: Vec::new(),
+            parked: VecDeque::new(),
+            touched: Vec::new(),
+            written: Vec::new(),
+            commits: Vec::new(),
+            position_parts: Vec::new(),
+            snapshot_at: Instant::now(),
+            snapshot_bytes: 0,
+        }
+    }
+
+    /// Runs until it is told to close, or every sender is gone.
+    pub(super) fn run(mut self, queue: &Receiver<Command>) {
+        loop {
+            let wait = if self.parked.is_empty() { Duration::from_secs(1) } else { RETRY };
+            let closed = match queue.recv_timeout(wait) {
+                Ok(first) => self.group(first, queue),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            self.retry_parked();
+            self.finish_group();
+            self.snapshot_if_due();
+            if let Some(done) = closed {
+                self.close();
+                // Whoever asked may have given up waiting.
+                done.send(()).ok();
+                return;
+            }
+        }
+    }
+
+    fn group(&mut self, first: Command, queue: &Receiver<Command>) -> Option<SyncSender<()>> {
+        let mut next = Some(first);
+        for _ in 0..GROUP_MAX {
+            let Some(command) = next else { break };
+            if let Some(done) = self.handle(command) {
+                return Some(done);
+            }
+            next = queue.try_recv().ok();
+        }
+        None
+    }
+
+    fn handle(&mut self, command: Command) -> Option<SyncSender<()>> {
+        match command {
+            Command::Append(append) => self.append_or_park(append),
+            Command::Commit { group, offsets, metadata, done } => {
+                let pairs = {
+                    let mut groups = self.shared.groups();
+                    groups.commit(&group, &offsets, &metadata, now_ms())
+                };
+                match self.append_pairs(OFFSETS, &pairs) {
+                    Ok(()) => self.commits.push(done),
+                    // The consumer may be gone.
+                    Err(error) => {
+                        done.send(Err(HubError::NotNow(error.to_string()))).ok();
+                    }
+                }
+                self.compact_offsets();
+            }
+            Command::Positions(parts) => self.take_positions(parts),
+            Command::Snapshot => self.snapshot(),
+            Command::Roll(partition) => {
+                if let Err(error) = partition.roll() {
+                    warn!(%error, "a segment could not be closed, will retry");
+                }
+            }
+            Command::ForgetTopic(topic) => {
+                let tombstones = self.shared.groups().forget_topic(&topic);
+                if let Err(error) = self.append_pairs(OFFSETS, &tombstones) {
+                    warn!(%error, topic, "offsets of a deleted topic are still stored");
+                }
+            }
+            Command::Close(done) => return Some(done),
+        }
+        None
+    }
+
+    /// Positions without records become durable with the next snapshot.
+    fn take_positions(&mut self, parts: Vec<Part>) {
+        let mut positions = self.shared.positions();
+        for part in &parts {
+            if let Some(position) = part.batch.position() {
+                positions.set(&part.source, &position.key, position.value.as_deref());
+            }
+        }
+        drop(positions);
+        self.position_parts.extend(parts);
+    }
+
+    fn append_or_park(&mut self, append: Append) {
+        let behind =
+            self.parked.iter().any(|parked| Arc::ptr_eq(&parked.partition, &append.partition));
+        if behind || self.shared.must_wait(append.partition.name()) {
+            self.parked.push_back(append);
+        } else if let Some(append) = self.try_append(append) {
+            self.parked.push_back(append);
+        }
+    }
+
+    /// Appends; gives the append back when there is no room.
+    fn try_append(&mut self, mut append: Append) -> Option<Append> {
+        match append.partition.append(&mut append.bytes, self.shared.epoch) {
+            Ok(appended) => {
+                self.snapshot_bytes += append.bytes.len() as u64;
+                self.note_positions(&append.parts);
+                self.touch(&append.partition);
+                let partition = append.partition.name().partition;
+                self.written
+                    .push((append.parts, Stored { partition, offset: appended.base_offset }));
+                None
+            }
+            Err(LogError::NoSpace { path }) => {
+                let problem =
+                    format!("no space left on the disk of {}; sources wait", path.display());
+                if self.shared.state.fail(&problem, false) {
+                    error!("{problem}");
+                }
+                Some(append)
+            }
+            Err(error) => {
+                let problem = format!("{error}; sources wait");
+                if self.shared.state.fail(&problem, true) {
+                    error!("{problem}");
+                }
+                Some(append)
+            }
+        }
+    }
+
+    fn note_positions(&self, parts: &[Part]) {
+        if parts.iter().all(|part| part.batch.position().is_none()) {
+            return;
+        }
+        let mut positions = self.shared.positions();
+        for part in parts {
+            if let Some(position) = part.batch.position() {
+                positions.set(&part.source, &position.key, position.value.as_deref());
+            }
+        }
+    }
+
+    fn touch(&mut self, partition: &Arc<Partition>) {
+        if !self.touched.iter().any(|known| Arc::ptr_eq(known, partition)) {
+            self.touched.push(Arc::clone(partition));
+        }
+    }
+
+    fn retry_parked(&mut self) {
+        if self.parked.is_empty() {
+            return;
+        }
+        let mut stuck: HashSet<PartitionName> = HashSet::new();
+        for append in std::mem::take(&mut self.parked) {
+            let name = append.partition.name().clone();
+            if stuck.contains(&name) || self.shared.must_wait(&name) {
+                stuck.insert(name);
+                self.parked.push_back(append);
+            } else if let Some(append) = self.try_append(append) {
+                stuck.insert(name);
+                self.parked.push_back(append);
+            }
+        }
+        if self.parked.is_empty() {
+            self.shared.state.ok();
+        }
+    }
+
+    /// Makes the group durable if receipts wait for it, settles it and wakes consumers.
+    fn finish_group(&mut self) {
+        if self.touched.is_empty() {
+            return;
+        }
+        if self.shared.settings.flush == Flush::Each && self.shared.settings.acks_all {
+            for partition in &self.touched {
+                if let Err(error) = partition.flush() {
+                    // Pages may be marked clean now: what was acknowledged before is safe, this group is not known to be.
+                    self.shared.state.fail(&error.to_string(), true);
+                    error!(%error, "a flush failed; its records are handed back to their sources");
+                    self.written.clear();
+                    self.commits.clear();
+                }
+            }
+        }
+        self.shared.wake_consumers();
+        for (parts, stored) in self.written.drain(..) {
+            for part in parts {
+                part.settle(Ok(stored));
+            }
+        }
+        for done in self.commits.drain(..) {
+            // The consumer may be gone.
+            done.send(Ok(())).ok();
+        }
+        if self.shared.mark_dirty(self.touched.drain(..)) {
+            self.keeper.unpark();
+        }
+    }
+
+    fn append_pairs(
+        &mut self,
+        topic: &str,
+        pairs: &[(Vec<u8>, Option<Vec<u8>>)],
+    ) -> Result<(), LogError> {
+        let Some(partition) = self.shared.internal(topic).filter(|_| !pairs.is_empty()) else {
+            return Ok(());
+        };
+        let encoded = encode_pairs(pairs, now_ms(), &mut self.builder, &mut self.scratch);
+        encoded.map_err(|error| LogError::Format {
+            path: self.shared.settings.data_dir.clone(),
+            problem: error.to_string(),
+        })?;
+        partition.append(&mut self.scratch, self.shared.epoch)?;
+        self.touch(&partition);
+        Ok(())
+    }
+
+    /// Writes an internal topic anew from `pairs` and drops what was before.
+    fn rewrite(
+        &mut self,
+        topic: &str,
+        pairs: &[(Vec<u8>, Option<Vec<u8>>)],
+    ) -> Result<(), LogError> {
+        let Some(partition) = self.shared.internal(topic) else { return Ok(()) };
+        partition.roll()?;
+        let base = partition.end();
+        self.append_pairs(topic, pairs)?;
+        partition.flush()?;
+        partition.delete_before(base)?;
+        Ok(())
+    }
+
+    fn compact_offsets(&mut self) {
+        let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
+        if !self.shared.internal(OFFSETS).is_some_and(large) {
+            return;
+        }
+        let pairs = self.shared.groups().snapshot();
+        if let Err(error) = self.rewrite(OFFSETS, &pairs) {
+            warn!(%error, "offsets could not be compacted, will retry");
+        }
+    }
+
+    fn snapshot_if_due(&mut self) {
+        let changed = self.shared.positions().changed;
+        let waiting = !self.position_parts.is_empty();
+        let due = self.snapshot_bytes >= SNAPSHOT_BYTES
+            || self.snapshot_at.elapsed() >= SNAPSHOT_EVERY
+            || (waiting && self.snapshot_at.elapsed() >= Duration::from_secs(1));
+        if changed && due {
+            self.snapshot();
+        }
+    }
+
+    /// Stores all positions together; from then on retention may remove what they cover.
+    fn snapshot(&mut self) {
+        let mut ends = HashMap::new();
+        for state in self.shared.topics.all() {
+            for partition in &state.partitions {
+                ends.insert(partition.name().clone(), partition.end());
+            }
+        }
+        self.snapshot_at = Instant::now();
+        self.snapshot_bytes = 0;
+        let pairs = self.shared.positions().snapshot(&ends);
+        let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
+        let stored = if self.shared.internal(POSITIONS).is_some_and(large) {
+            self.rewrite(POSITIONS, &pairs)
+        } else {
+            self.append_pairs(POSITIONS, &pairs)
+        };
+        if let Err(error) = stored {
+            warn!(%error, "positions could not be stored together, will retry");
+            return;
+        }
+        {
+            let mut positions = self.shared.positions();
+            positions.covered = ends;
+            positions.changed = false;
+        }
+        for part in self.position_parts.drain(..) {
+            part.settle(Ok(Stored { partition: 0, offset: -1 }));
+        }
+        self.finish_group();
+    }
+
+    fn close(&mut self) {
+        if self.shared.positions().changed {
+            self.snapshot();
+        }
+        self.shared.closing.store(true, Ordering::Release);
+        self.keeper.unpark();
+    }
+}
