@@ -4,6 +4,7 @@
 pub mod hub;
 pub mod log;
 pub mod metrics;
+pub mod producer;
 pub mod wire;
 
 pub use anabranch_connectors as connectors;
