@@ -232,6 +232,29 @@ impl Records {
         self.slices.iter().flat_map(|slice| slice.batch.iter().skip(slice.first).take(slice.count))
     }
 
+    /// The batches that it spans, and how many records of each.
+    pub fn batches(&self) -> impl Iterator<Item = (&StoredBatch, usize)> {
+        self.slices.iter().map(|slice| (slice.batch.as_ref(), slice.count))
+    }
+
+    /// For each span, its batch and the offset after its last record.
+    pub fn ends(&self) -> impl Iterator<Item = (&StoredBatch, i64)> {
+        self.slices.iter().map(|slice| {
+            let (batch, end) = (slice.batch.as_ref(), slice.first + slice.count);
+            let is_inside = end < batch.count as usize;
+            let behind = if is_inside { batch.iter().nth(end) } else { None };
+            (batch, behind.map_or(batch.next_offset, |record| record.offset))
+        })
+    }
+
+    /// For each span, its batch and the offset of its first record.
+    pub fn starts(&self) -> impl Iterator<Item = (&StoredBatch, i64)> {
+        self.slices.iter().map(|slice| {
+            let first = slice.batch.iter().nth(slice.first).map(|record| record.offset);
+            (slice.batch.as_ref(), first.unwrap_or(slice.batch.base_offset))
+        })
+    }
+
     /// Only the records with these numbers, which must rise.
     #[must_use]
     pub fn select(&self, numbers: &[usize]) -> Self {

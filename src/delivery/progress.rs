@@ -1,0 +1,77 @@
+//! Where a delivery is: the next offset of each partition, and which of that is not committed yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anabranch_connectors::{Records, StoredBatch};
+
+use crate::hub::{FetchedBatch, Offset};
+
+/// Next offsets by topic and partition.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    next: BTreeMap<(String, i32), (i64, i32)>,
+    dirty: bool,
+}
+
+impl Progress {
+    /// Every record of `records` is settled.
+    pub(super) fn advance(&mut self, records: &Records) {
+        for (batch, next_offset) in records.ends() {
+            self.set(batch, next_offset);
+        }
+    }
+
+    /// Notes where `records` begin, for a commit before they are written.
+    pub(super) fn anchor(&mut self, records: &Records) {
+        for (batch, first_offset) in records.starts() {
+            let key = (batch.topic.name.clone(), batch.partition);
+            self.next.entry(key).or_insert((first_offset, batch.epoch));
+        }
+        self.dirty = true;
+    }
+
+    fn set(&mut self, batch: &StoredBatch, next_offset: i64) {
+        self.dirty = true;
+        let key = (batch.topic.name.clone(), batch.partition);
+        self.next.insert(key, (next_offset, batch.epoch));
+    }
+
+    pub(super) const fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// All offsets since the last resume: a sink's state speaks of all of them, so they are stored together.
+    pub(super) fn offsets(&self) -> Vec<Offset> {
+        let offset = |((topic, partition), (offset, epoch)): (&(String, i32), &(i64, i32))| {
+            Offset { topic: topic.clone(), partition: *partition, offset: *offset, epoch: *epoch }
+        };
+        self.next.iter().map(offset).collect()
+    }
+
+    pub(super) const fn committed(&mut self) {
+        self.dirty = false;
+    }
+}
+
+/// Cuts what was fetched into writes of at most `max_records`, without what the group has had already.
+pub(super) fn windows(batches: &[FetchedBatch], max_records: usize) -> Vec<Records> {
+    let max_records = max_records.max(1);
+    let (mut windows, mut window) = (Vec::new(), Records::default());
+    for FetchedBatch { batch, skip } in batches {
+        let count = batch.count as usize;
+        let mut first = *skip;
+        while first < count {
+            if window.len() >= max_records {
+                windows.push(std::mem::take(&mut window));
+            }
+            let part = (count - first).min(max_records - window.len());
+            window.push_part(Arc::clone(batch), first, part);
+            first += part;
+        }
+    }
+    if !window.is_empty() {
+        windows.push(window);
+    }
+    windows
+}
