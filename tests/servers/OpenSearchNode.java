@@ -1,20 +1,20 @@
 import java.nio.file.Path;
 import java.util.List;
-import org.opensearch.analysis.common.CommonAnalysisModulePlugin;
+import org.opensearch.analysis.common.CommonAnalysisPlugin;
 import org.opensearch.common.settings.Settings;
 import org.opensearch.env.Environment;
-import org.opensearch.index.mapper.MapperExtrasModulePlugin;
-import org.opensearch.index.reindex.ReindexModulePlugin;
-import org.opensearch.ingest.common.IngestCommonModulePlugin;
+import org.opensearch.index.mapper.MapperExtrasPlugin;
+import org.opensearch.index.reindex.ReindexPlugin;
+import org.opensearch.ingest.common.IngestCommonPlugin;
 import org.opensearch.node.Node;
-import org.opensearch.transport.Netty4ModulePlugin;
+import org.opensearch.transport.Netty4Plugin;
 
 /** One real OpenSearch 2 node; the arguments are its settings, each {@code name=value}. */
 public final class OpenSearchNode extends Node {
     private OpenSearchNode(Environment environment) {
-        super(environment, List.of(Netty4ModulePlugin.class, ReindexModulePlugin.class,
-            CommonAnalysisModulePlugin.class, IngestCommonModulePlugin.class,
-            MapperExtrasModulePlugin.class), false);
+        super(environment, List.of(Netty4Plugin.class, ReindexPlugin.class,
+            CommonAnalysisPlugin.class, IngestCommonPlugin.class,
+            MapperExtrasPlugin.class), false);
     }
 
     public static void main(String[] arguments) throws Exception {

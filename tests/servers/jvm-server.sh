@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced: one JVM server made of Maven jars. Fetches the jars once, starts it, waits for it, stops it.
-# The sourcing script sets `name`, and `state`, the folder of data, log and pid file.
-: "${name:=}" "${state:=}"
+# The sourcing script sets `name`, `port`, and `state`, the folder of data, log and pid file.
+: "${name:=}" "${port:=}" "${state:=}"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=cache.sh
@@ -99,21 +99,27 @@ give_up() {
 
 # stop_server TERM|KILL: returns when the process is gone.
 stop_server() {
-  local pid deadline=$((SECONDS + 30))
+  local pid
   if ! is_running; then
     echo "$name is not running"
     return 0
   fi
   pid=$(cat "$state/pid")
   kill -s "$1" "$pid"
-  while is_running; do
-    if [ "$SECONDS" -ge "$deadline" ]; then
-      echo "$name did not stop in 30 s and is killed" >&2
-      kill -KILL "$pid" || true
-      deadline=$((SECONDS + 30))
-    fi
-    sleep 0.1
-  done
+  if ! wait_gone 30; then
+    echo "$name did not stop in 30 s and is killed" >&2
+    kill -KILL "$pid" 2> /dev/null || true
+    wait_gone 30 || fail "process $pid does not end"
+  fi
   rm -f "$state/pid"
   echo "$name has stopped, process $pid"
+}
+
+# A killed JVM loses its command line before its last thread has let go of the port.
+wait_gone() {
+  local deadline=$((SECONDS + $1))
+  while is_running || port_is_open "$port"; do
+    if [ "$SECONDS" -ge "$deadline" ]; then return 1; fi
+    sleep 0.1
+  done
 }
