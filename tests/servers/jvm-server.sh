@@ -76,6 +76,7 @@ require_stopped() {
 launch() {
   setsid nohup java "${java_options[@]}" "$@" > "$state/log" 2>&1 < /dev/null &
   echo $! > "$state/pid"
+  echo "$port" > "$state/port"
 }
 
 # wait_ready SECONDS ADDRESS CHECK…: until CHECK succeeds; else the end of the log, and failure.
@@ -91,7 +92,9 @@ wait_ready() {
 }
 
 give_up() {
-  echo "--- the end of $state/log" >&2
+  echo "--- errors in $state/log, and its end" >&2
+  grep -E 'ERROR|FATAL|Exception' "$state/log" | head -n 20 >&2 || true
+  echo ... >&2
   tail -n 30 "$state/log" >&2
   stop_server KILL >&2
   fail "$1"
@@ -104,7 +107,7 @@ stop_server() {
     echo "$name is not running"
     return 0
   fi
-  pid=$(cat "$state/pid")
+  pid=$(cat "$state/pid") port=$(cat "$state/port")
   kill -s "$1" "$pid"
   if ! wait_gone 30; then
     echo "$name did not stop in 30 s and is killed" >&2
