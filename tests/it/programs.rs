@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use super::support::{
-    Nginx, Receiver, Rsyslogd, SOON, free_port, get, kcat, logger, logrotate, post, search_count,
-    search_hits, search_ids, server, wait_until,
+    Broker, Nginx, Receiver, Rsyslogd, SOON, free_port, get, kcat, logger, logrotate, post,
+    search_count, search_hits, search_ids, server, wait_until,
 };
 
 #[test]
@@ -19,6 +19,24 @@ fn kafka_gives_back_what_kcat_produced() {
     let mut lines: Vec<_> = back.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["one", "two"]);
+}
+
+#[test]
+fn a_killed_broker_gives_back_what_it_acknowledged() {
+    let (Some(_kafka), Some(program)) = (server("ANABRANCH_KAFKA"), server("ANABRANCH_KCAT"))
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path());
+    let address = broker.address();
+    kcat(&program, &["-P", "-b", &address, "-t", "kept", "-X", "acks=all"], "one\n");
+
+    broker.kill();
+    broker.start_again();
+
+    let back = kcat(&program, &["-C", "-b", &address, "-t", "kept", "-e", "-q"], "");
+    assert_eq!(back, "one\n");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! Files of a test belong into a `tempfile::TempDir` that it makes first and so drops last.
 
 mod agent;
+mod broker;
 mod daemons;
 mod environment;
 mod http;
@@ -16,6 +17,7 @@ mod search;
 mod waiting;
 
 pub(crate) use agent::Agent;
+pub(crate) use broker::Broker;
 pub(crate) use daemons::{Nginx, Rsyslogd, kcat, logger, logrotate};
 pub(crate) use environment::{free_port, server};
 pub(crate) use http::{get, post};
