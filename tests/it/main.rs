@@ -1,2 +1,14 @@
-//! stub
-fn main() {}
+//! The integration tests: one binary, real servers, real sockets, real files, the built program.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and says on stderr what it did not run"
+)]
+
+mod agent;
+mod programs;
+mod support;
+mod tidy;

@@ -1,0 +1,244 @@
+//! The conventions that a machine can check and clippy does not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest Rust file, tests included.
+const LINES_MAX: usize = 400;
+
+/// Longest ARCHITECTURE.md: what can be read in one sitting.
+const ARCHITECTURE_LINES_MAX: usize = 300;
+
+/// Who may not know of what.
+struct Wall {
+    /// Where it holds: the beginning of a path.
+    folder: &'static str,
+    /// The part of it that is meant, by the beginning of a file's name; empty for all of it.
+    files: &'static str,
+    /// The beginning of a path that is excepted; empty for none.
+    except: &'static str,
+    /// Text that must not appear in code there.
+    banned: &'static [&'static str],
+    /// Why, as a sentence.
+    why: &'static str,
+}
+
+const WALLS: &[Wall] = &[
+    Wall {
+        folder: "connectors",
+        files: "",
+        except: "",
+        banned: &["rdkafka", "anabranch::", "serde_yaml"],
+        why: "connectors know neither the hub nor the configuration file",
+    },
+    Wall {
+        folder: "connectors",
+        files: "sink",
+        except: "",
+        banned: &["time::sleep", "sleep_until", "time::interval"],
+        why: "a sink never waits; the delivery loop does",
+    },
+    Wall {
+        folder: "src/log",
+        files: "",
+        except: "",
+        banned: &["tokio", "axum", "rdkafka", ".await", "anabranch_connectors"],
+        why: "the log is plain files: no async, no network, no connectors",
+    },
+    Wall {
+        folder: "src/wire",
+        files: "",
+        except: "",
+        banned: &[
+            "tokio",
+            "axum",
+            "rdkafka",
+            ".await",
+            "anabranch_connectors",
+            "std::fs",
+            "std::net",
+        ],
+        why: "the wire format is pure: bytes in, bytes out",
+    },
+    Wall {
+        folder: "src",
+        files: "",
+        except: "src/config",
+        banned: &["serde_yaml"],
+        why: "only src/config knows YAML, so that its crate can be replaced there",
+    },
+    Wall {
+        folder: "src",
+        files: "",
+        except: "src/tasks.rs",
+        banned: &["tokio::spawn(", "task::spawn(", "spawn_local("],
+        why: "only src/tasks.rs spawns, so that every end and every panic is seen",
+    },
+];
+
+/// Folders whose modules import nothing of the package but themselves.
+const BOTTOM_LAYERS: &[(&str, &str)] = &[("src/log", "log"), ("src/wire", "wire")];
+
+/// Folders of the root that .gitignore names: build output, and what an agent leaves that runs there.
+const IGNORED: &[&str] = &["target", "data", "out"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below `folder` as a path from the root; left out are hidden ones and what git ignores.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(open_folder) = open.pop() {
+        for entry in fs::read_dir(&open_folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let ignored = open_folder == root() && IGNORED.contains(&&*name);
+            if ignored || name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push(path.strip_prefix(root()).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The Rust files of the package and the connectors, with their text.
+fn sources() -> Vec<(PathBuf, String)> {
+    let all = ["src", "connectors", "tests"].into_iter().flat_map(files);
+    let rust = all.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    rust.map(|path| (path.clone(), fs::read_to_string(root().join(path)).unwrap())).collect()
+}
+
+/// The lines that are not comments, with their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    lines.filter(|(_number, line)| !line.trim_start().starts_with("//"))
+}
+
+#[track_caller]
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_fits_one_concept() {
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        if !text.starts_with("//! ") {
+            faults.push(format!(
+                "{}: begin with a //! line that says what it is for",
+                path.display()
+            ));
+        }
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            faults.push(format!("{}: {lines} lines; split it by concept", path.display()));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn no_layer_reaches_through_its_wall() {
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        for wall in WALLS.iter().filter(|wall| wall.covers(&path)) {
+            for (number, line) in code(&text) {
+                for banned in wall.banned.iter().filter(|banned| line.contains(**banned)) {
+                    faults.push(format!("{}:{number}: `{banned}`: {}", path.display(), wall.why));
+                }
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+impl Wall {
+    fn covers(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap().to_string_lossy();
+        path.starts_with(self.folder)
+            && name.starts_with(self.files)
+            && (self.except.is_empty() || !path.starts_with(self.except))
+    }
+}
+
+#[test]
+fn the_bottom_layers_import_only_themselves() {
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        for (_folder, layer) in BOTTOM_LAYERS.iter().filter(|(folder, _)| path.starts_with(folder))
+        {
+            for (number, line) in code(&text) {
+                let own = |rest: &&str| rest.strip_prefix(layer).is_some_and(|end| !is_name(end));
+                for foreign in line.split("crate::").skip(1).filter(|rest| !own(rest)) {
+                    faults.push(format!("{}:{number}: crate::{foreign}", path.display()));
+                }
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+/// Whether `text` goes on with a letter of an identifier.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_')
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let marks =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("#[", "ignore")];
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        for (index, line) in text.lines().enumerate() {
+            if let Some(mark) = marks.iter().find(|mark| line.contains(**mark)) {
+                faults.push(format!("{}:{}: {mark}", path.display(), index + 1));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn no_file_names_a_place_of_one_machine() {
+    let places = [concat!("/ro", "ot/"), concat!("/ho", "me/")];
+    let mut faults = Vec::new();
+    for path in files("") {
+        // What is not text has no paths to read.
+        let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
+        for (index, line) in text.lines().enumerate() {
+            if let Some(place) = places.iter().find(|place| line.contains(**place)) {
+                faults.push(format!("{}:{}: {place}", path.display(), index + 1));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn example_configurations_are_indented_with_spaces() {
+    let mut faults = Vec::new();
+    for path in files("config") {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        if text.contains('\t') {
+            faults.push(format!("{}: has a tab, which YAML does not allow", path.display()));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn the_documents_that_a_reader_looks_for_are_there() {
+    let names = ["README.md", "ARCHITECTURE.md", "CONVENTIONS.md", "CHANGELOG.md"];
+    let missing: Vec<_> = names.into_iter().filter(|name| !root().join(name).is_file()).collect();
+    assert!(missing.is_empty(), "missing: {missing:?}");
+    let lines = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap().lines().count();
+    assert!(lines <= ARCHITECTURE_LINES_MAX, "ARCHITECTURE.md has {lines} lines; shorten it");
+}
