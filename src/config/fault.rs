@@ -41,6 +41,22 @@ impl Fault {
         self
     }
 
+    /// The fault of a name that is none of the connectors.
+    pub(super) fn of_connector(mut self, name: &str, known: &[&str]) -> Self {
+        let meant = nearest(name, known);
+        let known = known.join(", ");
+        self.problem = match (name, meant) {
+            ("type" | "kind", _) => {
+                format!("the name of the connector is the key here; write one of {known}")
+            }
+            (_, Some(meant)) => {
+                format!("unknown connector `{name}`; did you mean `{meant}`? known: {known}")
+            }
+            (_, None) => format!("unknown connector `{name}`; known: {known}"),
+        };
+        self
+    }
+
     /// Takes what came out of a variable, perhaps a secret, out of the message.
     pub(super) fn without(mut self, secret: &str) -> Self {
         const SHORTEST: usize = 4;
@@ -79,13 +95,9 @@ impl de::Error for Fault {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let known = expected.join(", ");
-        let meant = nearest(variant, expected);
-        Self::new(match meant {
-            Some(meant) => {
-                format!("unknown name `{variant}`; did you mean `{meant}`? (known: {known})")
-            }
-            None => format!("unknown name `{variant}`; known: {known}"),
+        Self::new(match nearest(variant, expected) {
+            Some(meant) => format!("unknown name `{variant}`; did you mean `{meant}`?"),
+            None => format!("unknown name `{variant}`; known: {}", expected.join(", ")),
         })
     }
 
@@ -103,7 +115,7 @@ impl de::Error for Fault {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        let problem = format!("`{field}` is missing; it has no default");
+        let problem = format!("`{field}` is missing and has no default; write it");
         Self { incomplete: true, ..Self::new(problem) }
     }
 
@@ -118,7 +130,8 @@ fn in_words(expected: &str) -> &str {
         "a string" => "text",
         "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
-        "u32" | "u64" | "usize" => "a whole number from 0",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
@@ -142,7 +155,10 @@ fn found(unexpected: Unexpected<'_>) -> String {
         "unit value" | "Option value" => "nothing".to_owned(),
         "sequence" => "a list".to_owned(),
         "map" => "a block".to_owned(),
-        value => value.replace("boolean", "the word").replace("integer", "the number"),
+        value => value
+            .replace("boolean", "the word")
+            .replace("integer", "the number")
+            .replace("floating point", "the number"),
     }
 }
 
@@ -153,6 +169,9 @@ fn hint(unexpected: Unexpected<'_>, expected: &str) -> String {
         return match expected {
             "a duration" if is_number => format!("; add a unit, as in {text}s"),
             "a sequence" => format!("; write [{text}]"),
+            block if block.starts_with("struct ") => {
+                "; a setting is written `name: value`".to_owned()
+            }
             "a boolean" if matches!(text, "yes" | "no" | "on" | "off") => {
                 "; YAML's words are true and false".to_owned()
             }

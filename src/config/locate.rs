@@ -114,7 +114,7 @@ mod tests {
         let text = "a: 1\nb:\n  - x\n  - { c: [1, 2], d: ~ }\n";
         let key = |key: &str| Step::Key(key.to_owned());
         let path = [key("b"), Step::Index(1), key("c"), Step::Index(1)];
-        assert_eq!(locate(text, &path, Part::Value), Some((4, 13)));
+        assert_eq!(locate(text, &path, Part::Value), Some((4, 14)));
         assert_eq!(locate(text, &path[..3], Part::Key), Some((4, 7)));
         assert_eq!(locate(text, &path[..2], Part::Value), Some((4, 5)));
         assert_eq!(locate(text, &[key("a")], Part::Value), Some((1, 4)));

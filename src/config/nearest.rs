@@ -18,6 +18,9 @@ const SYNONYMS: [(&str, &str); 14] = [
     ("encoding", "codec"),
 ];
 
+/// Shortest beginning of a name that can stand for it, in bytes.
+const SHORT_MIN: usize = 3;
+
 /// The name in `known` that is nearest to `name`, if one is near enough to be meant.
 pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let spelling = |text: &str| text.to_lowercase().replace(['-', '.', ' '], "_");
@@ -34,7 +37,9 @@ pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
             .next()
             .copied()
     };
-    close.map(|(_, candidate)| candidate).or_else(meant)
+    let longer =
+        || known.iter().find(|candidate| name.len() >= SHORT_MIN && candidate.starts_with(&name));
+    close.map(|(_, candidate)| candidate).or_else(|| longer().copied()).or_else(meant)
 }
 
 /// Letters to insert, remove, replace or swap with their neighbour.
@@ -89,6 +94,7 @@ mod tests {
         assert_eq!(nearest("batch-size", &known), Some("batch_size"));
         assert_eq!(nearest("batchSize", &known), Some("batch_size"));
         assert_eq!(nearest("hosts", &known), Some("endpoints"));
+        assert_eq!(nearest("end", &known), Some("endpoints"));
         assert_eq!(nearest("colour", &known), None);
     }
 }

@@ -188,12 +188,16 @@ impl<'de> Deserializer<'de> for Typed<'_> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        kind: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let (name, node) = self.variant(variants)?;
-        visitor.visit_enum(Choice { name, node, file: self.0.file })
+        visitor.visit_enum(Choice { name, node, file: self.0.file }).map_err(|fault| {
+            let unknown = !variants.contains(&name);
+            let connector = matches!(kind, "SourceConfig" | "SinkConfig");
+            if unknown && connector { fault.of_connector(name, variants) } else { fault }
+        })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {

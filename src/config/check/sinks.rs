@@ -128,8 +128,10 @@ fn check_concurrency(config: &Config, name: &str, sink: &SinkBlock, findings: &m
     if let (HubConfig::Embedded(_), true, Some(partitions)) = (&config.hub, names_only, partitions)
         && sink.concurrency > partitions
     {
-        let problem =
-            format!("{} is more than the {partitions} partitions of a topic", sink.concurrency);
+        let problem = format!(
+            "{} is more than the partitions of its topics ({partitions})",
+            sink.concurrency
+        );
         let hint = "raise `partitions` of the topics; a delivery without a partition does nothing";
         findings.warning(path, problem, hint);
     }

@@ -1,1 +1,0 @@
-//! Configurations, right and wrong.
