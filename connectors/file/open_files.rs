@@ -167,11 +167,14 @@ impl Files {
             entry.torn |= entry.place.length != length;
             entry.place.length = length;
             entry.pending.truncate(pending);
-            if entry.torn
-                && let Err((path, error)) = self.mend(&name)
-            {
+            if !entry.torn {
+                continue;
+            }
+            if let Err((path, error)) = self.mend(&name) {
                 warn!(path = %path.display(), %error, "cannot take back half a write yet");
             }
+            // Opened anew for the next try: what stands there may be another file by then.
+            self.close(&name);
         }
     }
 
@@ -185,11 +188,12 @@ impl Files {
         if entry.pending.is_empty() {
             return Ok(());
         }
-        let fail = |error| (numbered(&self.base.join(name), entry.place.sequence), error);
-        let packed = self.compressor.pack(&entry.pending).map_err(fail)?;
+        let packed = self.compressor.pack(&entry.pending);
+        let packed = packed.map_err(|error| (self.base.join(name), error))?;
         let Some(file) = &mut entry.handle else { return Ok(()) };
         entry.torn = true;
-        file.write_all(packed).map_err(fail)?;
+        let written = file.write_all(packed);
+        written.map_err(|error| (numbered(&self.base.join(name), entry.place.sequence), error))?;
         entry.torn = false;
         entry.dirty = true;
         entry.place.length += packed.len() as u64;

@@ -92,7 +92,8 @@ impl SinkConfig {
     #[must_use]
     pub fn example_path(&self, topic: &str) -> PathBuf {
         let template = self.template();
-        let path = template.map_or_else(|_| PathBuf::from(&self.path), |found| found.example(topic));
+        let path =
+            template.map_or_else(|_| PathBuf::from(&self.path), |found| found.example(topic));
         numbered(&path, u64::from(self.rotate.is_on()))
     }
 
