@@ -116,7 +116,8 @@ impl Document {
     }
 
     fn fault(&self, fault: Fault) -> ConfigError {
-        let Fault { mut path, key, incomplete, file, problem } = fault;
+        let problem = fault.sentence();
+        let Fault { mut path, key, incomplete, file, .. } = fault;
         let setting = render(&path);
         let part = if key.is_some() || incomplete { Part::Key } else { Part::Value };
         path.extend(key.map(Step::Key));

@@ -18,13 +18,31 @@ pub(super) struct Fault {
     pub incomplete: bool,
     /// Number of the file, as soon as it is known.
     pub file: Option<usize>,
-    /// What is wrong, and what to do.
+    /// The names that are known in the block where an unknown one stands.
+    pub known: &'static [&'static str],
+    /// What is wrong.
     pub problem: String,
 }
 
 impl Fault {
     pub(super) const fn new(problem: String) -> Self {
-        Self { path: Vec::new(), key: None, incomplete: false, file: None, problem }
+        Self { path: Vec::new(), key: None, incomplete: false, file: None, known: &[], problem }
+    }
+
+    /// What is wrong, and what to do.
+    pub(super) fn sentence(&self) -> String {
+        const SHOWN_MAX: usize = 8;
+        let problem = &self.problem;
+        let Some(field) = self.key.as_deref().filter(|_| !self.known.is_empty()) else {
+            return problem.clone();
+        };
+        match nearest(field, self.known) {
+            Some(meant) => format!("{problem}; did you mean `{meant}`?"),
+            None if self.known.len() <= SHOWN_MAX => {
+                format!("{problem}; known here: {}", self.known.join(", "))
+            }
+            None => format!("{problem}; config/full.yaml shows every setting"),
+        }
     }
 
     /// The fault as seen from the block around it.
@@ -73,7 +91,7 @@ impl fmt::Display for Fault {
         if !self.path.is_empty() {
             write!(out, "{}: ", render(&self.path))?;
         }
-        out.write_str(&self.problem)
+        out.write_str(&self.sentence())
     }
 }
 
@@ -101,17 +119,12 @@ impl de::Error for Fault {
         })
     }
 
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        const SHOWN_MAX: usize = 8;
-        let problem = format!("unknown field `{field}`");
-        Self::new(match nearest(field, expected) {
-            Some(meant) => format!("{problem}; did you mean `{meant}`?"),
-            None if expected.is_empty() => format!("{problem}; this block has no settings"),
-            None if expected.len() <= SHOWN_MAX => {
-                format!("{problem}; known here: {}", expected.join(", "))
-            }
-            None => format!("{problem}; config/full.yaml shows every setting"),
-        })
+    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
+        let problem = match known {
+            [] => format!("unknown field `{field}`; this block has no settings"),
+            _ => format!("unknown field `{field}`"),
+        };
+        Self { known, ..Self::new(problem) }
     }
 
     fn missing_field(field: &'static str) -> Self {

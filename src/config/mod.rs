@@ -13,6 +13,8 @@ mod check;
 mod document;
 mod error;
 mod fault;
+#[cfg(test)]
+mod full;
 mod hub;
 mod load;
 mod locate;

@@ -39,9 +39,10 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
 }
 
 fn listener<'a>(owner: String, path: Vec<&'a str>, address: &str) -> Listener<'a> {
-    let (scheme, rest) = address.split_once("://").unwrap_or(("tcp", address));
-    if let Some(socket) = address.strip_prefix("unix:") {
-        let (host, port) = (socket.to_owned(), String::new());
+    let named = address.split_once("://").or_else(|| address.split_once("unix:"));
+    let (scheme, rest) = named.unwrap_or(("tcp", address));
+    if address.starts_with("unix") {
+        let (host, port) = (rest.to_owned(), String::new());
         return Listener { owner, path, protocol: "unix", host, port };
     }
     let protocol = if scheme == "udp" { "udp" } else { "tcp" };
@@ -74,7 +75,8 @@ mod tests {
             ("tcp://127.0.0.1:514", "127.0.0.1:514", true),
             ("tcp://localhost:514", "tcp://127.0.0.1:514", true),
             ("tcp://[::]:514", "tcp://10.0.0.1:514", true),
-            ("unix:/run/a", "unix:/run/a", true),
+            ("unix:/run/a", "unix:///run/a", true),
+            ("unix:///run/a", "unixgram:///run/a", true),
             ("tcp://127.0.0.1:514", "udp://127.0.0.1:514", false),
             ("tcp://127.0.0.1:514", "tcp://127.0.0.1:601", false),
             ("tcp://127.0.0.1:514", "tcp://127.0.0.2:514", false),

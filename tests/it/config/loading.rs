@@ -196,7 +196,10 @@ fn a_fault_is_placed_in_the_file_where_it_stands() {
             "producer:\n  lingr: 1s\n",
             "b.yaml:2:3: producer: unknown field `lingr`; did you mean `linger`?",
         ),
-        ("sinks:\n  s: {}\n", "b.yaml:2:3: sinks.s: `topics` is missing and has no default; write it"),
+        (
+            "sinks:\n  s: {}\n",
+            "b.yaml:2:3: sinks.s: `topics` is missing and has no default; write it",
+        ),
     ] {
         assert_eq!(load_folder(&[a, ("b.yaml", text)]).unwrap_err(), expected);
     }
