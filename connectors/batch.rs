@@ -98,13 +98,24 @@ impl Batch {
     pub fn set_header(&mut self, name: &str, value: &[u8]) {
         let start = narrow(self.header_data.len());
         header::push(name, Some(value), &mut self.header_data);
+        self.count_headers(start, 1);
+    }
+
+    /// Gives the last record `count` headers of its own that are encoded already (see [`header`]), copied.
+    pub fn set_encoded_headers(&mut self, encoded: &[u8], count: u32) {
+        let start = narrow(self.header_data.len());
+        self.header_data.extend_from_slice(encoded);
+        self.count_headers(start, count);
+    }
+
+    fn count_headers(&mut self, start: u32, count: u32) {
         let end = narrow(self.header_data.len());
         if let Some(extra) = self.last_extra() {
             if extra.headers_count == 0 {
                 extra.headers_start = start;
             }
             extra.headers_length = end - extra.headers_start;
-            extra.headers_count += 1;
+            extra.headers_count += count;
         }
     }
 
@@ -283,6 +294,23 @@ mod tests {
         assert_eq!(seen[1].headers.get("host"), Some(&b"web-1"[..]));
         assert_eq!(seen[2].value, None);
         assert!(batch.has_keys());
+    }
+
+    #[test]
+    fn encoded_headers_stand_beside_those_that_are_set_by_name() {
+        let mut batch = Batch::new(Buffer::from(b"ab".to_vec()), Headers::new(), 0, 0);
+        batch.push(0..1);
+        let encoded = Headers::new().with("one", b"1").with("two", b"2");
+        batch.set_encoded_headers(encoded.bytes(), encoded.count());
+        batch.set_header("three", b"3");
+        batch.push(1..2);
+        batch.set_header("four", b"4");
+        let seen: Vec<_> = batch
+            .iter()
+            .map(|record| record.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(seen, [vec!["one", "two", "three"], vec!["four"]]);
+        assert_eq!(batch.iter().map(|record| record.header_count).collect::<Vec<_>>(), [3, 1]);
     }
 
     #[test]

@@ -1,1 +1,4 @@
 //! Bytes → messages, shared by the sources that read streams.
+
+pub mod octet_counting;
+pub mod rfc6587;

@@ -1,5 +1,30 @@
 //! Syslog: RFC 3164 and RFC 5424 over UDP, TCP and unix sockets.
+//!
+//! The whole message is the value of a record, as it came, without the delimiter at its end. What it says about itself
+//! are headers: `syslog.facility`, `syslog.severity`, `syslog.version` (`1` for RFC 5424), `syslog.hostname`,
+//! `syslog.appname`, `syslog.procid`, `syslog.msgid`, `syslog.structured_data`, and `syslog.message_at`, the decimal
+//! index of the byte of the value at which the text behind all these begins. `peer` is the address of the sender.
+//! A message that does not parse is kept as well, with the reason in `parse_error`. A message that is longer than
+//! `max_message_bytes` comes in pieces; each but the last has `continued: true`, only the first is parsed.
 
+mod config;
+mod datagrams;
+mod drops;
+mod headers;
+mod message;
+mod parse;
+mod rfc3164;
+mod rfc5424;
+mod sockets;
 mod source;
+mod streams;
+mod timestamp;
 
-pub use source::{SourceConfig, SyslogSource};
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Listen, SourceConfig};
+pub use parse::{Parsed, Received, parse};
+pub use source::{Bound, SyslogSource};

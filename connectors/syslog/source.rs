@@ -1,32 +1,50 @@
-//! Receives syslog.
+//! The source: opens its sockets, then receives on all of them until it is told to stop.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
+use super::config::{Listen, SourceConfig};
+use super::datagrams::Datagrams;
+use super::message::Shared;
+use super::sockets::{self, Opened};
+use super::streams::Listener;
 use crate::registry::{BuildError, Surroundings};
-use crate::source::SourceCheck;
-use crate::{Emitter, Source, SourceError};
+use crate::{Emitter, Pool, Source, SourceError};
 
-/// The `syslog` block of a source.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceConfig {}
-
-impl SourceCheck for SourceConfig {}
+/// Buffers that are kept for the next read, and the largest of them.
+const POOL: (usize, usize) = (8, 2 << 20);
 
 /// The source.
 #[derive(Debug)]
-pub struct SyslogSource {}
+pub struct SyslogSource {
+    config: SourceConfig,
+}
 
 impl SyslogSource {
     /// Builds it.
     ///
     /// # Errors
     /// [`BuildError`] when a setting cannot work.
-    pub fn new(config: SourceConfig, around: &Surroundings) -> Result<Self, BuildError> {
-        let _unused = (config, around);
-        Ok(Self {})
+    pub fn new(config: SourceConfig, _around: &Surroundings) -> Result<Self, BuildError> {
+        config.check()?;
+        Ok(Self { config })
+    }
+
+    /// Opens the sockets; datagrams and connections queue up from now on.
+    ///
+    /// # Errors
+    /// [`SourceError`] with the address that cannot be had.
+    pub fn bind(self) -> Result<Bound, SourceError> {
+        let mut opened = Vec::new();
+        for listen in &self.config.listen {
+            opened.extend(sockets::open(listen, &self.config)?);
+        }
+        Ok(Bound { opened, config: self.config })
     }
 }
 
@@ -37,7 +55,105 @@ impl Source for SyslogSource {
         emitter: Emitter,
         stop: CancellationToken,
     ) -> Result<(), SourceError> {
-        let _unused = (emitter, stop);
-        Ok(())
+        self.bind()?.run(emitter, stop).await
+    }
+}
+
+/// The source with its sockets open.
+#[derive(Debug)]
+pub struct Bound {
+    opened: Vec<Opened>,
+    config: SourceConfig,
+}
+
+impl Bound {
+    /// Where it listens: one entry for each socket, with the ports that the system chose.
+    #[must_use]
+    pub fn listens(&self) -> Vec<Listen> {
+        self.opened.iter().map(|opened| opened.listen.clone()).collect()
+    }
+
+    /// Receives until `stop`.
+    ///
+    /// # Errors
+    /// [`SourceError`] when a socket fails.
+    pub async fn run(self, emitter: Emitter, stop: CancellationToken) -> Result<(), SourceError> {
+        let Self { opened, config } = self;
+        // One failing socket ends the others too, so that the agent can start the source anew.
+        let stop = stop.child_token();
+        let shared = Arc::new(Shared {
+            emitter,
+            stop: stop.clone(),
+            pool: Pool::new(POOL.0, POOL.1),
+            message_max: config.max_message_bytes.bytes(),
+            idle_timeout: config.idle_timeout,
+        });
+        let mut sockets = JoinSet::new();
+        let started = start(opened, &shared, config.max_connections, &mut sockets);
+        if started.is_err() {
+            stop.cancel();
+        }
+        let ended = all(&mut sockets, &stop).await;
+        remove_files(&config);
+        started.and(ended)
+    }
+}
+
+fn start(
+    opened: Vec<Opened>,
+    shared: &Arc<Shared>,
+    max_connections: usize,
+    sockets: &mut JoinSet<Result<(), SourceError>>,
+) -> Result<(), SourceError> {
+    let free = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    for (number, opened) in opened.into_iter().enumerate() {
+        info!(listen = %opened.listen, "syslog listens");
+        let shared = Arc::clone(shared);
+        match opened.listen {
+            Listen::Udp(_) | Listen::Unixgram(_) => {
+                let datagrams = Datagrams::new(opened, number, shared);
+                sockets.spawn_blocking(move || datagrams.run());
+            }
+            Listen::Tcp(_) | Listen::Unix(_) => {
+                let listener = Listener::new(opened)?;
+                let free = Arc::clone(&free);
+                sockets.spawn(async move {
+                    listener.run(shared, free).await;
+                    Ok(())
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits for all sockets; the first that fails stops the others.
+async fn all(
+    sockets: &mut JoinSet<Result<(), SourceError>>,
+    stop: &CancellationToken,
+) -> Result<(), SourceError> {
+    let mut first = Ok(());
+    while let Some(joined) = sockets.join_next().await {
+        let ended = joined.unwrap_or_else(|error| {
+            Err(SourceError::Failed {
+                what: "a syslog socket ended".to_owned(),
+                cause: error.to_string(),
+                hint: "this is a defect; report it",
+            })
+        });
+        if ended.is_err() {
+            stop.cancel();
+            first = first.and(ended);
+        }
+    }
+    first
+}
+
+/// A socket file that nobody reads would make its writers wait or fail in ways that are hard to see.
+fn remove_files(config: &SourceConfig) {
+    for listen in &config.listen {
+        if let Listen::Unix(path) | Listen::Unixgram(path) = listen {
+            drop(std::fs::remove_file(path));
+        }
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod config;
 mod programs;
 mod support;
 mod tidy;

@@ -1,0 +1,170 @@
+//! JSON written by hand, straight into a buffer.
+//!
+//! Members are written with a comma behind each; [`close`] turns the last one into the end of the object.
+
+/// Bytes looked at in one step of the search for what must be escaped.
+const BLOCK: usize = 16;
+
+/// Appends `value` as a JSON string; bytes that are not UTF-8 become U+FFFD.
+pub(crate) fn push_string(value: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    push_escaped(value, out);
+    out.push(b'"');
+}
+
+/// As [`push_string`], without the quotes.
+pub(super) fn push_escaped(value: &[u8], out: &mut Vec<u8>) {
+    if str::from_utf8(value).is_ok() {
+        escape(value, out);
+        return;
+    }
+    for chunk in value.utf8_chunks() {
+        escape(chunk.valid().as_bytes(), out);
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+/// Appends `"name":"value",`; the name is ours and needs no escape.
+#[inline]
+pub(super) fn push_member(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    push_name(name, out);
+    push_string(value, out);
+    out.push(b',');
+}
+
+/// Appends `"name":{…},` with what `fill` writes, or nothing when that is nothing.
+#[inline]
+pub(super) fn push_object(name: &str, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    push_name(name, out);
+    out.push(b'{');
+    let inside = out.len();
+    fill(out);
+    if out.len() == inside {
+        out.truncate(start);
+    } else {
+        close(out);
+        out.push(b',');
+    }
+}
+
+/// Ends an object: the comma behind its last member becomes its brace.
+#[inline]
+pub(super) fn close(out: &mut Vec<u8>) {
+    match out.last_mut() {
+        Some(last) if *last == b',' => *last = b'}',
+        _ => out.push(b'}'),
+    }
+}
+
+#[inline]
+fn push_name(name: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Appends a decimal number.
+pub(crate) fn push_decimal(number: i64, out: &mut Vec<u8>) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    let mut digits = [b'0'; 20];
+    let mut rest = number.unsigned_abs();
+    let mut used = 0;
+    for slot in digits.iter_mut().rev() {
+        *slot = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        used += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
+}
+
+/// Copies runs that need no escape whole.
+fn escape(mut text: &[u8], out: &mut Vec<u8>) {
+    while let Some((clean, rest)) = text.split_at_checked(clean_length(text)) {
+        out.extend_from_slice(clean);
+        let Some((&byte, tail)) = rest.split_first() else {
+            return;
+        };
+        push_escape(byte, out);
+        text = tail;
+    }
+}
+
+/// How many bytes at the front need no escape. The loop over a block has no branch, so it is compiled to vectors.
+#[inline]
+fn clean_length(text: &[u8]) -> usize {
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let mut length = 0;
+    for block in blocks {
+        if block.iter().fold(false, |any, byte| any | must_escape(*byte)) {
+            return length + clean_prefix(block);
+        }
+        length += BLOCK;
+    }
+    length + clean_prefix(rest)
+}
+
+#[inline]
+fn clean_prefix(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| must_escape(*byte)).unwrap_or(bytes.len())
+}
+
+#[inline]
+const fn must_escape(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+#[inline]
+fn push_escape(byte: u8, out: &mut Vec<u8>) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_escaped_string_parses_back_to_the_same(value: Vec<u8>) {
+            let mut out = Vec::new();
+            push_string(&value, &mut out);
+            let parsed: String = serde_json::from_slice(&out).unwrap();
+            prop_assert_eq!(parsed, String::from_utf8_lossy(&value));
+            prop_assert!(out.iter().all(|byte| *byte >= 0x20));
+        }
+
+        #[test]
+        fn text_with_quotes_and_controls_parses_back(value in "[ -~\u{0}-\u{1f}\"\\\\é→😀]{0,80}") {
+            let mut out = Vec::new();
+            push_string(value.as_bytes(), &mut out);
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), value);
+        }
+
+        #[test]
+        fn a_number_is_written_as_its_digits(number: i64) {
+            let mut out = Vec::new();
+            push_decimal(number, &mut out);
+            prop_assert_eq!(out, number.to_string().into_bytes());
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! One message as a record of a batch, and the batch on its way.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::headers::Encoder;
+use super::parse::{Received, parse};
+use crate::framing::rfc6587::Frame;
+use crate::source::Closed;
+use crate::{Batch, Buffer, Emitter, Pool};
+
+/// How long what was read before a stop may wait for the producer.
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// What all sockets of one source have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) emitter: Emitter,
+    pub(super) stop: CancellationToken,
+    pub(super) pool: Pool,
+    pub(super) message_max: usize,
+    pub(super) idle_timeout: Option<Duration>,
+}
+
+impl Shared {
+    /// Hands `batch` on. After a stop it gets a moment, then it is counted as dropped.
+    ///
+    /// # Errors
+    /// [`Closed`] once the agent is stopping.
+    pub(super) async fn send(&self, batch: Batch) -> Result<(), Closed> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let records = batch.len() as u64;
+        let sent = tokio::select! {
+            biased;
+            sent = self.emitter.send(batch) => sent.map(drop),
+            () = self.grace_is_over() => Err(Closed),
+        };
+        if sent.is_err() {
+            self.emitter.dropped("stopped", records);
+        }
+        sent
+    }
+
+    async fn grace_is_over(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(STOP_GRACE).await;
+    }
+}
+
+/// Appends the message at `frame` of the batch's buffer, with what it says about itself beside what `encoder` holds.
+pub(super) fn push(batch: &mut Batch, frame: Frame, received: Received, encoder: &mut Encoder) {
+    if !frame.continues {
+        let message = batch.data().get(frame.range.clone()).unwrap_or_default();
+        encoder.message(&parse(message, received));
+    }
+    if frame.continued {
+        encoder.rare("continued", b"true");
+    }
+    batch.push(frame.range);
+    encoder.apply(batch);
+}
+
+/// What a batch keeps: the buffer, or a copy when most of the buffer would lie idle.
+pub(super) fn fitted(buffer: Buffer) -> Buffer {
+    if buffer.len() * 4 < buffer.capacity() { Buffer::from(buffer.to_vec()) } else { buffer }
+}

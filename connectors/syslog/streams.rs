@@ -1,0 +1,224 @@
+//! Receives messages on connections: TCP and unix streams.
+//!
+//! A connection is read only while the producer takes its batches, so a full producer slows its senders down.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::config::Listen;
+use super::headers::Encoder;
+use super::message::{self, Shared};
+use super::parse::Received;
+use super::sockets::Opened;
+use crate::batch::stream_of;
+use crate::framing::rfc6587::Framer;
+use crate::source::Closed;
+use crate::{Batch, Headers, SourceError, clock};
+
+/// Most bytes that are read before they are handed on.
+const READ_BYTES: usize = 512 << 10;
+/// Pause after the system could not give a connection (no more file descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket that takes connections.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, String),
+}
+
+impl Listener {
+    /// Hands an open socket to the runtime.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the runtime refuses it.
+    pub(super) fn new(opened: Opened) -> Result<Self, SourceError> {
+        let name = opened.listen.to_string();
+        let listener = match opened.listen {
+            Listen::Unix(_) => {
+                UnixListener::from_std(opened.socket.into()).map(|it| Self::Unix(it, name.clone()))
+            }
+            _ => TcpListener::from_std(opened.socket.into()).map(Self::Tcp),
+        };
+        listener.map_err(|error| SourceError::Failed {
+            what: format!("cannot listen on {name}"),
+            cause: error.to_string(),
+            hint: "raise the limit of open files",
+        })
+    }
+
+    /// Cancel safe: a connection that was not given stays in the queue.
+    async fn accept(&self) -> io::Result<(Io, Headers, u64)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                let peer = address.ip().to_canonical().to_string();
+                let headers = Headers::new().with("peer", peer.as_bytes());
+                Ok((Io::Tcp(stream), headers, stream_of(peer.as_bytes())))
+            }
+            Self::Unix(listener, name) => {
+                let (stream, _unnamed) = listener.accept().await?;
+                Ok((Io::Unix(stream), Headers::new(), stream_of(name.as_bytes())))
+            }
+        }
+    }
+
+    /// Takes connections until the stop, and returns when all have ended.
+    pub(super) async fn run(self, shared: Arc<Shared>, free: Arc<Semaphore>) {
+        let mut connections = JoinSet::new();
+        let stop = shared.stop.clone();
+        while let Some(place) = stop.run_until_cancelled(Arc::clone(&free).acquire_owned()).await {
+            let Some(accepted) = stop.run_until_cancelled(self.accept()).await else {
+                break;
+            };
+            while connections.try_join_next().is_some() {}
+            match accepted {
+                Ok((io, headers, stream)) => {
+                    let connection = Connection::new(io, headers, stream, Arc::clone(&shared));
+                    connections.spawn(async move {
+                        let ended = connection.run().await;
+                        debug!(?ended, "syslog connection ended");
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "cannot accept a syslog connection, will retry");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+#[derive(Debug)]
+enum Io {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Io {
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    fn try_read(&self, data: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read_buf(data),
+            Self::Unix(stream) => stream.try_read_buf(data),
+        }
+    }
+
+    /// Reads until the buffer is full, there is nothing more for now, or the stream has ended.
+    fn read(&self, data: &mut Vec<u8>) -> Read {
+        while data.len() < data.capacity() {
+            match self.try_read(data) {
+                Ok(0) => return Read::Ended,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Paused,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    debug!(%error, "syslog connection broke");
+                    return Read::Ended;
+                }
+            }
+        }
+        Read::Full
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Full,
+    Paused,
+    Ended,
+}
+
+struct Connection {
+    io: Io,
+    headers: Headers,
+    stream: u64,
+    framer: Framer,
+    encoder: Encoder,
+    /// What the last read left of an unfinished message.
+    tail: Vec<u8>,
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    fn new(io: Io, headers: Headers, stream: u64, shared: Arc<Shared>) -> Self {
+        let framer = Framer::new(shared.message_max);
+        let (encoder, tail) = (Encoder::default(), Vec::new());
+        Self { io, headers, stream, framer, encoder, tail, shared }
+    }
+
+    /// Reads until the far side closes, is silent for too long, or the source stops.
+    async fn run(mut self) -> Result<(), Closed> {
+        loop {
+            let read = if self.is_readable().await { self.read() } else { self.end() };
+            let (batch, ended) = read;
+            self.shared.send(batch).await?;
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for bytes; false when there is no more waiting.
+    async fn is_readable(&self) -> bool {
+        let readable = self.shared.stop.run_until_cancelled(self.io.readable());
+        match self.shared.idle_timeout {
+            None => matches!(readable.await, Some(Ok(()))),
+            Some(wait) => matches!(tokio::time::timeout(wait, readable).await, Ok(Some(Ok(())))),
+        }
+    }
+
+    /// What could be read now, and whether the stream has ended.
+    fn read(&mut self) -> (Batch, bool) {
+        let mut data = self.shared.pool.take();
+        data.reserve(READ_BYTES.max(self.tail.len() * 2));
+        data.extend_from_slice(&self.tail);
+        let read = self.io.read(&mut data);
+        (self.batch(message::fitted(data), read), read == Read::Ended)
+    }
+
+    /// What is left of the stream.
+    fn end(&mut self) -> (Batch, bool) {
+        let data = std::mem::take(&mut self.tail);
+        (self.batch(data.into(), Read::Ended), true)
+    }
+
+    fn batch(&mut self, data: crate::Buffer, read: Read) -> Batch {
+        let now_ms = clock::now_ms();
+        let received = Received::at(now_ms);
+        let mut batch = Batch::new(data, self.headers.clone(), now_ms, self.stream);
+        loop {
+            let frame = self.framer.next(batch.data());
+            let frame = frame.or_else(|| match read {
+                Read::Full => None,
+                Read::Paused if self.framer.settle(batch.data()) => self.framer.next(batch.data()),
+                Read::Paused => None,
+                Read::Ended => self.framer.finish(batch.data()),
+            });
+            let Some(frame) = frame else {
+                break;
+            };
+            self.encoder.clear();
+            message::push(&mut batch, frame, received, &mut self.encoder);
+        }
+        let consumed = self.framer.consume();
+        self.tail.clear();
+        self.tail.extend_from_slice(batch.data().get(consumed..).unwrap_or_default());
+        batch.data_mut().truncate(consumed);
+        batch
+    }
+}

@@ -1,1 +1,0 @@
-//! Names with places to fill in: `logs-{topic}-{date}`.

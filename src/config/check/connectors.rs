@@ -1,0 +1,25 @@
+//! What connectors say about their own blocks.
+
+use anabranch_connectors::registry::{BuildError, Surroundings};
+
+use super::Findings;
+use crate::config::Config;
+
+pub(super) fn check(config: &Config, findings: &mut Findings) {
+    let around = |name: &str| Surroundings { name: name.to_owned(), host: "localhost".to_owned() };
+    for (name, source) in &config.sources {
+        if let Err(fault) = source.from.build(&around(name)) {
+            note(&["sources", name, "from", source.from.kind()], &fault, findings);
+        }
+    }
+    for (name, sink) in &config.sinks {
+        if let Err(fault) = sink.to.build(&around(name)) {
+            note(&["sinks", name, "to", sink.to.kind()], &fault, findings);
+        }
+    }
+}
+
+fn note(block: &[&str], fault: &BuildError, findings: &mut Findings) {
+    let inside: Vec<&str> = fault.setting.split('.').filter(|part| !part.is_empty()).collect();
+    findings.error(&[block, &inside].concat(), fault.problem.clone(), fault.hint);
+}

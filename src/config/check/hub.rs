@@ -1,0 +1,111 @@
+//! `data_dir`, `hub`, `admin` and `log`.
+
+use anabranch_connectors::ByteSize;
+use tracing_subscriber::EnvFilter;
+
+use super::Findings;
+use super::names::topic_fault;
+use crate::config::{Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig};
+
+/// Smallest segment; below it the log is mostly files.
+const SEGMENT_MIN: ByteSize = ByteSize::mib(1);
+/// Largest segment: places in it are 31-bit numbers.
+const SEGMENT_MAX: ByteSize = ByteSize((1 << 31) - 1);
+
+pub(super) fn check(config: &Config, findings: &mut Findings) {
+    if config.data_dir.as_os_str().is_empty() {
+        findings.error(&["data_dir"], "is empty", "write a folder such as ./data");
+    }
+    match &config.hub {
+        HubConfig::Embedded(embedded) => check_embedded(embedded, config, findings),
+        HubConfig::Kafka(kafka) => check_kafka(kafka, config, findings),
+    }
+    if config.log.level.parse::<EnvFilter>().is_err() {
+        let problem = format!("\"{}\" is not a level", config.log.level);
+        findings.error(&["log", "level"], problem, "write error, warn, info, debug or trace");
+    }
+}
+
+fn check_embedded(embedded: &EmbeddedConfig, config: &Config, findings: &mut Findings) {
+    if let Flush::Every(interval) = embedded.flush
+        && interval.is_zero()
+    {
+        let hint = "write `each` to wait for the disk every time, or a time such as 50ms";
+        findings.error(&["hub", "embedded", "flush"], "is 0", hint);
+    }
+    segment(&["hub", "embedded", "segment_size"], embedded.segment_size, config, findings);
+    if !config.sources.is_empty() || !config.topics.is_empty() {
+        for (name, topic) in &config.topics {
+            if let Some(size) = topic.segment_size {
+                segment(&["topics", name, "segment_size"], size, config, findings);
+            }
+        }
+    }
+    if let Some(size) = config.topic_defaults.segment_size {
+        segment(&["topic_defaults", "segment_size"], size, config, findings);
+    }
+}
+
+fn segment(path: &[&str], size: ByteSize, config: &Config, findings: &mut Findings) {
+    if size < SEGMENT_MIN {
+        findings.error(path, format!("{size} is too small"), "write at least 1MiB");
+    } else if size > SEGMENT_MAX {
+        findings.error(path, format!("{size} is too large"), "write less than 2GiB");
+    } else if size < config.producer.batch_size {
+        let problem = format!("{size} is less than one batch ({})", config.producer.batch_size);
+        findings.error(path, problem, "raise it, or lower producer.batch_size");
+    }
+}
+
+fn check_kafka(kafka: &KafkaConfig, config: &Config, findings: &mut Findings) {
+    let path = ["hub", "kafka", "bootstrap_servers"];
+    if kafka.bootstrap_servers.is_empty() {
+        findings.error(&path, "is empty", "write host:port of at least one broker");
+    }
+    for (index, server) in kafka.bootstrap_servers.iter().enumerate() {
+        let entry = format!("[{index}]");
+        if !is_host_port(server) {
+            let [hub, kafka, servers] = path;
+            let problem = format!("\"{server}\" is not host:port");
+            findings.error(
+                &[hub, kafka, servers, &entry],
+                problem,
+                "write, for example, broker-1:9092",
+            );
+        }
+    }
+    if kafka.replication_factor == 0 || kafka.replication_factor < -1 {
+        let problem = format!("{} cannot be", kafka.replication_factor);
+        let hint = "write 1 or more, or -1 for what the brokers have as default";
+        findings.error(&["hub", "kafka", "replication_factor"], problem, hint);
+    }
+    if kafka.commit_interval.is_zero() {
+        let hint = "write a time such as 100ms";
+        findings.error(&["hub", "kafka", "commit_interval"], "is 0", hint);
+    }
+    let positions = ["hub", "kafka", "positions_topic"];
+    if let Some(fault) = topic_fault(&kafka.positions_topic) {
+        findings.error(&positions, fault.0, fault.1);
+    }
+    if config.sources.values().any(|source| source.topic == kafka.positions_topic) {
+        let problem = format!("`{}` is a source's topic, too", kafka.positions_topic);
+        findings.error(&positions, problem, "give the positions a topic of their own");
+    }
+    if kafka.transactional && !config.producer.idempotence {
+        let hint = "set producer.idempotence: true and producer.acks: all, or transactional: false";
+        findings.error(
+            &["hub", "kafka", "transactional"],
+            "transactions need an idempotent producer",
+            hint,
+        );
+    }
+}
+
+/// Whether `text` is a host, a colon and a port.
+pub(super) fn is_host_port(text: &str) -> bool {
+    let parts = text.rsplit_once(':');
+    parts.is_some_and(|(host, port)| {
+        let bare = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+        !host.is_empty() && !host.contains(['/', ' ']) && bare && port.parse::<u16>().is_ok()
+    })
+}

@@ -1,0 +1,51 @@
+//! `topics` and `topic_defaults`.
+
+use super::Findings;
+use super::names::topic_fault;
+use crate::config::{Config, TopicConfig, WhenFull};
+
+/// More partitions than this on one machine only cost files.
+const PARTITIONS_MAX: u32 = 10_000;
+
+pub(super) fn check(config: &Config, findings: &mut Findings) {
+    check_topic(&["topic_defaults"], &config.topic_defaults, findings);
+    for (name, topic) in &config.topics {
+        if let Some((problem, hint)) = topic_fault(name) {
+            findings.error(&["topics", name], problem, hint);
+        }
+        // What a topic has from the defaults was judged there.
+        if *topic != config.topic_defaults {
+            check_topic(&["topics", name], topic, findings);
+        }
+    }
+}
+
+fn check_topic(block: &[&str], topic: &TopicConfig, findings: &mut Findings) {
+    let at = |rest: &[&'static str]| [block, rest].concat();
+    if topic.partitions == 0 {
+        findings.error(&at(&["partitions"]), "is 0", "write at least 1");
+    } else if topic.partitions > PARTITIONS_MAX {
+        let hint = format!("write at most {PARTITIONS_MAX}");
+        findings.error(&at(&["partitions"]), format!("{} are too many", topic.partitions), hint);
+    }
+    let retention = &topic.retention;
+    if retention.time.is_some_and(|time| time.is_zero()) {
+        let hint = "write a time such as 7d, or none to keep records for ever";
+        findings.error(&at(&["retention", "time"]), "is 0", hint);
+    }
+    if retention.size.is_some_and(|size| size.0 == 0) {
+        let hint = "write a size such as 10GiB, or none for no limit";
+        findings.error(&at(&["retention", "size"]), "is 0", hint);
+    }
+    if let (Some(hard), Some(size)) = (retention.hard_size, retention.size)
+        && hard < size
+    {
+        let problem = format!("{hard} is less than retention.size ({size})");
+        let hint = "raise it; unread records are kept from `size` up to `hard_size`";
+        findings.error(&at(&["retention", "hard_size"]), problem, hint);
+    }
+    if retention.when_full == WhenFull::DropOldest && retention.hard_size.is_none() {
+        let problem = "does nothing without a limit";
+        findings.warning(&at(&["retention", "when_full"]), problem, "set retention.hard_size");
+    }
+}

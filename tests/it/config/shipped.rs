@@ -1,0 +1,45 @@
+//! The files in `config/`.
+
+use std::fs;
+use std::path::Path;
+
+use anabranch::config::{self, Config, Invalid};
+
+fn shipped() -> Vec<std::path::PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_shipped_file_loads_and_nothing_is_said_against_it() {
+    let mut faults = Vec::new();
+    for file in shipped() {
+        match config::load_checked(&file) {
+            Ok((_, warnings)) => faults.extend(warnings.iter().map(Invalid::to_string)),
+            Err(refused) => faults.push(refused.to_string()),
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(shipped().len() >= 8);
+}
+
+#[test]
+fn every_shipped_file_begins_with_what_it_is_for() {
+    for file in shipped() {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("# "), "{}", file.display());
+    }
+}
+
+#[test]
+fn the_first_file_listens_on_this_machine_only() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quickstart.yaml");
+    let Config { sources, admin, .. } = config::load(&file).unwrap();
+    let listens = sources.values().flat_map(|source| source.from.listens()).chain(admin.listen);
+    for address in listens {
+        assert!(address.contains("127.0.0.1:"), "{address}");
+    }
+}
