@@ -1,1 +1,3 @@
 //! Bytes → messages, shared by the sources that read streams.
+
+pub mod lines;
