@@ -80,6 +80,16 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// What keeps it from storing.
     fn state(&self) -> Result<String, String>;
+
+    /// Whether only a person can make the hub store again.
+    fn needs_person(&self) -> bool {
+        false
+    }
+
+    /// Names the groups that must have read records before retention removes them.
+    fn keep_for(&self, groups: Vec<(String, Vec<TopicSelector>)>) {
+        let _unused = groups;
+    }
 }
 
 /// Takes batches in. Called from the producer's worker threads.
