@@ -1,6 +1,7 @@
 //! The hub: where batches are kept once and read by many. Two of them stand behind the same small traits: the
 //! embedded log in this process, and an Apache Kafka cluster.
 
+pub mod kafka;
 mod part;
 
 use std::sync::Arc;
