@@ -5,10 +5,9 @@ pub(crate) mod client;
 mod request;
 mod settings;
 mod sink;
-pub mod source;
 #[cfg(test)]
 mod sink_tests;
-mod source;
+pub mod source;
 
 pub use client::{Auth, Tls};
 pub use request::Format;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::parts::selectors;
 use crate::config::{
-    Acks, Compression, Config, EmbeddedConfig, Flush, HubConfig, Partitioner, ProducerConfig,
-    TopicConfig, WhenFull,
+    Acks, Compression, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
+    ProducerConfig, TopicConfig, WhenFull,
 };
 use crate::hub::embedded::{self, Embedded};
+use crate::hub::kafka::{self, Kafka};
 use crate::hub::{Hub, HubError, TopicSelector};
 use crate::metrics::Metrics;
 use crate::producer;
@@ -27,7 +28,12 @@ pub async fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<dyn Hub>
             let hub = opened.map_err(|error| HubError::Fatal(error.to_string()))??;
             Ok(hub)
         }
-        HubConfig::Kafka(_) => kafka(config).await,
+        HubConfig::Kafka(kafka) => {
+            let settings = kafka_settings(config, kafka);
+            let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
+            let hub = connected.map_err(|error| HubError::Fatal(error.to_string()))??;
+            Ok(hub)
+        }
     }
 }
 
@@ -114,7 +120,37 @@ pub(super) fn producer_settings(config: &ProducerConfig) -> producer::Settings {
     }
 }
 
-async fn kafka(config: &Config) -> Result<Arc<dyn Hub>, HubError> {
-    let _unused = config;
-    Err(HubError::Fatal("kafka".to_owned()))
+/// The settings of a Kafka hub.
+#[must_use]
+pub fn kafka_settings(config: &Config, kafka: &KafkaConfig) -> kafka::Settings {
+    let partitions = |(name, topic): (&String, &TopicConfig)| (name.clone(), topic.partitions);
+    kafka::Settings {
+        bootstrap_servers: kafka.bootstrap_servers.clone(),
+        options: kafka.options.clone(),
+        client_id: "anabranch".to_owned(),
+        partitions: config.topic_defaults.partitions,
+        topic_partitions: config.topics.iter().map(partitions).collect(),
+        replication_factor: kafka.replication_factor,
+        positions_topic: kafka.positions_topic.clone(),
+        transactional: kafka.transactional,
+        transactional_id: agent_id(config),
+        acks: match config.producer.acks {
+            Acks::None => kafka::Acks::None,
+            Acks::Leader => kafka::Acks::Leader,
+            Acks::All => kafka::Acks::All,
+        },
+        compression: format!("{:?}", config.producer.compression).to_lowercase(),
+        linger: config.producer.linger,
+        batch_size: config.producer.batch_size.bytes(),
+        max_in_flight: config.producer.max_in_flight,
+        delivery_timeout: config.producer.delivery_timeout,
+        commit_interval: kafka.commit_interval,
+    }
+}
+
+/// The same for each life of this agent and for no other: this machine and this data folder.
+fn agent_id(config: &Config) -> String {
+    let folder = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    let folder = anabranch_connectors::batch::stream_of(folder.as_os_str().as_encoded_bytes());
+    format!("anabranch-{}-{folder:016x}", super::host_name())
 }

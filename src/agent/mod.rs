@@ -24,7 +24,7 @@ use crate::producer::{Producer, Routes};
 use crate::tasks::Tasks;
 use parts::Part;
 
-pub use hub::{open as open_hub, settings as hub_settings};
+pub use hub::{kafka_settings, open as open_hub, settings as hub_settings};
 
 /// How long parts may take to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -108,7 +108,7 @@ impl Agent {
             agent.start_sink(name).await?;
         }
         for name in config.sources.keys() {
-            agent.start_source(name).await?;
+            agent.start_source(name);
         }
         Ok(agent)
     }

@@ -45,8 +45,8 @@ impl Agent {
         Part { name: name.to_owned(), token: CancellationToken::new(), tasks }
     }
 
-    pub(super) async fn start_source(&mut self, name: &str) -> Result<(), AgentError> {
-        let Some(block) = self.config.sources.get(name).cloned() else { return Ok(()) };
+    pub(super) fn start_source(&mut self, name: &str) {
+        let Some(block) = self.config.sources.get(name).cloned() else { return };
         let mut part = self.part(name);
         let run = SourceRun {
             name: name.to_owned(),
@@ -58,7 +58,6 @@ impl Agent {
         };
         part.tasks.spawn(name, run.run());
         self.sources.insert(name.to_owned(), part);
-        Ok(())
     }
 
     pub(super) async fn start_sink(&mut self, name: &str) -> Result<(), AgentError> {

@@ -68,9 +68,7 @@ impl Agent {
             wanted.iter().filter(|name| !self.sources.contains_key(*name)).collect::<Vec<_>>()
         {
             restarted += 1;
-            if let Err(error) = self.start_source(name).await {
-                error!(source = name, %error, "cannot start");
-            }
+            self.start_source(name);
         }
         restarted
     }

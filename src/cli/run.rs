@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
+use super::greeting;
 use crate::agent::{Agent, Signal};
-use crate::config::{self, Config, Flush, HubConfig, LogConfig, LogFormat};
+use crate::config::{self, Config, LogConfig, LogFormat};
 use crate::hub::HubError;
 
 /// Runs the agent with the configuration at `path`.
@@ -138,79 +139,13 @@ fn start_log(config: &LogConfig) {
 
 /// Says what runs where and what the choice of `flush` can cost; on a terminal also what to try next.
 fn greet(config: &Config) {
-    let hub = match &config.hub {
-        HubConfig::Embedded(embedded) => {
-            let cost = match embedded.flush {
-                Flush::Each => "a power cut costs nothing that was acknowledged".to_owned(),
-                Flush::Every(interval) => {
-                    format!(
-                        "a power cut can cost the last {}, a crash nothing",
-                        humantime::format_duration(interval)
-                    )
-                }
-                Flush::Os => {
-                    "a power cut can cost what the system has not written, a crash nothing"
-                        .to_owned()
-                }
-            };
-            format!("embedded log in {}; {cost}", config.data_dir.display())
+    info!(hub = greeting::hub(config), "started");
+    if std::io::stdout().is_terminal() {
+        let mut out = std::io::stdout().lock();
+        for line in greeting::lines(config) {
+            // A terminal that went away is no reason to stop.
+            writeln!(out, "{line}").ok();
         }
-        HubConfig::Kafka(kafka) => format!("Kafka at {}", kafka.bootstrap_servers.join(", ")),
-    };
-    info!(hub, "started");
-    if !std::io::stdout().is_terminal() {
-        return;
-    }
-    let mut lines =
-        vec![format!("anabranch {} is running, Ctrl-C stops it", env!("CARGO_PKG_VERSION"))];
-    lines.push(format!("  hub      {hub}"));
-    let (mut http, mut syslog, mut topic) = (None, None, None);
-    for (name, source) in &config.sources {
-        let listens = source.from.listens().join(" ");
-        lines.push(format!(
-            "  source   {name} ({}) → topic {} {listens}",
-            source.from.kind(),
-            source.topic
-        ));
-        topic = topic.or(Some(source.topic.as_str()));
-        let address = |listens: Vec<String>| {
-            listens.iter().find_map(|one| one.strip_prefix("tcp://").map(str::to_owned))
-        };
-        match source.from.kind() {
-            "http" => http = http.or_else(|| address(source.from.listens())),
-            "syslog" => syslog = syslog.or_else(|| address(source.from.listens())),
-            _ => {}
-        }
-    }
-    for (name, sink) in &config.sinks {
-        let place = topic.and_then(|topic| sink.to.writes(topic)).map(|(path, _)| path);
-        let place = place.map(|path| path.display().to_string()).unwrap_or_default();
-        lines.push(format!(
-            "  sink     {name} ({}) ← {} {place}",
-            sink.to.kind(),
-            sink.topics.join(", ")
-        ));
-    }
-    if let Some(listen) = &config.admin.listen {
-        lines.push(format!(
-            "  watch    curl http://{listen}/health    curl http://{listen}/metrics"
-        ));
-    }
-    if let Some(address) = http {
-        lines.push(format!("  try      curl -H 'Content-Type: application/json' -d '{{\"message\":\"hello\"}}' http://{address}/"));
-    }
-    if let Some((host, port)) = syslog.as_deref().and_then(|address| address.rsplit_once(':')) {
-        lines
-            .push(format!("  try      logger --server {host} --port {port} --tcp --rfc5424 hello"));
-    }
-    if let Some(topic) = topic {
-        let data = config.data_dir.display();
-        lines.push(format!("  read     anabranch consume --data-dir {data} --follow {topic}"));
-    }
-    let mut out = std::io::stdout().lock();
-    for line in lines {
-        // A terminal that went away is no reason to stop.
-        writeln!(out, "{line}").ok();
     }
 }
 

@@ -2,6 +2,7 @@
 //! embedded log in this process, and an Apache Kafka cluster.
 
 pub mod embedded;
+pub mod kafka;
 mod part;
 
 use std::sync::Arc;
