@@ -13,7 +13,7 @@ use crate::records::testing::store;
 use crate::registry::Surroundings;
 use crate::{Batch, Buffer, Headers, Records, Sink, StoredBatch, WriteError};
 
-fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {
+pub(super) fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {
     let path = folder.join("{topic}/{header.host}.log");
     let mut all = json!({ "path": path, "codec": "raw", "sync": false });
     for (name, value) in extra.as_object().unwrap() {
@@ -22,7 +22,7 @@ fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {
     serde_json::from_value(all).unwrap()
 }
 
-fn sink(config: &SinkConfig) -> FileSink {
+pub(super) fn sink(config: &SinkConfig) -> FileSink {
     FileSink::new(config.clone(), &Surroundings::default()).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn batch(lines: &[(u8, u32)]) -> Arc<StoredBatch> {
     store(&batch)
 }
 
-fn records(lines: &[(u8, u32)]) -> Records {
+pub(super) fn records(lines: &[(u8, u32)]) -> Records {
     let mut records = Records::default();
     records.push(batch(lines));
     records
@@ -91,7 +91,7 @@ impl Delivery {
 }
 
 /// What the files of each host hold, one behind the other in the order of their names.
-fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut names: Vec<String> = folder
         .join("t")
         .read_dir()
@@ -117,7 +117,7 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     contents
 }
 
-fn expected(sent: &[(u8, u32)]) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn expected(sent: &[(u8, u32)]) -> BTreeMap<String, Vec<u8>> {
     let mut expected: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for (host, number) in sent {
         let line = format!("{number:06} {}\n", "x".repeat(*number as usize % 90));

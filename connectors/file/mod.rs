@@ -3,6 +3,8 @@
 mod exact;
 #[cfg(test)]
 mod exactness;
+#[cfg(test)]
+mod killed;
 mod member;
 mod names;
 mod open_files;
