@@ -10,6 +10,7 @@ const PARTITIONS_MAX: u32 = 10_000;
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut of_defaults = Findings::default();
     check_topic(&["topic_defaults"], &config.topic_defaults, &mut of_defaults);
+    findings.0.extend_from_slice(&of_defaults.0);
     for (name, topic) in &config.topics {
         if let Some((problem, hint)) = topic_fault(name) {
             findings.error(&["topics", name], problem, hint);
@@ -25,7 +26,6 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         };
         findings.0.extend(of_topic.0.into_iter().filter(|found| !inherited(found)));
     }
-    findings.0.extend(of_defaults.0);
 }
 
 fn check_topic(block: &[&str], topic: &TopicConfig, findings: &mut Findings) {
