@@ -1,7 +1,7 @@
 //! HTTP: a source that takes events, a sink that posts batches.
 
 mod sink;
-mod source;
+pub mod source;
 
 pub use sink::{HttpSink, SinkConfig, probe};
 pub use source::{HttpSource, SourceConfig};
