@@ -1,16 +1,31 @@
 //! Files: a source that follows them, a sink that writes them exactly once.
+//!
+//! The source is one thread: `follow` is its loop, `sight` finds the files and what they have become,
+//! `rotation` keeps hold of those that are renamed, copied and truncated, `tail` reads one.
 
+mod discover;
 mod exact;
 #[cfg(test)]
 mod exactness;
+mod flights;
+mod follow;
+mod handles;
+mod identity;
 mod member;
 mod names;
 mod open_files;
+mod position;
 mod rotate;
+mod rotation;
+mod sight;
 mod sink;
 mod source;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 pub use member::Compression;
 pub use rotate::{Rotate, RotateTime};
 pub use sink::{FileSink, SinkConfig, probe};
-pub use source::{FileSource, SourceConfig};
+pub use source::{FileSource, ReadFrom, SourceConfig, WatchMode};

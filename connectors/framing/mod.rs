@@ -1,4 +1,5 @@
 //! Bytes → messages, shared by the sources that read streams.
 
+pub mod lines;
 pub mod octet_counting;
 pub mod rfc6587;

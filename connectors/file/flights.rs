@@ -1,0 +1,103 @@
+//! Batches on their way to the hub, and what becomes of them.
+
+use std::collections::HashMap;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::follow::{Follower, RETRY};
+use super::identity::Identity;
+use super::position::Mark;
+use super::tail::Flight;
+use crate::source::{Closed, NotStored, Stored};
+use crate::{Batch, Buffer, Headers, Position, Receipt, clock};
+
+/// The number of a batch, and what became of it.
+pub(super) type Settled = (u64, Result<Stored, NotStored>);
+
+/// Everything that is on its way.
+#[derive(Default)]
+pub(super) struct Flights {
+    /// Resolves to those that are settled.
+    pub(super) under_way: FuturesUnordered<BoxFuture<'static, Settled>>,
+    /// Bytes of all of them.
+    pub(super) bytes: usize,
+    owners: HashMap<u64, (Identity, usize)>,
+    next: u64,
+}
+
+impl Follower {
+    /// Hands a batch on, waiting while the producer is full.
+    pub(super) fn send(
+        &mut self,
+        identity: Identity,
+        before: Mark,
+        batch: Batch,
+    ) -> Result<(), Closed> {
+        let (bytes, records) = (batch.size_bytes(), batch.len() as u64);
+        let receipt = self.hand_on(batch)?;
+        let number = self.flights.next;
+        self.flights.next += 1;
+        self.flights.bytes += bytes;
+        self.flights.owners.insert(number, (identity, bytes));
+        self.flights.under_way.push(async move { (number, receipt.stored().await) }.boxed());
+        if let Some(tail) = self.tails.get_mut(&identity) {
+            let generation = tail.generation;
+            tail.flights.push_back(Flight { number, before, generation, records });
+        }
+        Ok(())
+    }
+
+    fn hand_on(&self, batch: Batch) -> Result<Receipt, Closed> {
+        Handle::current().block_on(async {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => Err(Closed),
+                sent = self.emitter.send(batch) => sent,
+            }
+        })
+    }
+
+    /// Stores a position that no batch carries, in order with the batches of `stream`.
+    pub(super) fn store_position(&self, stream: u64, position: Position) -> Result<(), Closed> {
+        let mut batch = Batch::new(Buffer::default(), Headers::new(), clock::now_ms(), stream);
+        batch.set_position(position);
+        // Should it not be stored, the next start finds out again what it says.
+        self.hand_on(batch).map(drop)
+    }
+
+    /// Takes note of what became of a batch.
+    pub(super) fn settled(&mut self, (number, result): Settled) {
+        let Some((identity, bytes)) = self.flights.owners.remove(&number) else { return };
+        self.flights.bytes = self.flights.bytes.saturating_sub(bytes);
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        let Some(at) = tail.flights.iter().position(|flight| flight.number == number) else {
+            return;
+        };
+        let Some(flight) = tail.flights.remove(at) else { return };
+        if let Err(cause) = result {
+            if flight.generation == tail.generation {
+                let earliest = tail.rewind.filter(|mark| mark.offset < flight.before.offset);
+                tail.rewind = Some(earliest.unwrap_or(flight.before));
+                debug!(path = %tail.path.display(), %cause, "batch not stored, will be read again");
+            } else {
+                let (path, records) = (tail.path.display(), flight.records);
+                warn!(%path, records, %cause, "not stored, and truncated since: lost");
+                self.emitter.dropped("truncated_before_stored", records);
+            }
+        }
+        if let Some(mark) = tail.rewind.filter(|_| tail.flights.is_empty()) {
+            tail.rewind = None;
+            tail.mark = mark;
+            tail.at_end = false;
+            tail.retry_at = Some(Instant::now() + RETRY);
+            self.schedule(identity);
+        } else if tail.rewind.is_none() && !tail.at_end {
+            self.enqueue(identity);
+        }
+    }
+}

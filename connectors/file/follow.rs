@@ -1,0 +1,376 @@
+//! The loop of the file source: hints and timers in, reads in turn, batches out.
+//!
+//! Everything happens on one thread, which sleeps until something is due: an event, a receipt, a timer, the stop. A
+//! file that is ready is read [`QUANTUM`](super::tail::QUANTUM) bytes at a time, in turn with the others.
+//!
+//! Invariant: a file is in `ready` at most once, and has at most one timer that counts.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::flights::{Flights, Settled};
+use super::identity::{self, Identity};
+use super::position::Value;
+use super::source::{Settings, WatchMode};
+use super::tail::{Desk, Read, Tail};
+use super::watch::Watch;
+use crate::source::Closed;
+use crate::{Emitter, Position};
+
+/// Most bytes on their way to the hub.
+const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
+/// Most batches of one file on their way.
+const FILE_FLIGHTS_MAX: usize = 4;
+/// Shortest time from one look at the events to the next, so that many small writes become few reads.
+const GATHER: Duration = Duration::from_millis(3);
+/// Longest time of reading before events and receipts are looked at again.
+const ROUND: Duration = Duration::from_millis(20);
+/// Wait before a file that could not be read, or whose batch was not stored, is tried again.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+/// Wait before what is due and could not be done is tried again.
+const OVERDUE: Duration = Duration::from_millis(10);
+
+/// Follows all files of a source.
+pub(super) struct Follower {
+    /// What was configured.
+    pub(super) settings: Settings,
+    /// The way into the producer.
+    pub(super) emitter: Emitter,
+    /// Set when it is to end.
+    pub(super) stop: CancellationToken,
+    /// Every file that is known.
+    pub(super) tails: HashMap<Identity, Tail>,
+    /// Where paths lead.
+    pub(super) paths: HashMap<PathBuf, Identity>,
+    /// The latest file of each path that records are known by.
+    pub(super) latest: HashMap<PathBuf, Identity>,
+    /// Positions of files that have not been seen in this life.
+    pub(super) stored: HashMap<Identity, Value>,
+    /// Files that have lost their last path.
+    pub(super) lost: Vec<Identity>,
+    /// Paths of which it has been said that they cannot be read.
+    pub(super) refused: HashSet<PathBuf>,
+    /// The watches, where they can be had.
+    pub(super) watch: Option<Watch>,
+    /// When the folders are looked through next.
+    pub(super) reconcile_at: Instant,
+    /// Whether some folder could not be watched.
+    pub(super) watch_incomplete: bool,
+    /// When this life began.
+    pub(super) started: Instant,
+    /// Handles that are open.
+    pub(super) opened: usize,
+    /// How many are kept open without need.
+    pub(super) opened_max: usize,
+    ready: VecDeque<Identity>,
+    timers: BinaryHeap<Reverse<(Instant, Identity)>>,
+    /// Batches on their way.
+    pub(super) flights: Flights,
+    looked_at: Instant,
+    desk: Desk,
+}
+
+/// Why the loop was woken.
+enum Wake {
+    Stop,
+    Hint,
+    Settled(Settled),
+    Time,
+}
+
+impl Follower {
+    /// Knows nothing yet.
+    pub(super) fn new(settings: Settings, emitter: Emitter, stop: CancellationToken) -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let opened_max = limit.map_or(usize::MAX, |limit| usize::try_from(limit / 2).unwrap_or(0));
+        let now = Instant::now();
+        Self {
+            settings,
+            emitter,
+            stop,
+            tails: HashMap::new(),
+            paths: HashMap::new(),
+            latest: HashMap::new(),
+            stored: HashMap::new(),
+            lost: Vec::new(),
+            refused: HashSet::new(),
+            watch: None,
+            reconcile_at: now,
+            watch_incomplete: false,
+            started: now,
+            opened: 0,
+            opened_max: opened_max.max(16),
+            ready: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            flights: Flights::default(),
+            looked_at: now,
+            desk: Desk::new(IN_FLIGHT_BYTES_MAX / super::tail::QUANTUM + 2),
+        }
+    }
+
+    /// Runs until it is stopped.
+    pub(super) fn run(mut self) {
+        if self.settings.watch == WatchMode::Auto {
+            match Watch::new() {
+                Ok(watch) => self.watch = Some(watch),
+                Err(cause) => warn!(%cause, "cannot watch folders, looking at files in turn"),
+            }
+        }
+        let mut going = self.start();
+        while going.is_ok() && !self.stop.is_cancelled() {
+            going = self.step();
+        }
+    }
+
+    fn step(&mut self) -> Result<(), Closed> {
+        while let Some(Some(settled)) = self.flights.under_way.next().now_or_never() {
+            self.settled(settled);
+        }
+        self.looked_at = Instant::now();
+        if let Some(watch) = &mut self.watch {
+            let hints = watch.take();
+            self.follow_hints(hints)?;
+        }
+        if Instant::now() >= self.reconcile_at {
+            self.reconcile(false)?;
+        }
+        self.settle_lost();
+        self.tick()?;
+        self.read_round()?;
+        match self.wait() {
+            Wake::Stop => Err(Closed),
+            Wake::Settled(settled) => {
+                self.settled(settled);
+                Ok(())
+            }
+            Wake::Hint | Wake::Time => Ok(()),
+        }
+    }
+
+    /// Sleeps until something is due.
+    fn wait(&mut self) -> Wake {
+        let can_read = self.flights.bytes < IN_FLIGHT_BYTES_MAX;
+        if (can_read && !self.ready.is_empty()) || !self.lost.is_empty() {
+            return Wake::Time;
+        }
+        let timer = self.timers.peek().map(|Reverse((due, _))| *due);
+        let until = timer.map_or(self.reconcile_at, |timer| timer.min(self.reconcile_at));
+        let gathered = self.looked_at + GATHER;
+        let Self { flights, watch, stop, .. } = self;
+        Handle::current().block_on(async {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => Wake::Stop,
+                Some(settled) = flights.under_way.next(), if !flights.under_way.is_empty() => Wake::Settled(settled),
+                () = hinted(watch.as_ref(), gathered) => Wake::Hint,
+                () = tokio::time::sleep_until(until) => Wake::Time,
+            }
+        })
+    }
+
+    /// Puts a file into the queue of those to read.
+    pub(super) fn enqueue(&mut self, identity: Identity) {
+        if let Some(tail) = self.tails.get_mut(&identity)
+            && !tail.queued
+        {
+            tail.queued = true;
+            self.ready.push_back(identity);
+        }
+    }
+
+    /// Makes sure that a file is looked at when something of it is due.
+    pub(super) fn schedule(&mut self, identity: Identity) {
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        if let Some(due) = tail.due(&self.settings)
+            && tail.timer.is_none_or(|timer| due < timer)
+        {
+            let due = due.max(Instant::now() + OVERDUE);
+            tail.timer = Some(due);
+            self.timers.push(Reverse((due, identity)));
+        }
+    }
+
+    /// Does what is due.
+    fn tick(&mut self) -> Result<(), Closed> {
+        let now = Instant::now();
+        while let Some(Reverse((due, identity))) = self.timers.peek().copied() {
+            if due > now {
+                break;
+            }
+            self.timers.pop();
+            let Some(tail) = self.tails.get_mut(&identity) else { continue };
+            if tail.timer != Some(due) {
+                continue;
+            }
+            tail.timer = None;
+            if tail.retry_at.is_some_and(|retry| retry <= now) {
+                tail.retry_at = None;
+                self.enqueue(identity);
+            } else if tail.partial_due(&self.settings).is_some_and(|due| due <= now) {
+                self.turn(identity, true)?;
+            } else if tail.close_due(&self.settings).is_some_and(|due| due <= now) {
+                self.close_due(identity)?;
+            }
+            self.schedule(identity);
+        }
+        Ok(())
+    }
+
+    fn close_due(&mut self, identity: Identity) -> Result<(), Closed> {
+        let Some(tail) = self.tails.get(&identity) else { return Ok(()) };
+        if tail.copy_of.is_some() {
+            return self.judge_copy(identity);
+        }
+        let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
+        let deleted = found.is_some_and(|found| found.links == 0);
+        if !tail.flights.is_empty() || tail.rewind.is_some() {
+            // It may have to be read again until the hub has all of it.
+            if let Some(tail) = self.tails.get_mut(&identity) {
+                tail.retry_at = Some(Instant::now() + RETRY);
+            }
+            return Ok(());
+        }
+        if deleted {
+            debug!(path = %self.name_of(identity), "deleted and read to its end, forgotten");
+            let stream = tail.stream;
+            self.forget(identity);
+            self.store_position(stream, Position { key: identity.encode(), value: None })?;
+        } else {
+            self.close(identity);
+            if let Some(tail) = self.tails.get_mut(&identity) {
+                tail.gone = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn name_of(&self, identity: Identity) -> String {
+        self.tails.get(&identity).map(|tail| tail.path.display().to_string()).unwrap_or_default()
+    }
+
+    /// Knows the file no longer.
+    pub(super) fn forget(&mut self, identity: Identity) {
+        self.close(identity);
+        let Some(tail) = self.tails.remove(&identity) else { return };
+        if tail.names > 0 {
+            self.paths.retain(|_, known| *known != identity);
+        }
+        if self.latest.get(&tail.path) == Some(&identity) {
+            self.latest.remove(&tail.path);
+        }
+        for follower in tail.followers {
+            self.enqueue(follower);
+        }
+    }
+
+    /// Reads the files that are ready, in turn, until none is, too much is on its way, or time is up.
+    fn read_round(&mut self) -> Result<(), Closed> {
+        let end = Instant::now() + ROUND;
+        while self.flights.bytes < IN_FLIGHT_BYTES_MAX && !self.stop.is_cancelled() {
+            let Some(identity) = self.ready.pop_front() else { break };
+            if let Some(tail) = self.tails.get_mut(&identity) {
+                tail.queued = false;
+                self.turn(identity, false)?;
+                self.schedule(identity);
+            }
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives memory back when nothing goes on.
+    pub(super) fn rest(&self) {
+        if self.ready.is_empty() && self.flights.under_way.is_empty() {
+            self.desk.pool.clear();
+        }
+    }
+
+    /// Reads one file once, if nothing speaks against it.
+    fn turn(&mut self, identity: Identity, flush: bool) -> Result<(), Closed> {
+        if self.still_copied(identity) || !self.may_read(identity) || !self.open(identity) {
+            return Ok(());
+        }
+        let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
+        match tail.read(&mut self.desk, &self.settings, flush) {
+            Ok(None) => self.truncated(identity),
+            Ok(Some(Read { batch, mark, open_length, ended })) => {
+                if mark != tail.mark || open_length != tail.open_length {
+                    tail.grown = Instant::now();
+                }
+                let before = std::mem::replace(&mut tail.mark, mark);
+                tail.open_length = open_length;
+                tail.at_end = ended;
+                if let Some(batch) = batch {
+                    self.send(identity, before, batch)?;
+                }
+                self.read_on(identity, ended);
+                Ok(())
+            }
+            Err(cause) => {
+                let path = tail.place.clone();
+                tail.retry_at = Some(Instant::now() + RETRY);
+                tail.at_end = true;
+                self.refuse(&path, cause);
+                Ok(())
+            }
+        }
+    }
+
+    fn read_on(&mut self, identity: Identity, ended: bool) {
+        if !ended {
+            self.enqueue(identity);
+            return;
+        }
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        for follower in std::mem::take(&mut tail.followers) {
+            self.enqueue(follower);
+        }
+        if self.opened > self.opened_max {
+            self.close(identity);
+        }
+    }
+
+    /// Whether nothing speaks against reading it now; what does will put it into the queue again.
+    fn may_read(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        let busy = tail.flights.len() >= FILE_FLIGHTS_MAX;
+        if busy || tail.rewind.is_some() || tail.retry_at.is_some() {
+            // What ends this state reads on.
+            tail.at_end = false;
+            return false;
+        }
+        for before in std::mem::take(&mut tail.after) {
+            let Some(earlier) = self.tails.get_mut(&before) else { continue };
+            if earlier.at_end || before == identity {
+                continue;
+            }
+            earlier.followers.push(identity);
+            self.enqueue(before);
+            if let Some(tail) = self.tails.get_mut(&identity) {
+                tail.after.push(before);
+            }
+        }
+        self.tails.get(&identity).is_some_and(|tail| tail.after.is_empty())
+    }
+}
+
+/// Waits for an event, and then until enough time has gone by to gather others.
+async fn hinted(watch: Option<&Watch>, gathered: Instant) {
+    match watch {
+        Some(watch) => {
+            watch.ready().await;
+            tokio::time::sleep_until(gathered).await;
+        }
+        None => std::future::pending().await,
+    }
+}

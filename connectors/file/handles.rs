@@ -1,0 +1,89 @@
+//! Open files: taken hold of when they are found, given back when they rest.
+
+use std::path::Path;
+
+use rustix::io::Errno;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::follow::{Follower, RETRY};
+use super::identity::{self, Identity};
+use super::tail::Tail;
+
+impl Follower {
+    /// Opens a file at its place, unless it is open; whether it is open now.
+    pub(super) fn open(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get(&identity) else { return false };
+        if tail.file.is_some() {
+            return true;
+        }
+        let place = tail.place.clone();
+        let opened = match identity::open(&place) {
+            Err(Errno::MFILE | Errno::NFILE) if self.make_room() > 0 => identity::open(&place),
+            opened => opened,
+        };
+        let found = opened.and_then(|file| Ok((identity::stat_open(&file)?.identity, file)));
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        match found {
+            Ok((found, file)) if found == identity => {
+                tail.file = Some(file);
+                self.opened += 1;
+                self.refused.remove(&place);
+                true
+            }
+            Ok(_) | Err(Errno::NOENT) => {
+                // Another file is there by now: find out where this one is.
+                tail.at_end = true;
+                let followers = std::mem::take(&mut tail.followers);
+                followers.into_iter().for_each(|follower| self.enqueue(follower));
+                if self.paths.contains_key(&place) {
+                    self.unpoint(&place);
+                }
+                false
+            }
+            Err(cause) => {
+                tail.retry_at = Some(Instant::now() + self.settings.reconcile_interval.max(RETRY));
+                tail.at_end = true;
+                let followers = std::mem::take(&mut tail.followers);
+                followers.into_iter().for_each(|follower| self.enqueue(follower));
+                self.refuse(&place, cause);
+                false
+            }
+        }
+    }
+
+    /// Closes a file.
+    pub(super) fn close(&mut self, identity: Identity) {
+        if let Some(tail) = self.tails.get_mut(&identity)
+            && let Some(file) = tail.file.take()
+        {
+            drop(file);
+            self.opened -= 1;
+        }
+    }
+
+    /// Closes some files that are read to their end and can be found again.
+    fn make_room(&mut self) -> usize {
+        let idle = |tail: &&mut Tail| tail.file.is_some() && tail.at_end && tail.names > 0;
+        let mut closed = 0;
+        for tail in self.tails.values_mut().filter(idle).take(64) {
+            tail.file = None;
+            closed += 1;
+        }
+        self.opened -= closed;
+        closed
+    }
+
+    /// Says once that a path cannot be read.
+    pub(super) fn refuse(&mut self, path: &Path, cause: Errno) {
+        if self.refused.insert(path.to_path_buf()) {
+            let hint = match cause {
+                Errno::ACCESS | Errno::PERM => "let the agent's user read it, e.g. by its group",
+                Errno::MFILE | Errno::NFILE => "raise the limit of open files (LimitNOFILE)",
+                _ => "it is tried again",
+            };
+            let (path, refused) = (path.display(), self.refused.len());
+            warn!(%path, %cause, hint, refused, "cannot read file");
+        }
+    }
+}
