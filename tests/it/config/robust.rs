@@ -12,7 +12,8 @@ fn survive(text: &str) -> Result<(), TestCaseError> {
             let _judged = check(&config);
         }
         Err(ConfigError::Faulty { place, problem, .. }) => {
-            prop_assert!(place.line <= text.lines().count() + 1, "{place}");
+            let breaks = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+            prop_assert!(place.line <= text.matches(breaks).count() + 2, "{place}");
             prop_assert!(!problem.is_empty());
         }
         Err(other) => prop_assert!(false, "{other}"),
@@ -54,7 +55,7 @@ proptest! {
 
 #[test]
 fn nesting_and_repetition_are_bounded() {
-    let deep = format!("log: {}", "[".repeat(100_000));
+    let deep = format!("log: {}", "[".repeat(10_000));
     let bomb = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n".to_owned()
         + &(b'b'..=b'i')
             .map(|name| {
