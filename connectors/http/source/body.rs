@@ -190,3 +190,30 @@ fn expand(
         held.grow(read)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_has_a_bound_and_is_given_back() {
+        let room = Arc::new(Room::new(100));
+        let (mut first, mut second) =
+            (Held::nothing(Arc::clone(&room)), Held::nothing(Arc::clone(&room)));
+        first.grow(60).unwrap();
+        assert_eq!(second.grow(60).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(second);
+        first.grow(40).unwrap();
+        drop(first);
+        assert_eq!(room.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn zlib_is_told_from_a_bare_deflate_stream() {
+        for (data, expected) in
+            [(&[0x78, 0x9c][..], true), (&[0x78, 0x01], true), (&[0x4b, 0x4c], false), (&[], false)]
+        {
+            assert_eq!(is_zlib(data), expected, "{data:x?}");
+        }
+    }
+}

@@ -3,12 +3,15 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE,
+};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::answer::{Refusal, json};
@@ -37,6 +40,8 @@ pub(super) struct Shared {
     max_body: usize,
     timeout: Duration,
     format: Format,
+    /// Whether a connection waits for the place of another.
+    pub(super) crowded: AtomicBool,
 }
 
 impl Shared {
@@ -51,6 +56,7 @@ impl Shared {
             max_body,
             timeout: config.timeout,
             format: config.format,
+            crowded: AtomicBool::new(false),
         }
     }
 
@@ -65,10 +71,14 @@ impl Shared {
             return Ok(json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()));
         }
         let accepted = self.take(request, peer).await;
-        Ok(match accepted {
+        let mut response = match accepted {
             Ok(accepted) => json(StatusCode::OK, format!(r#"{{"accepted":{accepted}}}"#)),
             Err(refusal) => refusal.response(),
-        })
+        };
+        if self.crowded.load(Ordering::Relaxed) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 
     async fn take(&self, request: Request<Incoming>, peer: IpAddr) -> Result<usize, Refusal> {
@@ -98,10 +108,9 @@ impl Shared {
         let inline = encoding == Encoding::Identity && data.len() <= INLINE_MAX;
         let cut = move || {
             let data = body::decompress(data, encoding, max, &common.pool, &mut held)?;
-            let format = match format {
-                Format::Auto => records::format(content_type.as_deref(), &data),
-                set => set,
-            };
+            let kind = content_type.as_deref();
+            let auto = format == Format::Auto;
+            let format = if auto { records::format(kind, &data) } else { format };
             Ok((records::batches(data, format, &common)?, held))
         };
         let (batches, held) = if inline { cut()? } else { off_the_loop(cut).await? };

@@ -33,12 +33,12 @@ pub(super) fn batches(
 ) -> Result<Vec<Batch>, Refusal> {
     let ranges = match format {
         Format::Json => elements(&body)?,
-        Format::Bytes => vec![0..body.len()],
+        Format::Bytes => std::iter::once(0..body.len()).collect(),
         Format::Auto | Format::Ndjson | Format::Lines => Vec::new(),
     };
     let fill = |batch: &mut Batch| match format {
         Format::Ndjson => json_lines(batch, common),
-        _ => lines(batch, common),
+        Format::Auto | Format::Json | Format::Lines | Format::Bytes => lines(batch, common),
     };
     let batches = match format {
         Format::Json | Format::Bytes => by_ranges(body, &ranges, common),
