@@ -11,6 +11,8 @@ mod flights;
 mod follow;
 mod handles;
 mod identity;
+#[cfg(test)]
+mod killed;
 mod member;
 mod names;
 mod open_files;
