@@ -245,8 +245,21 @@ impl Follower {
         };
         let proves = |mark: &Mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(&file);
         let begun = || tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size));
-        let known = tail.mark.offset > 0 || tail.previous.is_some();
-        known && (proves(&tail.mark) || tail.previous.as_ref().is_some_and(proves) || begun())
+        proves(&tail.mark) || tail.previous.as_ref().is_some_and(proves) || begun()
+    }
+
+    /// Whether a file that has changed may still be a copy in the making; it is released when it is none.
+    pub(super) fn still_copied(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        let Some(original) = tail.copy_of else { return false };
+        tail.grown = Instant::now();
+        let place = tail.place.clone();
+        let size = identity::stat(&place).map_or(0, |found| found.size);
+        let copied = self.seems_copy(&place, size, original);
+        if !copied {
+            self.release(identity, Mark::default());
+        }
+        copied
     }
 
     /// Decides about a file that looked like a copy and has come to rest.

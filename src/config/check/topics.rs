@@ -1,22 +1,30 @@
 //! `topics` and `topic_defaults`.
 
-use super::Findings;
 use super::names::topic_fault;
+use super::{Findings, Invalid};
 use crate::config::{Config, TopicConfig, WhenFull};
 
 /// More partitions than this on one machine only cost files.
 const PARTITIONS_MAX: u32 = 10_000;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
-    check_topic(&["topic_defaults"], &config.topic_defaults, findings);
+    let mut of_defaults = Findings::default();
+    check_topic(&["topic_defaults"], &config.topic_defaults, &mut of_defaults);
+    findings.0.extend_from_slice(&of_defaults.0);
     for (name, topic) in &config.topics {
         if let Some((problem, hint)) = topic_fault(name) {
             findings.error(&["topics", name], problem, hint);
         }
-        // What a topic has from the defaults was judged there.
-        if *topic != config.topic_defaults {
-            check_topic(&["topics", name], topic, findings);
-        }
+        let mut of_topic = Findings::default();
+        check_topic(&["topics", name], topic, &mut of_topic);
+        // What a topic has from the defaults is said once, there.
+        let inherited = |found: &Invalid| {
+            let same = |default: &Invalid| {
+                default.problem == found.problem && default.path.get(1..) == found.path.get(2..)
+            };
+            of_defaults.0.iter().any(same)
+        };
+        findings.0.extend(of_topic.0.into_iter().filter(|found| !inherited(found)));
     }
 }
 
