@@ -212,6 +212,8 @@ impl Follower {
             Ok(found) if found.is_file => found,
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 self.unpoint(path);
+                // Another may have come and been rotated since the last look.
+                self.lost.extend(self.latest.get(path));
                 return Ok(());
             }
             Err(cause) => {
@@ -308,6 +310,7 @@ impl Follower {
             && before != identity
         {
             tail.after.push(before);
+            self.lost.push(before);
         }
         self.take_up(tail);
     }

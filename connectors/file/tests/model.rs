@@ -47,6 +47,10 @@ struct Life {
     running: bool,
     written: [usize; 2],
     open: [bool; 2],
+    /// Whether the hub has a position of the file; else nobody can know what becomes of it outside the globs.
+    known: [bool; 2],
+    /// Whether rotated files stay inside the globs.
+    inside: bool,
 }
 
 const NAMES: [&str; 2] = ["a.log", "b.log"];
@@ -82,6 +86,14 @@ impl Life {
         let total: usize = self.written.iter().sum();
         let open = self.open.iter().filter(|open| **open).count();
         self.bench.until(total - open).await;
+        self.known = [self.exists(0), self.exists(1)];
+    }
+
+    async fn may_rotate(&mut self, file: usize) -> bool {
+        if self.running && !self.known[file] && !self.inside {
+            self.settle().await;
+        }
+        self.exists(file) && (self.known[file] || self.inside)
     }
 
     async fn step(&mut self, step: Step) {
@@ -92,12 +104,18 @@ impl Life {
                 append(&self.bench.path(NAMES[file]), &line);
                 self.open[file] = true;
             }
-            Step::Rename { file } if self.exists(file) => {
+            Step::Rename { file } => {
+                if !self.may_rotate(file).await {
+                    return;
+                }
                 self.end_line(file);
                 self.make_room(NAMES[file]);
                 self.bench.rename(NAMES[file], &format!("{}.1", NAMES[file]));
             }
-            Step::Copy { file } if self.exists(file) => {
+            Step::Copy { file } => {
+                if !self.may_rotate(file).await {
+                    return;
+                }
                 self.end_line(file);
                 self.make_room(NAMES[file]);
                 self.bench.copy_and_truncate(NAMES[file], &format!("{}.1", NAMES[file]));
@@ -116,9 +134,16 @@ impl Life {
                 self.end_line(file);
                 self.settle().await;
                 self.bench.remove(NAMES[file]);
+                self.known[file] = false;
             }
             Step::Toggle => {
                 if self.running {
+                    if !self.inside {
+                        self.settle().await;
+                    }
+                    for file in (0..2).filter(|file| self.exists(*file)).collect::<Vec<_>>() {
+                        self.write(file, 3);
+                    }
                     self.bench.stop().await;
                 } else {
                     self.bench.start();
@@ -142,7 +167,9 @@ impl Life {
 
 async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let bench = Bench::new(include);
-    let mut life = Life { bench, running: true, written: [0; 2], open: [false; 2] };
+    let inside = include == "*.log*";
+    let (written, open, known) = Default::default();
+    let mut life = Life { bench, running: true, written, open, known, inside };
     life.bench.start();
     for step in steps {
         life.step(step).await;
@@ -160,17 +187,32 @@ async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
         let lines = life.bench.lines.iter().filter(|line| line.starts_with(name)).cloned();
         let wanted: Vec<String> =
             (1..=life.written[file]).map(|number| format!("{name}:{number}")).collect();
-        prop_assert_eq!(lines.collect::<Vec<_>>(), wanted);
+        let mut lines: Vec<String> = lines.collect();
+        if inside {
+            // Files first seen after their rotation have no order.
+            lines.sort_by_key(|line| line[name.len() + 1..].parse::<usize>().unwrap());
+        }
+        let differ = lines.iter().zip(&wanted).position(|(line, wanted)| line != wanted);
+        let at = differ.unwrap_or(lines.len().min(wanted.len()));
+        let near = lines.iter().skip(at.saturating_sub(1)).take(3).collect::<Vec<_>>();
+        let counts = (lines.len(), wanted.len());
+        prop_assert!(lines == wanted, "{name}: {counts:?} lines, wrong at {at}: {near:?}");
     }
     Ok(())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_line_is_stored_once_and_in_order(steps in steps()) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(live("*.log", steps))?;
+    }
+
+    #[test]
+    fn every_line_is_stored_once_when_rotated_files_are_read_too(steps in steps()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(live("*.log*", steps))?;
     }
 }
