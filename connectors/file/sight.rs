@@ -55,15 +55,14 @@ impl Follower {
         let mut places: HashMap<Identity, PathBuf> = HashMap::new();
         for hit in self.settings.globs.walk(None).files {
             if let Ok(found) = identity::stat(&hit.path) {
-                places.insert(found.identity, real(&hit));
+                places.insert(found.identity, hit.place());
             }
         }
         let leads = |path: &Path| identity::stat(path).ok().map(|found| found.identity);
-        let stored = self.stored.iter();
-        let mut moved: Vec<(Identity, Value)> = stored
-            .filter(|(identity, value)| leads(&value.path) != Some(**identity))
-            .map(|(identity, value)| (*identity, value.clone()))
-            .collect();
+        let stored: Vec<(Identity, Value)> =
+            self.stored.iter().map(|(identity, value)| (*identity, value.clone())).collect();
+        let (mut moved, still): (Vec<_>, Vec<_>) =
+            stored.into_iter().partition(|(identity, value)| leads(&value.path) != Some(*identity));
         moved.sort_by_key(|(_, value)| value.seen_ms);
         let mut folders = HashMap::new();
         for (identity, value) in &moved {
@@ -78,9 +77,21 @@ impl Follower {
                 self.point(&place, *identity);
             }
         }
+        // Those that stay come before what was between, so that copies made of them are known.
+        for (identity, value) in still {
+            if let Some(path) = places.get(&identity).cloned() {
+                let found = identity::stat(&path);
+                if let Some(found) = found.ok().filter(|found| found.identity == identity) {
+                    let path = value.path.clone();
+                    self.resume(&value.place.clone(), &found, value)?;
+                    self.point(&path, identity);
+                }
+            }
+        }
         for (_, value) in &moved {
             let listing = super::rotation::listing_of(&mut folders, &value.path);
-            self.between(listing, &value.path, value.seen_ms, None);
+            let current = self.paths.get(&value.path).copied();
+            self.between(listing, &value.path, value.seen_ms, current);
         }
         Ok(())
     }
@@ -123,7 +134,7 @@ impl Follower {
     fn watch_folders(&mut self, found: &mut Found) -> bool {
         let Some(watch) = &mut self.watch else { return false };
         let mut folders: HashMap<PathBuf, Interest> = found.folders.iter().cloned().collect();
-        let links = found.files.iter().filter(|hit| hit.is_link).map(real);
+        let links = found.files.iter().filter(|hit| hit.is_link).map(Hit::place);
         let places: HashSet<PathBuf> =
             links.chain(self.paths.keys().cloned()).filter_map(|path| folder_of(&path)).collect();
         folders.extend(places.into_iter().map(|folder| (folder, Interest::Files)));
@@ -228,7 +239,7 @@ impl Follower {
         }
         self.noticed(path, &found);
         if hit.is_link {
-            let place = real(hit);
+            let place = hit.place();
             self.point(&place, found.identity);
             if let Some(tail) = self.tails.get_mut(&found.identity) {
                 tail.place = place;
@@ -253,7 +264,7 @@ impl Follower {
 
     /// Takes up a file that is not known; `false` when it is left alone.
     fn begin(&mut self, hit: &Hit, found: &Stat, first: bool) -> Result<bool, Closed> {
-        let place = real(hit);
+        let place = hit.place();
         if let Some(value) = self.stored.get(&found.identity) {
             let value = value.clone();
             self.resume(&place, found, value)?;
@@ -380,15 +391,6 @@ impl Follower {
             self.store_position(0, Position { key: identity.encode(), value: None })?;
         }
         Ok(())
-    }
-}
-
-/// Where a hit is, links resolved.
-fn real(hit: &Hit) -> PathBuf {
-    if hit.is_link {
-        hit.path.canonicalize().unwrap_or_else(|_unused| hit.path.clone())
-    } else {
-        hit.path.clone()
     }
 }
 

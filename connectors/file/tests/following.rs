@@ -80,7 +80,8 @@ async fn nothing_is_read_twice_after_a_restart_and_what_was_not_stored_is() {
     bench.restart().await;
     bench.expect(&["1", "2", "3"]).await;
     bench.append("a.log", "4\n");
-    Bench::refuse(bench.next(Duration::from_secs(10)).await.unwrap());
+    let refused = bench.next(Duration::from_secs(10)).await.unwrap();
+    bench.refuse(refused);
     bench.append("a.log", "5\n");
     bench.expect(&["1", "2", "3", "4", "5"]).await;
     bench.stop().await;

@@ -49,6 +49,8 @@ struct Life {
     open: [bool; 2],
     /// Whether the hub has a position of the file; else nobody can know what becomes of it outside the globs.
     known: [bool; 2],
+    /// Whether a whole line was written to the file that has the path.
+    whole: [bool; 2],
     /// Whether rotated files stay inside the globs.
     inside: bool,
 }
@@ -71,6 +73,7 @@ impl Life {
             text.push('\n');
         }
         append(&self.bench.path(NAMES[file]), &text);
+        self.whole[file] = true;
     }
 
     fn make_room(&self, name: &str) {
@@ -86,7 +89,7 @@ impl Life {
         let total: usize = self.written.iter().sum();
         let open = self.open.iter().filter(|open| **open).count();
         self.bench.until(total - open).await;
-        self.known = [self.exists(0), self.exists(1)];
+        self.known = self.whole;
     }
 
     async fn may_rotate(&mut self, file: usize) -> bool {
@@ -111,6 +114,7 @@ impl Life {
                 self.end_line(file);
                 self.make_room(NAMES[file]);
                 self.bench.rename(NAMES[file], &format!("{}.1", NAMES[file]));
+                self.whole[file] = false;
             }
             Step::Copy { file } => {
                 if !self.may_rotate(file).await {
@@ -127,14 +131,14 @@ impl Life {
             }
             Step::Refuse if self.running => {
                 if let Some(emission) = self.bench.next(Duration::from_millis(5)).await {
-                    Bench::refuse(emission);
+                    self.bench.refuse(emission);
                 }
             }
             Step::Delete { file } if self.running && self.exists(file) => {
                 self.end_line(file);
                 self.settle().await;
                 self.bench.remove(NAMES[file]);
-                self.known[file] = false;
+                (self.known[file], self.whole[file]) = (false, false);
             }
             Step::Toggle => {
                 if self.running {
@@ -150,7 +154,7 @@ impl Life {
                 }
                 self.running = !self.running;
             }
-            _ => {}
+            Step::Begin { .. } | Step::Take | Step::Refuse | Step::Delete { .. } => {}
         }
     }
 
@@ -168,8 +172,8 @@ impl Life {
 async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let bench = Bench::new(include);
     let inside = include == "*.log*";
-    let (written, open, known) = Default::default();
-    let mut life = Life { bench, running: true, written, open, known, inside };
+    let (written, open, known, whole) = Default::default();
+    let mut life = Life { bench, running: true, written, open, known, whole, inside };
     life.bench.start();
     for step in steps {
         life.step(step).await;
@@ -190,7 +194,7 @@ async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
         let mut lines: Vec<String> = lines.collect();
         if inside {
             // Files first seen after their rotation have no order.
-            lines.sort_by_key(|line| line[name.len() + 1..].parse::<usize>().unwrap());
+            lines.sort_by_key(|line| line.rsplit(':').next().unwrap().parse::<usize>().unwrap());
         }
         let differ = lines.iter().zip(&wanted).position(|(line, wanted)| line != wanted);
         let at = differ.unwrap_or(lines.len().min(wanted.len()));
