@@ -74,7 +74,7 @@ pub(super) fn listing_of<'a>(
 
 impl Follower {
     /// Finds out what has become of the files that lost their paths.
-    pub(super) fn settle_lost(&mut self) {
+    pub(super) fn settle_lost(&mut self) -> Result<(), Closed> {
         let mut lost = std::mem::take(&mut self.lost);
         lost.sort_unstable();
         lost.dedup();
@@ -96,10 +96,16 @@ impl Follower {
         for identity in &lost {
             if let Some(tail) = self.tails.get(identity).filter(|tail| tail.rotated) {
                 let (path, seen_ms) = (tail.path.clone(), tail.seen_ms);
+                let listing = listing_of(&mut folders, &path);
+                // What has come since must be known, so that a copy of it is told from what was between.
+                if identity::stat(&path).is_ok_and(|now| !self.tails.contains_key(&now.identity)) {
+                    self.look(&path)?;
+                }
                 let current = self.paths.get(&path).copied();
-                self.between(listing_of(&mut folders, &path), &path, seen_ms, current);
+                self.between(listing, &path, seen_ms, current);
             }
         }
+        Ok(())
     }
 
     /// Takes up files that had `path` since `since_ms` and were rotated before they were seen; they are read before

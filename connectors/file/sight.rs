@@ -132,7 +132,8 @@ impl Follower {
         found.files.iter().try_for_each(|hit| self.see(hit, false))
     }
 
-    fn look(&mut self, path: &Path) -> Result<(), Closed> {
+    /// Looks at a path that something was said of.
+    pub(super) fn look(&mut self, path: &Path) -> Result<(), Closed> {
         if self.settings.globs.matches(path) {
             let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
             return self.see(&Hit { path: path.to_path_buf(), is_link }, false);
