@@ -92,6 +92,15 @@ impl Life {
         self.known = self.whole;
     }
 
+    /// Gives the source the time to see what has been done.
+    async fn look(&mut self) {
+        if self.running {
+            while let Some(emission) = self.bench.next(Duration::from_millis(40)).await {
+                self.bench.take(emission);
+            }
+        }
+    }
+
     async fn may_rotate(&mut self, file: usize) -> bool {
         if self.running && !self.known[file] && !self.inside {
             self.settle().await;
@@ -122,7 +131,12 @@ impl Life {
                 }
                 self.end_line(file);
                 self.make_room(NAMES[file]);
+                // A copy and a truncation within one look, of bytes that were never read, cannot be told from others.
+                if self.running {
+                    self.settle().await;
+                }
                 self.bench.copy_and_truncate(NAMES[file], &format!("{}.1", NAMES[file]));
+                self.look().await;
             }
             Step::Take if self.running => {
                 if let Some(emission) = self.bench.next(Duration::from_millis(20)).await {
@@ -175,6 +189,8 @@ async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let (written, open, known, whole) = Default::default();
     let mut life = Life { bench, running: true, written, open, known, whole, inside };
     life.bench.start();
+    // Files first seen after their rotation have no order; nor has what is sent again to what was sent meanwhile.
+    let ordered = !inside && !steps.iter().any(|step| matches!(step, Step::Refuse));
     for step in steps {
         life.step(step).await;
     }
@@ -192,8 +208,7 @@ async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
         let wanted: Vec<String> =
             (1..=life.written[file]).map(|number| format!("{name}:{number}")).collect();
         let mut lines: Vec<String> = lines.collect();
-        if inside {
-            // Files first seen after their rotation have no order.
+        if !ordered {
             lines.sort_by_key(|line| line.rsplit(':').next().unwrap().parse::<usize>().unwrap());
         }
         let differ = lines.iter().zip(&wanted).position(|(line, wanted)| line != wanted);
@@ -206,7 +221,7 @@ async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_line_is_stored_once_and_in_order(steps in steps()) {
