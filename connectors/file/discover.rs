@@ -69,6 +69,14 @@ pub(super) struct Hit {
     pub(super) is_link: bool,
 }
 
+impl Hit {
+    /// Where it is, links resolved.
+    pub(super) fn place(&self) -> PathBuf {
+        let real = if self.is_link { self.path.canonicalize().ok() } else { None };
+        real.unwrap_or_else(|| self.path.clone())
+    }
+}
+
 impl Globs {
     /// Reads the patterns; relative ones count from `base`.
     ///

@@ -142,7 +142,7 @@ impl Follower {
         if Instant::now() >= self.reconcile_at {
             self.reconcile(false)?;
         }
-        self.settle_lost();
+        self.settle_lost()?;
         self.tick()?;
         self.read_round()?;
         match self.wait() {

@@ -47,6 +47,12 @@ struct Life {
     running: bool,
     written: [usize; 2],
     open: [bool; 2],
+    /// Whether the hub has a position of the file; else nobody can know what becomes of it outside the globs.
+    known: [bool; 2],
+    /// Whether a whole line was written to the file that has the path.
+    whole: [bool; 2],
+    /// Whether rotated files stay inside the globs.
+    inside: bool,
 }
 
 const NAMES: [&str; 2] = ["a.log", "b.log"];
@@ -67,6 +73,7 @@ impl Life {
             text.push('\n');
         }
         append(&self.bench.path(NAMES[file]), &text);
+        self.whole[file] = true;
     }
 
     fn make_room(&self, name: &str) {
@@ -82,6 +89,23 @@ impl Life {
         let total: usize = self.written.iter().sum();
         let open = self.open.iter().filter(|open| **open).count();
         self.bench.until(total - open).await;
+        self.known = self.whole;
+    }
+
+    /// Gives the source the time to see what has been done.
+    async fn look(&mut self) {
+        if self.running {
+            while let Some(emission) = self.bench.next(Duration::from_millis(40)).await {
+                self.bench.take(emission);
+            }
+        }
+    }
+
+    async fn may_rotate(&mut self, file: usize) -> bool {
+        if self.running && !self.known[file] && !self.inside {
+            self.settle().await;
+        }
+        self.exists(file) && (self.known[file] || self.inside)
     }
 
     async fn step(&mut self, step: Step) {
@@ -92,15 +116,27 @@ impl Life {
                 append(&self.bench.path(NAMES[file]), &line);
                 self.open[file] = true;
             }
-            Step::Rename { file } if self.exists(file) => {
+            Step::Rename { file } => {
+                if !self.may_rotate(file).await {
+                    return;
+                }
                 self.end_line(file);
                 self.make_room(NAMES[file]);
                 self.bench.rename(NAMES[file], &format!("{}.1", NAMES[file]));
+                self.whole[file] = false;
             }
-            Step::Copy { file } if self.exists(file) => {
+            Step::Copy { file } => {
+                if !self.may_rotate(file).await {
+                    return;
+                }
                 self.end_line(file);
                 self.make_room(NAMES[file]);
+                // A copy and a truncation within one look, of bytes that were never read, cannot be told from others.
+                if self.running {
+                    self.settle().await;
+                }
                 self.bench.copy_and_truncate(NAMES[file], &format!("{}.1", NAMES[file]));
+                self.look().await;
             }
             Step::Take if self.running => {
                 if let Some(emission) = self.bench.next(Duration::from_millis(20)).await {
@@ -109,23 +145,30 @@ impl Life {
             }
             Step::Refuse if self.running => {
                 if let Some(emission) = self.bench.next(Duration::from_millis(5)).await {
-                    Bench::refuse(emission);
+                    self.bench.refuse(emission);
                 }
             }
             Step::Delete { file } if self.running && self.exists(file) => {
                 self.end_line(file);
                 self.settle().await;
                 self.bench.remove(NAMES[file]);
+                (self.known[file], self.whole[file]) = (false, false);
             }
             Step::Toggle => {
                 if self.running {
+                    if !self.inside {
+                        self.settle().await;
+                    }
+                    for file in (0..2).filter(|file| self.exists(*file)).collect::<Vec<_>>() {
+                        self.write(file, 3);
+                    }
                     self.bench.stop().await;
                 } else {
                     self.bench.start();
                 }
                 self.running = !self.running;
             }
-            _ => {}
+            Step::Begin { .. } | Step::Take | Step::Refuse | Step::Delete { .. } => {}
         }
     }
 
@@ -142,8 +185,12 @@ impl Life {
 
 async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let bench = Bench::new(include);
-    let mut life = Life { bench, running: true, written: [0; 2], open: [false; 2] };
+    let inside = include == "*.log*";
+    let (written, open, known, whole) = Default::default();
+    let mut life = Life { bench, running: true, written, open, known, whole, inside };
     life.bench.start();
+    // Files first seen after their rotation have no order; nor has what is sent again to what was sent meanwhile.
+    let ordered = !inside && !steps.iter().any(|step| matches!(step, Step::Refuse));
     for step in steps {
         life.step(step).await;
     }
@@ -160,17 +207,31 @@ async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
         let lines = life.bench.lines.iter().filter(|line| line.starts_with(name)).cloned();
         let wanted: Vec<String> =
             (1..=life.written[file]).map(|number| format!("{name}:{number}")).collect();
-        prop_assert_eq!(lines.collect::<Vec<_>>(), wanted);
+        let mut lines: Vec<String> = lines.collect();
+        if !ordered {
+            lines.sort_by_key(|line| line.rsplit(':').next().unwrap().parse::<usize>().unwrap());
+        }
+        let differ = lines.iter().zip(&wanted).position(|(line, wanted)| line != wanted);
+        let at = differ.unwrap_or(lines.len().min(wanted.len()));
+        let near = lines.iter().skip(at.saturating_sub(1)).take(3).collect::<Vec<_>>();
+        let counts = (lines.len(), wanted.len());
+        prop_assert!(lines == wanted, "{name}: {counts:?} lines, wrong at {at}: {near:?}");
     }
     Ok(())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_line_is_stored_once_and_in_order(steps in steps()) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(live("*.log", steps))?;
+    }
+
+    #[test]
+    fn every_line_is_stored_once_when_rotated_files_are_read_too(steps in steps()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(live("*.log*", steps))?;
     }
 }
