@@ -85,8 +85,13 @@ fn part(lines: &[u8], headers: usize, permit: OwnedSemaphorePermit) -> (Part, Re
         batch.push(start..start + 199);
     }
     let (settle, receipt) = oneshot::channel();
-    let emission =
-        Emission { source: "speed".into(), batch, settle, permit: Some(permit), sent: Instant::now() };
+    let emission = Emission {
+        source: "speed".into(),
+        batch,
+        settle,
+        permit: Some(permit),
+        sent: Instant::now(),
+    };
     (Part::from(emission), receipt)
 }
 
@@ -101,8 +106,16 @@ fn lines() -> Vec<u8> {
         let line = format!(
             "10.{}.{}.{} - - [20/Nov/2026:10:{:02}:{:02} +0000] \"GET /api/v1/items/{:x}?page={} HTTP/1.1\" 200 {} \
              \"https://example.com/shop\" \"Mozilla/5.0 (X11; Linux x86_64) Firefox/{}.0\" {:016x}",
-            state % 256, (state >> 8) % 256, (state >> 16) % 256, (state >> 24) % 60,
-            (state >> 32) % 60, state >> 40, state % 50, state % 100_000, state % 140, state
+            state % 256,
+            (state >> 8) % 256,
+            (state >> 16) % 256,
+            (state >> 24) % 60,
+            (state >> 32) % 60,
+            state >> 40,
+            state % 50,
+            state % 100_000,
+            state % 140,
+            state
         );
         let mut line = line.into_bytes();
         line.resize(199, b'.');

@@ -56,11 +56,8 @@ impl Observer {
     pub(super) fn names(&self) -> Result<Vec<(String, u32)>, HubError> {
         self.serve();
         let metadata = self.0.fetch_metadata(None, ANSWER_MAX).map_err(not_now)?;
-        let mut names: Vec<_> = metadata
-            .topics()
-            .iter()
-            .map(|topic| (topic.name().to_owned(), count(topic)))
-            .collect();
+        let mut names: Vec<_> =
+            metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic))).collect();
         names.sort();
         Ok(names)
     }
@@ -206,9 +203,8 @@ pub(super) fn create(settings: &Settings, name: &str, partitions: u32) -> Result
 
 /// Deletes a topic.
 pub(super) fn delete(settings: &Settings, name: &str) -> Result<(), HubError> {
-    let results = with_admin(settings, async |client, options| {
-        client.delete_topics(&[name], options).await
-    })?;
+    let results =
+        with_admin(settings, async |client, options| client.delete_topics(&[name], options).await)?;
     match results.into_iter().next() {
         Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))) => {
             Err(HubError::UnknownTopic(name.to_owned()))

@@ -97,8 +97,7 @@ impl ProducerContext for Deliveries {
         if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
             return;
         }
-        let size =
-            message.payload().map_or(0, <[u8]>::len) + message.key().map_or(0, <[u8]>::len);
+        let size = message.payload().map_or(0, <[u8]>::len) + message.key().map_or(0, <[u8]>::len);
         let topic = message.topic().to_owned();
         let mut undelivered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         undelivered.push(Undelivered { number, code, topic, size });

@@ -341,8 +341,7 @@ impl Writer {
                 self.topics.partitions(&one.topic).ok();
             }
         }
-        if !self.settings.transactions() && self.round.only.as_ref().is_none_or(|o| !o.is_empty())
-        {
+        if !self.settings.transactions() && self.round.only.as_ref().is_none_or(|o| !o.is_empty()) {
             self.round.only = Some(undelivered.iter().map(|one| one.number).collect());
         }
         let first = undelivered.first()?;
