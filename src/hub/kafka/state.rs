@@ -13,10 +13,6 @@ pub(super) fn encode(sequence: i64, state: Option<&str>) -> String {
 }
 
 /// The sequence and the state; `None` for what somebody else has committed.
-#[expect(
-    clippy::option_option,
-    reason = "a foreign text and a commit without state are two answers"
-)]
 pub(super) fn decode(metadata: &str) -> Option<(i64, Option<&str>)> {
     match metadata.split_once(' ') {
         Some((sequence, state)) => Some((sequence.parse().ok()?, Some(state))),
