@@ -1,6 +1,9 @@
 //! Anabranch: collects logs and events, keeps them once in a durable hub, and lets any number of systems read them
 //! at their own pace.
 
+pub mod api;
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod delivery;
 pub mod hub;
@@ -11,3 +14,7 @@ pub mod retry;
 pub mod wire;
 
 pub use anabranch_connectors as connectors;
+pub use client::{
+    Admin, ClientError, Connection, ConsumedRecord, Consumer, ConsumerSettings, HubHandle, Message,
+    Producer, ProducerSettings, RecordMetadata, connect, connect_with,
+};

@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The program `anabranch`; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    anabranch::cli::main()
+}
