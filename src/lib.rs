@@ -1,16 +1,20 @@
 //! Anabranch: collects logs and events, keeps them once in a durable hub, and lets any number of systems read them
 //! at their own pace.
 
+pub mod admin;
+pub mod agent;
 pub mod api;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod delivery;
+pub mod exposition;
 pub mod hub;
 pub mod log;
 pub mod metrics;
 pub mod producer;
 pub mod retry;
+pub mod tasks;
 pub mod wire;
 
 pub use anabranch_connectors as connectors;

@@ -29,7 +29,7 @@ mod merge;
 mod pretty;
 mod time;
 
-pub(crate) use json::push_decimal;
+pub(crate) use json::{push_decimal, push_string};
 pub(crate) use time::{Civil, push_digits};
 
 use serde::Deserialize;

@@ -1,7 +1,16 @@
 //! HTTP: a source that takes events, a sink that posts batches.
 
+pub(crate) mod answer;
+pub(crate) mod client;
+mod request;
+mod settings;
 mod sink;
-mod source;
+#[cfg(test)]
+mod sink_tests;
+pub mod source;
 
-pub use sink::{HttpSink, SinkConfig, probe};
+pub use client::{Auth, Tls};
+pub use request::Format;
+pub use settings::{Method, SinkCompression, SinkConfig};
+pub use sink::{HttpSink, probe};
 pub use source::{HttpSource, SourceConfig};

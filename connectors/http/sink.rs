@@ -1,43 +1,192 @@
 //! Posts batches over HTTP.
+//!
+//! A request holds records of one partition and one address, at most `max_bytes` of them, in order. Its
+//! `Idempotency-Key` names them for ever, so that a far side that honours it takes each request once. Redirects are not
+//! followed.
+//!
+//! | answer                            | is                                                            |
+//! |-----------------------------------|---------------------------------------------------------------|
+//! | 2xx                               | done                                                          |
+//! | none, 408, 425, 429, 5xx          | not now, with the far side's `Retry-After`                    |
+//! | 413                               | too large: halves are tried                                   |
+//! | 401, 403, 404, 405, 3xx           | fatal, with a hint                                            |
+//! | any other 4xx                     | its records are dead, with the status and the far side's words |
+//!
+//! When a request fails after an earlier one of the same write arrived, its records and those behind it come again.
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use reqwest::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use reqwest::{Client, Response};
 
+use super::answer::{Answer, Verdict, causes, cut_short, quote, retry_after, unreachable};
+use super::client::gzip;
+use super::request::{Format, Request};
+use super::settings::{Checked, Method, SinkCompression, SinkConfig};
+use crate::document::Codec;
 use crate::registry::{BuildError, Surroundings};
-use crate::{Records, Sink, WriteError, Written};
+use crate::template::{Cursor, clean_url_segment};
+use crate::{Outcome, Records, Sink, StoredBatch, WriteError, Written, clock};
 
-/// The `http` block of a sink.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SinkConfig {}
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// An answer is read so far, bytes; what follows is of no interest.
+const ANSWER_MAX: usize = 64 << 10;
 
 /// The sink.
 #[derive(Debug)]
-pub struct HttpSink {}
+pub struct HttpSink {
+    client: Client,
+    url: Cursor,
+    method: Method,
+    format: Format,
+    codec: Codec,
+    compression: SinkCompression,
+    max_bytes: usize,
+    spare: Vec<u8>,
+}
 
 impl HttpSink {
-    /// Builds it.
+    /// Builds it; connects with the first write.
     ///
     /// # Errors
     /// [`BuildError`] when a setting cannot work.
+    #[expect(clippy::needless_pass_by_value, reason = "every connector is built alike")]
     pub fn new(config: SinkConfig, around: &Surroundings) -> Result<Self, BuildError> {
-        let _unused = (config, around);
-        Ok(Self {})
+        let _unused = around;
+        let Checked { client, url, codec } = config.check()?;
+        let SinkConfig { method, format, compression, max_bytes, .. } = config;
+        Ok(Self {
+            client,
+            url: Cursor::new(url, clean_url_segment),
+            method,
+            format,
+            codec,
+            compression,
+            max_bytes: max_bytes.bytes(),
+            spare: Vec::new(),
+        })
     }
+
+    /// Sends one request; what its records' fate is goes to `written`.
+    async fn deliver(
+        &mut self,
+        mut request: Request,
+        written: &mut Written,
+    ) -> Result<(), WriteError> {
+        let body = request.finish(self.format);
+        let (body, encoding) = match self.compression {
+            SinkCompression::None => (body, None),
+            SinkCompression::Gzip => (self.pack(body, gzip)?, Some("gzip")),
+            SinkCompression::Zstd => {
+                (self.pack(body, |body| zstd::bulk::compress(body, 1))?, Some("zstd"))
+            }
+        };
+        let mut builder = self
+            .client
+            .request(self.method.get(), &request.url)
+            .header(IDEMPOTENCY_KEY, request.key());
+        if let Some(encoding) = encoding {
+            builder = builder.header(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        }
+        let away = |problem: reqwest::Error| unreachable(request.target(), &problem.without_url());
+        let mut response = builder.body(body).send().await.map_err(away)?;
+        let head = read_head(&mut response).await.map_err(away)?;
+        let answer = Answer {
+            target: request.target(),
+            status: response.status(),
+            retry_after: retry_after(response.headers(), clock::now_ms()),
+            body: &head,
+        };
+        match answer.verdict() {
+            Verdict::Done => {}
+            Verdict::Failed(problem) => return Err(problem),
+            Verdict::Dead(reason) => {
+                let numbers = request.first..request.first + request.count;
+                let dead = |number| (number, Outcome::Dead { reason: reason.clone() });
+                written.exceptions.extend(numbers.map(dead));
+            }
+        }
+        Ok(())
+    }
+
+    fn pack(
+        &mut self,
+        body: Vec<u8>,
+        pack: impl Fn(&[u8]) -> std::io::Result<Vec<u8>>,
+    ) -> Result<Vec<u8>, WriteError> {
+        let packed = pack(&body).map_err(|problem| unreachable("compression", &problem));
+        self.spare = body;
+        packed
+    }
+}
+
+async fn read_head(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut head = Vec::new();
+    while head.len() < ANSWER_MAX
+        && let Some(chunk) = response.chunk().await?
+    {
+        head.extend_from_slice(&chunk);
+    }
+    Ok(head)
+}
+
+fn is_same_place(left: &StoredBatch, right: &StoredBatch) -> bool {
+    std::ptr::eq(left, right)
+        || (left.partition == right.partition
+            && left.epoch == right.epoch
+            && left.topic.id == right.topic.id)
 }
 
 #[async_trait]
 impl Sink for HttpSink {
     async fn write(&mut self, records: &Records) -> Result<Written, WriteError> {
-        let _unused = records;
-        Ok(Written::done())
+        let mut written = Written::done();
+        let mut open: Option<(Request, &StoredBatch)> = None;
+        for (number, stored) in records.iter().enumerate() {
+            let has_moved = self.url.advance(&stored);
+            let size = stored.record.value.map_or(0, <[u8]>::len);
+            let full = open.take_if(|(request, batch)| {
+                has_moved
+                    || !is_same_place(batch, stored.batch)
+                    || request.body.len() + size > self.max_bytes
+            });
+            if let Some((request, _)) = full {
+                let first = request.first;
+                if let Err(problem) = self.deliver(request, &mut written).await {
+                    return cut_short(written, problem, first, records.len());
+                }
+            }
+            let (request, _) = open.get_or_insert_with(|| {
+                let body = std::mem::take(&mut self.spare);
+                (Request::begin(&stored, number, self.url.text(), body), stored.batch)
+            });
+            request.push(&stored, self.format, self.codec);
+        }
+        if let Some((request, _)) = open {
+            let first = request.first;
+            if let Err(problem) = self.deliver(request, &mut written).await {
+                return cut_short(written, problem, first, records.len());
+            }
+        }
+        Ok(written)
     }
 }
 
-/// Tries the far end.
+/// Tries the far end with a `HEAD`, which changes nothing there; any answer but one about who we are will do.
 ///
 /// # Errors
 /// A sentence for a person.
 pub async fn probe(config: &SinkConfig) -> Result<String, String> {
-    std::future::ready(Ok(format!("{config:?}"))).await
+    let Checked { client, url, .. } = config.check().map_err(|wrong| wrong.to_string())?;
+    let address = url.render_example("topic");
+    let mut response = client
+        .head(&address)
+        .send()
+        .await
+        .map_err(|problem| format!("{address}: {}", causes(&problem.without_url())))?;
+    let status = response.status();
+    if matches!(status.as_u16(), 401 | 403) {
+        let head = read_head(&mut response).await.unwrap_or_default();
+        return Err(format!("{address}: HTTP {status} {}; check `auth`", quote(&head)));
+    }
+    Ok(format!("{address}: answers with HTTP {status}"))
 }

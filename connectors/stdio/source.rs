@@ -256,7 +256,7 @@ mod tests {
                 assert_eq!(record.headers.get("host"), Some(&b"web-1"[..]));
                 seen.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
             }
-            emission.settle.send(Ok(Stored { partition: 0, offset: 0 })).unwrap();
+            drop(emission.settle.send(Ok(Stored { partition: 0, offset: 0 })));
         }
         seen
     }

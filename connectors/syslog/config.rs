@@ -216,7 +216,7 @@ mod tests {
             ("max_message_bytes", SourceConfig { max_message_bytes: ByteSize(0), ..good.clone() }),
             ("max_connections", SourceConfig { max_connections: 0, ..good.clone() }),
             ("udp_sockets", SourceConfig { udp_sockets: 65, ..good.clone() }),
-            ("socket_mode", SourceConfig { socket_mode: "rw".to_owned(), ..good.clone() }),
+            ("socket_mode", SourceConfig { socket_mode: "rw".to_owned(), ..good }),
         ] {
             assert_eq!(config.check().unwrap_err().setting, setting);
         }

@@ -41,15 +41,16 @@ pub(super) fn open(listen: &Listen, config: &SourceConfig) -> Result<Vec<Opened>
     })
 }
 
-const fn hint(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::PermissionDenied => {
-            "a port below 1024 needs CAP_NET_BIND_SERVICE, a socket file a folder that can be written; choose another \
-             or grant it"
-        }
-        io::ErrorKind::AddrInUse => "another program has it; stop that one or choose another",
-        io::ErrorKind::AddrNotAvailable => "this machine does not have that address; try 0.0.0.0",
-        _ => "check the address in `listen`",
+fn hint(kind: io::ErrorKind) -> &'static str {
+    if kind == io::ErrorKind::PermissionDenied {
+        "a port below 1024 needs CAP_NET_BIND_SERVICE, a socket file a folder that can be written; choose another or \
+         grant it"
+    } else if kind == io::ErrorKind::AddrInUse {
+        "another program has it; stop that one or choose another"
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "this machine does not have that address; try 0.0.0.0"
+    } else {
+        "check the address in `listen`"
     }
 }
 

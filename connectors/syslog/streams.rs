@@ -44,7 +44,9 @@ impl Listener {
             Listen::Unix(_) => {
                 UnixListener::from_std(opened.socket.into()).map(|it| Self::Unix(it, name.clone()))
             }
-            _ => TcpListener::from_std(opened.socket.into()).map(Self::Tcp),
+            Listen::Udp(_) | Listen::Tcp(_) | Listen::Unixgram(_) => {
+                TcpListener::from_std(opened.socket.into()).map(Self::Tcp)
+            }
         };
         listener.map_err(|error| SourceError::Failed {
             what: format!("cannot listen on {name}"),

@@ -50,7 +50,7 @@ impl Running {
     fn port(&self, number: usize) -> String {
         match &self.listens[number] {
             Listen::Udp(place) | Listen::Tcp(place) => place.clone(),
-            other => panic!("{other} has no port"),
+            Listen::Unix(path) | Listen::Unixgram(path) => panic!("{} has no port", path.display()),
         }
     }
 

@@ -38,7 +38,7 @@ impl Received {
 
 /// Reads `2026-11-20T18:17:27.912455+00:00` at the front of `text`: milliseconds since the epoch, and its length.
 #[must_use]
-pub fn rfc3339(text: &[u8]) -> Option<(i64, usize)> {
+pub(super) fn rfc3339(text: &[u8]) -> Option<(i64, usize)> {
     let (fixed, _) = text.split_first_chunk::<19>()?;
     let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T' | b't', clock @ ..] = *fixed else {
         return None;
@@ -57,7 +57,7 @@ pub fn rfc3339(text: &[u8]) -> Option<(i64, usize)> {
 /// Reads `Nov 20 18:17:27`, `Nov  3 18:17:27.123` or `Nov 20 2026 18:17:27` at the front of `text`, as UTC:
 /// milliseconds since the epoch, and its length.
 #[must_use]
-pub fn bsd(text: &[u8], received: Received) -> Option<(i64, usize)> {
+pub(super) fn bsd(text: &[u8], received: Received) -> Option<(i64, usize)> {
     let (&[m1, m2, m3, b' ', d1, d2, b' '], rest) = text.split_first_chunk::<7>()? else {
         return bsd_short_day(text, received);
     };

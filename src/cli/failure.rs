@@ -16,8 +16,6 @@ pub(super) enum Failure {
     Failed(String),
     /// The configuration or the arguments are wrong: exit code 2. Lines that say what.
     Wrong(String),
-    /// It failed and has said so already: exit code 1.
-    Silent,
     /// Nobody reads what it prints any more (`| head`): exit code 0.
     Unread,
 }
@@ -35,7 +33,6 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         let (code, what) = match self {
             Self::Unread => return ExitCode::SUCCESS,
-            Self::Silent => return ExitCode::FAILURE,
             Self::Failed(what) => (ExitCode::FAILURE, what),
             Self::Wrong(what) => (ExitCode::from(2), what),
         };

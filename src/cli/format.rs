@@ -39,7 +39,10 @@ impl FromStr for Format {
             "pretty" => Ok(Self::Pretty),
             "keys" => Ok(Self::Keys),
             template if template.contains('%') => template_of(template).map(Self::Template),
-            _ => Err("expected `value`, `json`, `pretty`, `keys`, or a template such as \"%k=%v\\n\"".to_owned()),
+            _ => Err(
+                "expected `value`, `json`, `pretty`, `keys`, or a template such as \"%k=%v\\n\""
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -123,8 +126,12 @@ fn push_piece(piece: &Piece, record: &ConsumedRecord, out: &mut Vec<u8>) {
         Piece::Field('o') => record.offset.to_string(),
         Piece::Field('T') => show_time(record.timestamp_ms),
         Piece::Field('h') => headers_text(record),
-        Piece::Field('k') => return out.extend_from_slice(record.key.as_deref().unwrap_or_default()),
-        Piece::Field(_) => return out.extend_from_slice(record.value.as_deref().unwrap_or_default()),
+        Piece::Field('k') => {
+            return out.extend_from_slice(record.key.as_deref().unwrap_or_default());
+        }
+        Piece::Field(_) => {
+            return out.extend_from_slice(record.value.as_deref().unwrap_or_default());
+        }
     };
     out.extend_from_slice(text.as_bytes());
 }
@@ -190,9 +197,13 @@ mod tests {
     #[test]
     fn a_template_knows_its_fields_and_escapes() {
         let text = |text: &str| Piece::Text(text.to_owned());
-        let expected = vec![text(""), Piece::Field('t'), text("/%\t"), Piece::Field('v'), text("\n")];
+        let expected =
+            vec![text(""), Piece::Field('t'), text("/%\t"), Piece::Field('v'), text("\n")];
         assert_eq!("%t/%%\\t%v\\n".parse(), Ok(Format::Template(expected)));
-        assert_eq!("%x".parse::<Format>(), Err("`%x` is not one of %t %p %o %T %k %v %h %%".to_owned()));
+        assert_eq!(
+            "%x".parse::<Format>(),
+            Err("`%x` is not one of %t %p %o %T %k %v %h %%".to_owned())
+        );
         assert_eq!("%v\\q".parse::<Format>(), Err("`\\q` is not \\n, \\t, \\0 or \\\\".to_owned()));
         assert!("yaml".parse::<Format>().is_err());
     }

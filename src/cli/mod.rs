@@ -6,13 +6,14 @@ mod consume;
 mod dlq;
 mod failure;
 mod format;
+mod greeting;
 mod groups;
 mod help;
 mod hub;
 mod log;
 mod place;
 mod produce;
-mod run;
+pub mod run;
 mod table;
 mod topics;
 
@@ -77,13 +78,10 @@ enum Command {
 
 /// Which configuration `run` runs.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+struct RunArgs {
     /// A file, or a folder of *.yaml files; otherwise ./anabranch.yaml or /etc/anabranch/anabranch.yaml
     #[arg(value_name = "CONFIG", env = "ANABRANCH_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// Keep state here instead of in the configuration's `data_dir`
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    config: Option<PathBuf>,
 }
 
 /// Reads the program's arguments, does what they say, and gives the exit code.
@@ -98,7 +96,10 @@ pub fn main() -> ExitCode {
         }
     };
     if let Command::Run(args) = &cli.command {
-        return run::run(args);
+        return match hub::config_path(args.config.as_deref()) {
+            Ok(path) => run::run(&path),
+            Err(failure) => failure.report(),
+        };
     }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let done = perform(cli.command, &mut out).and_then(|()| Ok(out.flush()?));
@@ -114,10 +115,8 @@ pub fn main() -> ExitCode {
 
 fn perform(command: Command, out: &mut dyn Write) -> Done {
     match command {
-        Command::Run(args) => match run::run(&args) {
-            ExitCode::SUCCESS => Ok(()),
-            _ => Err(Failure::Silent),
-        },
+        // It has a runtime and a log of its own, and was begun before this.
+        Command::Run(_) => Ok(()),
         Command::Check(args) => wait_for(check::check(args, out)),
         Command::Consume(args) => wait_for(consume::consume(*args, out)),
         Command::Produce(args) => wait_for(produce::produce(args, out)),
@@ -135,7 +134,8 @@ fn perform(command: Command, out: &mut dyn Write) -> Done {
 
 fn wait_for(work: impl Future<Output = Done>) -> Done {
     show_warnings();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     runtime.block_on(work)
 }

@@ -6,8 +6,7 @@ use anabranch_connectors::clock::now_ms;
 
 use crate::hub::StartAt;
 
-const EXPECTED: &str =
-    "expected `beginning`, `end`, an offset, a time such as 2026-11-20T08:00:00Z, or how long ago such as 15m";
+const EXPECTED: &str = "expected `beginning`, `end`, an offset, a time such as 2026-11-20T08:00:00Z, or how long ago such as 15m";
 
 /// Where to begin reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +17,18 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Ok(offset) = text.parse::<i64>() {
-            return if offset < 0 { Err(EXPECTED.to_owned()) } else { Ok(Self(StartAt::Offset(offset))) };
+            return if offset < 0 {
+                Err(EXPECTED.to_owned())
+            } else {
+                Ok(Self(StartAt::Offset(offset)))
+            };
         }
         match text {
             "beginning" | "earliest" => Ok(Self(StartAt::Earliest)),
             "end" | "latest" => Ok(Self(StartAt::Latest)),
-            time => time_ms(time).map(|ms| Self(StartAt::Time(ms))).ok_or_else(|| EXPECTED.to_owned()),
+            time => {
+                time_ms(time).map(|ms| Self(StartAt::Time(ms))).ok_or_else(|| EXPECTED.to_owned())
+            }
         }
     }
 }
@@ -39,7 +44,8 @@ pub(super) fn time_ms(text: &str) -> Option<i64> {
 
 /// A time for people, in UTC with milliseconds.
 pub(super) fn show_time(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_out_of_range| ms.to_string(), |time| format!("{time:.3}"))
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|_out_of_range| ms.to_string(), |time| format!("{time:.3}"))
 }
 
 #[cfg(test)]

@@ -1,11 +1,158 @@
-//! The command `run`.
+//! `anabranch run`: the agent as a daemon, until it is told to stop.
 
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::RunArgs;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
 
-/// Runs the agent.
-pub(super) fn run(args: &RunArgs) -> ExitCode {
-    let path = args.config.as_deref().unwrap_or_else(|| std::path::Path::new("anabranch.yaml"));
-    if crate::config::load_checked(path).is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) }
+use super::greeting;
+use crate::agent::{Agent, Signal};
+use crate::config::{self, Config, LogConfig, LogFormat};
+use crate::hub::HubError;
+
+/// Runs the agent with the configuration at `path`.
+#[must_use]
+pub fn run(path: &Path) -> ExitCode {
+    let config = match config::load_checked(path) {
+        Ok((config, warnings)) => {
+            start_log(&config.log);
+            for warning in warnings {
+                warn!("{warning}");
+            }
+            config
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(512)
+        .thread_keep_alive(Duration::from_secs(2))
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(path.to_owned(), config));
+            // Blocking reads that nobody waits for any more must not hold the process.
+            runtime.shutdown_timeout(Duration::from_millis(200));
+            code
+        }
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(path: PathBuf, config: Config) -> ExitCode {
+    let (send, signals) = mpsc::channel(4);
+    let mut listener = crate::tasks::Tasks::new(mpsc::channel(1).0);
+    listener.spawn("signals", listen(path, send));
+    let agent = match Agent::start(config.clone()).await {
+        Ok(agent) => agent,
+        Err(problem) => {
+            complain(&problem.to_string());
+            let is_config = matches!(problem, crate::agent::AgentError::Hub(HubError::Fatal(_)));
+            return if is_config { ExitCode::FAILURE } else { ExitCode::from(1) };
+        }
+    };
+    greet(&config);
+    // Without systemd there is nobody to tell.
+    sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
+    let mut watchdog = crate::tasks::Tasks::new(mpsc::channel(1).0);
+    watchdog.spawn("watchdog", keep_watchdog_quiet());
+    let ended = agent.run(signals).await;
+    sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]).ok();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            error!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Turns the process's signals into the agent's.
+async fn listen(path: PathBuf, signals: mpsc::Sender<Signal>) {
+    let (Ok(mut term), Ok(mut interrupt), Ok(mut hang_up)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
+    ) else {
+        error!("signals cannot be received; only SIGKILL ends this process");
+        return std::future::pending().await;
+    };
+    loop {
+        let next = tokio::select! {
+            _ = term.recv() => Signal::Stop,
+            _ = interrupt.recv() => Signal::Stop,
+            _ = hang_up.recv() => match config::load_checked(&path) {
+                Ok((config, _)) => Signal::Reload(Box::new(config)),
+                Err(problem) => {
+                    error!("the new configuration is refused, the old one stays: {problem}");
+                    continue;
+                }
+            },
+        };
+        if signals.send(next).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells systemd twice per interval that the runtime still turns, if it wants to know.
+async fn keep_watchdog_quiet() {
+    let mut interval_us = 0;
+    if !sd_notify::watchdog_enabled(false, &mut interval_us) {
+        return;
+    }
+    let mut ticks = tokio::time::interval(Duration::from_micros(interval_us / 2));
+    loop {
+        ticks.tick().await;
+        sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]).ok();
+    }
+}
+
+fn start_log(config: &LogConfig) {
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let is_text = match config.format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first one's.
+    if is_text {
+        let colours = std::io::stderr().is_terminal();
+        builder.with_ansi(colours).with_target(false).try_init().ok();
+    } else {
+        builder.json().flatten_event(true).with_target(false).try_init().ok();
+    }
+}
+
+/// Says what runs where and what the choice of `flush` can cost; on a terminal also what to try next.
+fn greet(config: &Config) {
+    info!(hub = greeting::hub(config), "started");
+    if std::io::stdout().is_terminal() {
+        let mut out = std::io::stdout().lock();
+        for line in greeting::lines(config) {
+            // A terminal that went away is no reason to stop.
+            writeln!(out, "{line}").ok();
+        }
+    }
+}
+
+fn complain(problem: &str) {
+    let mut out = std::io::stderr().lock();
+    for line in problem.lines() {
+        // Nobody reads it then.
+        writeln!(out, "error: {line}").ok();
+    }
 }

@@ -44,7 +44,8 @@ impl Table {
     fn is_number(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().skip(1).filter_map(|row| row.get(column)).peekable();
         cells.peek().is_some()
-            && cells.all(|cell| cell.starts_with(|first: char| first.is_ascii_digit() || first == '-'))
+            && cells
+                .all(|cell| cell.starts_with(|first: char| first.is_ascii_digit() || first == '-'))
     }
 }
 

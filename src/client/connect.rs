@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{ClientError, ProducerSettings};
 use crate::config::{Acks, Compression};
 use crate::hub::embedded::{Embedded, Settings};
+use crate::hub::kafka::{self, Kafka};
 use crate::hub::{Hub, HubError};
 use crate::wire::Codec;
 
@@ -97,15 +98,43 @@ fn open(connection: Connection, settings: &ProducerSettings) -> Result<Arc<dyn H
                     acks_none: settings.acks == Acks::None,
                     acks_all: settings.acks == Acks::All,
                     compression: (codec(settings.compression), None),
+                    max_in_flight: settings.max_in_flight,
                     ..Settings::new(folder)
                 },
                 Arc::default(),
             )?;
             Ok(hub)
         }
-        Connection::Kafka { bootstrap, .. } => {
-            Err(HubError::Fatal(format!("no client for kafka at {}", bootstrap.join(","))))
+        Connection::Kafka { bootstrap, options } => {
+            let settings = kafka_settings(bootstrap, options, settings);
+            Ok(Kafka::connect(settings)?)
         }
+    }
+}
+
+/// How clients use a cluster: without transactions, which belong to an agent.
+#[must_use]
+pub(crate) fn kafka_settings(
+    bootstrap_servers: Vec<String>,
+    options: BTreeMap<String, String>,
+    settings: &ProducerSettings,
+) -> kafka::Settings {
+    kafka::Settings {
+        bootstrap_servers,
+        options,
+        transactional: false,
+        partitions: 1,
+        acks: match settings.acks {
+            Acks::None => kafka::Acks::None,
+            Acks::Leader => kafka::Acks::Leader,
+            Acks::All => kafka::Acks::All,
+        },
+        compression: format!("{:?}", settings.compression).to_lowercase(),
+        linger: settings.linger,
+        batch_size: settings.batch_size,
+        max_in_flight: u32::try_from(settings.max_in_flight).unwrap_or(u32::MAX),
+        delivery_timeout: Some(settings.delivery_timeout),
+        ..kafka::Settings::default()
     }
 }
 

@@ -37,9 +37,8 @@ pub struct ConsumedRecord {
 
 impl ConsumedRecord {
     fn new(stored: &StoredRecord<'_>) -> Self {
-        let header = |(name, value): (&str, Option<&[u8]>)| {
-            (name.to_owned(), value.map(<[u8]>::to_vec))
-        };
+        let header =
+            |(name, value): (&str, Option<&[u8]>)| (name.to_owned(), value.map(<[u8]>::to_vec));
         Self {
             topic: Arc::clone(&stored.batch.topic),
             partition: stored.batch.partition,

@@ -30,6 +30,7 @@ use thiserror::Error;
 use crate::hub::HubError;
 
 pub use admin::{Admin, GroupDescription, PartitionProgress};
+pub(crate) use connect::kafka_settings;
 pub use connect::{Connection, HubHandle, connect, connect_with};
 pub use consumer::{ConsumedRecord, Consumer};
 pub use message::{Message, RecordMetadata};
@@ -53,7 +54,9 @@ pub enum ClientError {
     #[error("header \"{0}\" is reserved; choose a name that does not begin with `__anabranch.`")]
     ReservedHeader(String),
     /// A topic's name cannot be one.
-    #[error("\"{0}\" cannot be a topic; use 1 to 249 letters, digits, dots, dashes and underscores")]
+    #[error(
+        "\"{0}\" cannot be a topic; use 1 to 249 letters, digits, dots, dashes and underscores"
+    )]
     TopicName(String),
     /// No such partition.
     #[error("topic \"{topic}\" has {partitions} partitions; there is no partition {partition}")]

@@ -41,7 +41,9 @@ pub struct Producer {
 
 impl fmt::Debug for Producer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Producer").field("buffer_memory", &self.budget_max).finish_non_exhaustive()
+        out.debug_struct("Producer")
+            .field("buffer_memory", &self.budget_max)
+            .finish_non_exhaustive()
     }
 }
 

@@ -103,11 +103,11 @@ impl Worker {
             Ok(partitions) => partitions,
             Err(error) => return (sending.tell)(Err(error)),
         };
-        let partition =
-            match place(&sending.message, partitions, self.choose.as_deref(), self.turn) {
-                Ok(partition) => partition,
-                Err(error) => return (sending.tell)(Err(error)),
-            };
+        let partition = match place(&sending.message, partitions, self.choose.as_deref(), self.turn)
+        {
+            Ok(partition) => partition,
+            Err(error) => return (sending.tell)(Err(error)),
+        };
         let key = (sending.message.topic.clone(), partition);
         let timestamp_ms = sending.message.timestamp_ms.unwrap_or_else(now_ms);
         let due = Instant::now() + self.settings.linger;
@@ -146,7 +146,8 @@ impl Worker {
         let Gathered { batch, waiting, .. } = gathered;
         let (settle, settled) = oneshot::channel();
         let sent = Instant::now();
-        let part = Part::from(Emission { source: "client".into(), batch, settle, permit: None, sent });
+        let part =
+            Part::from(Emission { source: "client".into(), batch, settle, permit: None, sent });
         self.appender.append(&topic, partition, vec![part]);
         let first = waiting.first().map_or(sent, |first| first.sending.sent);
         let limit = first + self.settings.delivery_timeout;

@@ -10,6 +10,9 @@ use anabranch_connectors::{Batch, Emitter, Headers, Records, StoredRecord};
 
 use crate::hub::DEAD_LETTERS;
 
+/// Prefix of the name under which a sink's dead letters enter the producer; no source may have such a name.
+pub const DEAD_LETTER_SOURCE: &str = "dead-letters:";
+
 /// The way to a sink's dead letters.
 #[derive(Debug)]
 pub struct DeadLetters {

@@ -22,7 +22,8 @@ use tracing::{info, warn};
 use crate::hub::{Consumer, Fetched, HubError};
 use crate::metrics::SinkMeter;
 use crate::retry::Backoff;
-pub use dead_letter::DeadLetters;
+pub(crate) use dead_letter::topic_of;
+pub use dead_letter::{DEAD_LETTER_SOURCE, DeadLetters};
 use progress::Progress;
 
 /// How long a fetch waits for records before the sink may tidy up.
@@ -276,11 +277,14 @@ impl Loop {
         }
     }
 
-    async fn pause(&self, wait: Duration) -> Result<(), Stopped> {
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => Err(Stopped),
-            () = tokio::time::sleep(wait) => Ok(()),
+    fn pause(&self, wait: Duration) -> impl Future<Output = Result<(), Stopped>> + use<> {
+        let stop = self.stop.clone();
+        async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(Stopped),
+                () = tokio::time::sleep(wait) => Ok(()),
+            }
         }
     }
 }

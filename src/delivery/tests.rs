@@ -58,8 +58,7 @@ fn rig(folder: &std::path::Path) -> Rig {
     let settings = embedded::Settings::new(folder);
     let hub = Embedded::open(settings, Arc::clone(&metrics)).unwrap();
     let settings = producer::Settings { workers: 1, ..producer::Settings::default() };
-    let (producer, workers) =
-        Producer::new(&settings, &hub.appender(), std::collections::HashMap::new(), &metrics);
+    let (producer, workers) = Producer::new(&settings, &hub.appender(), &Arc::default(), &metrics);
     let workers = workers.into_iter().map(|worker| tokio::spawn(worker.run())).collect();
     Rig { hub, metrics, producer, workers }
 }

@@ -2,7 +2,9 @@
 //! embedded log in this process, and an Apache Kafka cluster.
 
 pub mod embedded;
+pub mod kafka;
 mod part;
+pub mod remote;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +82,16 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// What keeps it from storing.
     fn state(&self) -> Result<String, String>;
+
+    /// Whether only a person can make the hub store again.
+    fn needs_person(&self) -> bool {
+        false
+    }
+
+    /// Names the groups that must have read records before retention removes them.
+    fn keep_for(&self, groups: Vec<(String, Vec<TopicSelector>)>) {
+        let _unused = groups;
+    }
 }
 
 /// Takes batches in. Called from the producer's worker threads.
@@ -127,9 +139,8 @@ impl ConsumerSpec {
     #[must_use]
     pub fn is_mine(&self, name: &crate::log::PartitionName) -> bool {
         if let Some(assigned) = &self.assigned {
-            let this = |(topic, number): &(String, i32)| {
-                *topic == name.topic && *number == name.partition
-            };
+            let this =
+                |(topic, number): &(String, i32)| *topic == name.topic && *number == name.partition;
             return assigned.iter().any(this);
         }
         let (member, members) = self.member;

@@ -8,7 +8,7 @@
 pub mod partitioner;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anabranch_connectors::source::{NotStored, SourceCounters};
@@ -62,6 +62,9 @@ impl Default for Settings {
     }
 }
 
+/// For each source, the topic that its records go to; may change while the producer runs.
+pub type Routes = Arc<RwLock<HashMap<String, Arc<str>>>>;
+
 /// The way in for sources; dropping it and all emitters ends the workers.
 #[derive(Debug, Clone)]
 pub struct Producer {
@@ -75,19 +78,12 @@ pub struct Worker {
     input: mpsc::Receiver<Emission>,
     appender: Arc<dyn Appender>,
     settings: Settings,
-    topics: Arc<HashMap<String, String>>,
+    routes: Routes,
     metrics: Arc<Metrics>,
-    routes: HashMap<Arc<str>, Route>,
+    meters: HashMap<Arc<str>, Arc<SourceMeter>>,
     gathered: HashMap<(Arc<str>, i32), Gathered>,
     positions: Vec<Part>,
     turn: u32,
-}
-
-/// Where the records of a source go.
-#[derive(Clone)]
-struct Route {
-    topic: Arc<str>,
-    meter: Arc<SourceMeter>,
 }
 
 /// What waits for one partition.
@@ -104,17 +100,16 @@ impl std::fmt::Debug for Worker {
 }
 
 impl Producer {
-    /// A producer in front of `appender`. `topics` says for each source to which topic its records go.
+    /// A producer in front of `appender`. `routes` says for each source to which topic its records go.
     #[must_use]
     pub fn new(
         settings: &Settings,
         appender: &Arc<dyn Appender>,
-        topics: HashMap<String, String>,
+        routes: &Routes,
         metrics: &Arc<Metrics>,
     ) -> (Self, Vec<Worker>) {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let count = if settings.workers == 0 { cores.min(4) } else { settings.workers };
-        let topics = Arc::new(topics);
         let (mut inlets, mut workers) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let (inlet, input) = mpsc::channel(QUEUE);
@@ -123,9 +118,9 @@ impl Producer {
                 input,
                 appender: Arc::clone(appender),
                 settings: settings.clone(),
-                topics: Arc::clone(&topics),
+                routes: Arc::clone(routes),
                 metrics: Arc::clone(metrics),
-                routes: HashMap::new(),
+                meters: HashMap::new(),
                 gathered: HashMap::new(),
                 positions: Vec::new(),
                 turn: 0,
@@ -191,19 +186,20 @@ impl Worker {
     }
 
     async fn take(&mut self, emission: Emission) {
-        let route = self.route(&emission.source);
-        let part = Part::from(emission).metered(Arc::clone(&route.meter));
+        let meter = self.meter(&emission.source);
+        let part = Part::from(emission).metered(meter);
         if part.batch.is_empty() {
             self.positions.push(part);
             return;
         }
-        let Some(partitions) = self.partitions(&route.topic, &part).await else {
-            part.settle(Err(NotStored(format!("topic \"{}\" cannot be made", route.topic))));
+        let topic = self.topic(&part.source);
+        let Some(partitions) = self.partitions(&topic, &part).await else {
+            part.settle(Err(NotStored(format!("topic \"{topic}\" cannot be made"))));
             return;
         };
         let partitioner = self.settings.partitioner;
         for (partition, part) in partitioner::place(partitioner, part, partitions, &mut self.turn) {
-            self.gather(&route.topic, partition, part);
+            self.gather(&topic, partition, part);
         }
     }
 
@@ -249,15 +245,19 @@ impl Worker {
         });
     }
 
-    fn route(&mut self, source: &Arc<str>) -> Route {
-        if let Some(route) = self.routes.get(source) {
-            return route.clone();
+    fn meter(&mut self, source: &Arc<str>) -> Arc<SourceMeter> {
+        if let Some(meter) = self.meters.get(source) {
+            return Arc::clone(meter);
         }
-        let name = source.as_ref();
-        let topic = self.topics.get(name).map_or(name, String::as_str);
-        let route = Route { topic: topic.into(), meter: self.metrics.source(name) };
-        self.routes.insert(Arc::clone(source), route.clone());
-        route
+        let meter = self.metrics.source(source);
+        self.meters.insert(Arc::clone(source), Arc::clone(&meter));
+        meter
+    }
+
+    /// The topic of a source: as routed, or of the source's own name.
+    fn topic(&self, source: &Arc<str>) -> Arc<str> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.get(source.as_ref()).map_or_else(|| Arc::clone(source), Arc::clone)
     }
 
     /// How many partitions the topic has, tried until the hub knows, or `None` when it is time to give up.
@@ -298,7 +298,7 @@ mod tests {
     use crate::hub::HubError;
     use anabranch_connectors::source::Stored;
     use anabranch_connectors::{Batch, Headers};
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::Mutex;
 
     #[derive(Default)]
     struct Memory(Mutex<Vec<(i32, Vec<String>)>>);
@@ -330,8 +330,9 @@ mod tests {
     fn start(settings: &Settings) -> (Emitter, Vec<Worker>, Arc<Memory>) {
         let memory = Arc::new(Memory::default());
         let appender = Arc::clone(&memory) as Arc<dyn Appender>;
-        let topics = HashMap::from([("app".to_owned(), "logs".to_owned())]);
-        let (producer, workers) = Producer::new(settings, &appender, topics, &Arc::default());
+        let routes: Routes = Arc::default();
+        routes.write().unwrap().insert("app".to_owned(), "logs".into());
+        let (producer, workers) = Producer::new(settings, &appender, &routes, &Arc::default());
         (producer.emitter("app", Vec::new(), Arc::default()), workers, memory)
     }
 

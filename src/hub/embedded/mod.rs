@@ -21,7 +21,7 @@ mod writer;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -30,7 +30,9 @@ use tokio::sync::{oneshot, watch};
 pub(crate) use decode::decode;
 pub use settings::{Flush, Settings, TopicSettings, WhenFull};
 
-use crate::hub::{Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, TopicInfo};
+use crate::hub::{
+    Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, TopicInfo, TopicSelector,
+};
 use crate::log::{Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
 use groups::Groups;
@@ -67,6 +69,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     dirty: Mutex<Vec<Arc<Partition>>>,
     blocked: Mutex<HashSet<PartitionName>>,
+    keep_for: RwLock<Vec<(String, Vec<TopicSelector>)>>,
     disk_full: AtomicBool,
     closing: AtomicBool,
     writer: SyncSender<Command>,
@@ -158,10 +161,9 @@ impl Shared {
 
     /// The offset below which every sink of this process has read a partition.
     fn read_by_all(&self, topic: &str, partition: &Partition) -> i64 {
+        let keep_for = self.keep_for.read().unwrap_or_else(PoisonError::into_inner);
         let groups = self.groups();
-        let readers = self
-            .settings
-            .groups
+        let readers = keep_for
             .iter()
             .filter(|(_, selectors)| selectors.iter().any(|selector| selector.matches(topic)));
         let committed = |(group, _): &(String, _)| {
@@ -192,7 +194,7 @@ impl Hub for Embedded {
 
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
         for selector in &spec.topics {
-            if let crate::hub::TopicSelector::Name(name) = selector {
+            if let TopicSelector::Name(name) = selector {
                 self.shared.ensure(name, None)?;
             }
         }
@@ -273,5 +275,13 @@ impl Hub for Embedded {
             Some(problem) => Err(problem),
             None => Ok(format!("embedded, {}", self.shared.settings.data_dir.display())),
         }
+    }
+
+    fn needs_person(&self) -> bool {
+        self.shared.state.fatal.load(Ordering::Relaxed)
+    }
+
+    fn keep_for(&self, groups: Vec<(String, Vec<TopicSelector>)>) {
+        *self.shared.keep_for.write().unwrap_or_else(PoisonError::into_inner) = groups;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use anabranch_connectors::{Pool, StoredBatch};
 use tokio::sync::{oneshot, watch};
@@ -38,7 +38,7 @@ impl Embedded {
         let (topics, seen) = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
         folder.raise_epoch(seen).map_err(fatal)?;
         let (groups, positions) = replay(&topics)?;
-        let (writer, queue) = sync_channel(QUEUE);
+        let (writer, queue) = sync_channel(settings.max_in_flight.clamp(1, QUEUE));
         let shared = Arc::new(Shared {
             hub_id: folder.meta().hub_id.clone(),
             epoch: folder.epoch(),
@@ -52,6 +52,7 @@ impl Embedded {
             metrics,
             dirty: Mutex::default(),
             blocked: Mutex::new(HashSet::new()),
+            keep_for: RwLock::new(settings.groups.clone()),
             disk_full: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             writer: writer.clone(),

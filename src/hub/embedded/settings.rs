@@ -70,6 +70,8 @@ pub struct Settings {
     pub acks_none: bool,
     /// Whether a receipt waits for `flush` (`acks: all`), or for the write only (`acks: 1`).
     pub acks_all: bool,
+    /// Batches that may wait for the writer.
+    pub max_in_flight: usize,
     /// Codec and level of what this process appends.
     pub compression: (Codec, Option<i32>),
     /// For topics that are not named.
@@ -90,6 +92,7 @@ impl Settings {
             min_free: 256 << 20,
             acks_none: false,
             acks_all: true,
+            max_in_flight: 5,
             compression: (Codec::Lz4, None),
             topic_defaults: TopicSettings::default(),
             topics: BTreeMap::new(),

@@ -69,6 +69,12 @@ impl View {
         Ok(Self { folder: folder.to_owned(), hub_id, offsets: None })
     }
 
+    /// The data folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Has the progress of groups stored by `offsets`.
     #[must_use]
     pub fn storing_offsets(mut self, offsets: Arc<dyn StoresOffsets>) -> Self {
@@ -110,7 +116,8 @@ impl View {
             for partition in &seen.partitions {
                 let mut reader = Reader::new(Arc::clone(partition), partition.start());
                 loop {
-                    let read = reader.read().map_err(|error| HubError::NotNow(error.to_string()))?;
+                    let read =
+                        reader.read().map_err(|error| HubError::NotNow(error.to_string()))?;
                     let Read::Batch(header, bytes) = read else {
                         if matches!(read, Read::End) {
                             break;

@@ -1,0 +1,63 @@
+//! The body of a `_bulk` request: for each record a line that says what to do and under which id, and the document.
+
+use crate::StoredRecord;
+use crate::document::{self, Codec};
+use crate::template::{Cursor, Template, clean_index};
+
+/// Writes records into the bodies of requests.
+#[derive(Debug)]
+pub(super) struct Writer {
+    index: Cursor,
+    action: &'static str,
+    /// `{"create":{"_index":"NAME","_id":"` for the index of the last record.
+    head: Vec<u8>,
+}
+
+impl Writer {
+    pub(super) fn new(index: Template, action: &'static str) -> Self {
+        let index = Cursor::new(index, |value, out| out.push_str(value));
+        Self { index, action, head: Vec::new() }
+    }
+
+    /// Appends both lines of one record.
+    pub(super) fn push(&mut self, stored: &StoredRecord<'_>, body: &mut Vec<u8>) {
+        if self.index.advance(stored) {
+            self.head.clear();
+            self.head.extend_from_slice(b"{\"");
+            self.head.extend_from_slice(self.action.as_bytes());
+            self.head.extend_from_slice(b"\":{\"_index\":");
+            let index = clean_index(self.index.text());
+            document::push_string(index.as_bytes(), &mut self.head);
+            self.head.extend_from_slice(b",\"_id\":\"");
+        }
+        body.extend_from_slice(&self.head);
+        document::push_id(stored, body);
+        body.extend_from_slice(b"\"}}\n");
+        Codec::Json.push(stored, body);
+        body.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::testing::stored;
+
+    #[test]
+    fn each_record_is_two_lines_under_its_own_id() {
+        let template = Template::parse("Logs-{topic}-{date}").unwrap();
+        let mut writer = Writer::new(template, "create");
+        let mut body = Vec::new();
+        for stored in stored(&[b"a", b"{\"b\":\n1}"]).iter() {
+            writer.push(&stored, &mut body);
+        }
+        let text = String::from_utf8(body).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        let head = r#"{"create":{"_index":"logs-t-1970-01-01","_id":"hub.t-2-1-"#;
+        assert_eq!(lines[0], format!("{head}10\"}}}}"));
+        assert_eq!(lines[2], format!("{head}11\"}}}}"));
+        assert!(lines[1].contains("\"message\":\"a\"") && lines[3].contains("\"b\": 1"), "{text}");
+        assert!(text.ends_with('\n'));
+    }
+}

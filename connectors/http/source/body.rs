@@ -1,0 +1,192 @@
+//! Takes a body in, decompressed and within its limits.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http_body_util::BodyExt;
+use hyper::StatusCode;
+use hyper::body::{Body, Incoming};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap};
+
+use super::answer::Refusal;
+use crate::{Buffer, Pool};
+
+/// A body that is too large is read on, up to so many times `max_body`, so that the client sees the answer.
+const DISCARD_FACTOR: usize = 4;
+/// Decompressed in steps of so many bytes, each of which is counted.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+    Deflate,
+    Zstd,
+}
+
+impl Encoding {
+    /// As the headers say.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let Some(name) = headers.get(CONTENT_ENCODING) else {
+            return Ok(Self::Identity);
+        };
+        match name.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => Ok(Self::Identity),
+            b"gzip" | b"x-gzip" => Ok(Self::Gzip),
+            b"deflate" => Ok(Self::Deflate),
+            b"zstd" => Ok(Self::Zstd),
+            _ => {
+                let message = "the content encoding is not served; use gzip, deflate, zstd or none";
+                Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+                    .with(ACCEPT_ENCODING, "gzip, deflate, zstd"))
+            }
+        }
+    }
+}
+
+/// Bytes of bodies that are held at a time, over all requests.
+#[derive(Debug)]
+pub(super) struct Room {
+    held: AtomicUsize,
+    max: usize,
+}
+
+impl Room {
+    pub(super) const fn new(max: usize) -> Self {
+        Self { held: AtomicUsize::new(0), max }
+    }
+}
+
+/// What one request holds; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    room: Arc<Room>,
+    bytes: usize,
+}
+
+impl Held {
+    pub(super) const fn nothing(room: Arc<Room>) -> Self {
+        Self { room, bytes: 0 }
+    }
+
+    fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let before = self.room.held.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes > self.room.max {
+            return Err(Refusal::busy("too many bodies are under way; send it again"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+fn too_large(max: usize) -> Refusal {
+    let message = format!("the body is larger than {max} bytes; send smaller ones");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+}
+
+/// Reads a whole body, as it comes, into one buffer.
+pub(super) async fn collect(
+    body: &mut Incoming,
+    max: usize,
+    pool: &Pool,
+    held: &mut Held,
+) -> Result<Buffer, Refusal> {
+    let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+    if announced.is_some_and(|bytes| bytes > max) {
+        discard(body, max).await;
+        return Err(too_large(max));
+    }
+    let mut data = pool.take();
+    data.reserve(announced.unwrap_or(0));
+    while let Some(frame) = body.frame().await {
+        let broken =
+            |error| Refusal::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"));
+        let Ok(part) = frame.map_err(broken)?.into_data() else {
+            continue;
+        };
+        if data.len() + part.len() > max {
+            discard(body, max).await;
+            return Err(too_large(max));
+        }
+        held.grow(part.len())?;
+        data.extend_from_slice(&part);
+    }
+    Ok(data)
+}
+
+/// Reads on for a while, so that the client has sent everything when the answer comes.
+async fn discard(body: &mut Incoming, max: usize) {
+    let mut left = max.saturating_mul(DISCARD_FACTOR);
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, |part| part.len()));
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+/// Decompresses a body.
+pub(super) fn decompress(
+    data: Buffer,
+    encoding: Encoding,
+    max: usize,
+    pool: &Pool,
+    held: &mut Held,
+) -> Result<Buffer, Refusal> {
+    let input = data.as_slice();
+    let plain = match encoding {
+        Encoding::Identity => return Ok(data),
+        Encoding::Gzip => expand(MultiGzDecoder::new(input), max, pool, held)?,
+        Encoding::Deflate if is_zlib(input) => expand(ZlibDecoder::new(input), max, pool, held)?,
+        Encoding::Deflate => expand(DeflateDecoder::new(input), max, pool, held)?,
+        Encoding::Zstd => {
+            let decoder = zstd::Decoder::with_buffer(input).map_err(|error| malformed(&error))?;
+            expand(decoder, max, pool, held)?
+        }
+    };
+    Ok(plain)
+}
+
+/// `deflate` means zlib's format, but some send the bare stream.
+fn is_zlib(data: &[u8]) -> bool {
+    match data.first_chunk::<2>() {
+        Some(&[first, second]) => {
+            first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
+        }
+        None => false,
+    }
+}
+
+fn malformed(error: &io::Error) -> Refusal {
+    let message = format!("the compressed body is malformed: {error}");
+    Refusal::new(StatusCode::BAD_REQUEST, message)
+}
+
+fn expand(
+    mut decoder: impl Read,
+    max: usize,
+    pool: &Pool,
+    held: &mut Held,
+) -> Result<Buffer, Refusal> {
+    let mut plain = pool.take();
+    loop {
+        let mut step = decoder.by_ref().take(STEP_BYTES);
+        let read = step.read_to_end(&mut plain).map_err(|error| malformed(&error))?;
+        if plain.len() > max {
+            return Err(too_large(max));
+        }
+        if read == 0 {
+            return Ok(plain);
+        }
+        held.grow(read)?;
+    }
+}

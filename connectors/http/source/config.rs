@@ -1,0 +1,125 @@
+//! The `http` block of a source.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::auth::Auth;
+use crate::ByteSize;
+use crate::registry::BuildError;
+use crate::source::SourceCheck;
+
+/// Largest `max_body`.
+const BODY_MAX: ByteSize = ByteSize::mib(128);
+
+/// The `http` block of a source.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourceConfig {
+    /// `HOST:PORT` to listen on.
+    pub listen: String,
+    /// Events are taken at this path and everything under it.
+    pub path: String,
+    /// Largest body, after decompression.
+    pub max_body: ByteSize,
+    /// Most connections at a time; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// Longest wait for a request, and again for the hub.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// Who may send.
+    pub auth: Auth,
+    /// How a body is cut into records.
+    pub format: Format,
+}
+
+impl Default for SourceConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8687".to_owned(),
+            path: "/".to_owned(),
+            max_body: ByteSize::mib(16),
+            max_connections: 1024,
+            timeout: Duration::from_secs(30),
+            auth: Auth::None,
+            format: Format::Auto,
+        }
+    }
+}
+
+/// How a body is cut into records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// As `Content-Type` says, or as it looks.
+    Auto,
+    /// One JSON value on each line.
+    Ndjson,
+    /// An array or an object.
+    Json,
+    /// One text on each line.
+    Lines,
+    /// The whole body is one record.
+    Bytes,
+}
+
+impl SourceConfig {
+    /// Looks for settings that cannot work.
+    pub(super) fn check(&self) -> Result<(), BuildError> {
+        let wrong = |setting, problem: String, hint| Err(BuildError { setting, problem, hint });
+        let port = self.listen.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            let problem = format!("is \"{}\"", self.listen);
+            return wrong("listen", problem, "write HOST:PORT, such as 127.0.0.1:8687");
+        }
+        if !self.path.starts_with('/') {
+            return wrong("path", format!("is \"{}\"", self.path), "begin it with a slash");
+        }
+        if self.max_body.0 == 0 || self.max_body > BODY_MAX {
+            return wrong("max_body", format!("is {}", self.max_body), "set 1 byte to 128MiB");
+        }
+        if self.max_connections == 0 {
+            return wrong("max_connections", "is 0".to_owned(), "set 1 or more");
+        }
+        if self.timeout.is_zero() {
+            return wrong("timeout", "is 0".to_owned(), "set a time such as 30s");
+        }
+        if let Auth::Basic(basic) = &self.auth
+            && basic.username.contains(':')
+        {
+            return wrong("auth", "has a colon in its username".to_owned(), "choose another name");
+        }
+        Ok(())
+    }
+}
+
+impl SourceCheck for SourceConfig {
+    fn listens(&self) -> Vec<String> {
+        vec![format!("tcp://{}", self.listen)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_have_their_defaults_and_wrong_ones_are_named() {
+        let config: SourceConfig = serde_json::from_str("{}").unwrap();
+        assert_eq!(config, SourceConfig::default());
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(config.listens(), ["tcp://127.0.0.1:8687"]);
+        assert!(serde_json::from_str::<SourceConfig>(r#"{"port": 1}"#).is_err());
+        for (setting, text) in [
+            ("listen", r#"{"listen": "127.0.0.1"}"#),
+            ("path", r#"{"path": "in"}"#),
+            ("max_body", r#"{"max_body": "1GiB"}"#),
+            ("max_connections", r#"{"max_connections": 0}"#),
+            ("timeout", r#"{"timeout": "0s"}"#),
+            ("auth", r#"{"auth": {"basic": {"username": "a:b", "password": "p"}}}"#),
+        ] {
+            let config: SourceConfig = serde_json::from_str(text).unwrap();
+            assert_eq!(config.check().unwrap_err().setting, setting);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Serves one request.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE,
+};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::answer::{Refusal, json};
+use super::auth::Guard;
+use super::body::{self, Encoding, Held, Room};
+use super::config::{Format, SourceConfig};
+use super::records::{self, Common};
+use crate::batch::stream_of;
+use crate::{Batch, Emitter, Headers, Pool, clock};
+
+/// Bodies that take longer to cut are cut on a thread for blocking work, bytes.
+const INLINE_MAX: usize = 256 << 10;
+/// How many of the largest bodies may be under way at a time.
+const ROOM_FACTOR: usize = 8;
+/// Buffers that are kept for the next body, and the largest of them.
+const POOL: (usize, usize) = (16, 4 << 20);
+
+/// What all requests have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    emitter: Emitter,
+    guard: Guard,
+    room: Arc<Room>,
+    pool: Pool,
+    path: String,
+    max_body: usize,
+    timeout: Duration,
+    format: Format,
+    /// Whether a connection waits for the place of another.
+    pub(super) crowded: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(config: &SourceConfig, emitter: Emitter) -> Self {
+        let max_body = config.max_body.bytes();
+        Self {
+            emitter,
+            guard: Guard::new(&config.auth),
+            room: Arc::new(Room::new(max_body.saturating_mul(ROOM_FACTOR))),
+            pool: Pool::new(POOL.0, POOL.1),
+            path: config.path.trim_end_matches('/').to_owned(),
+            max_body,
+            timeout: config.timeout,
+            format: config.format,
+            crowded: AtomicBool::new(false),
+        }
+    }
+
+    /// Serves a request; what goes wrong is an answer too.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if reads && request.uri().path() == "/health" {
+            return Ok(json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()));
+        }
+        let accepted = self.take(request, peer).await;
+        let mut response = match accepted {
+            Ok(accepted) => json(StatusCode::OK, format!(r#"{{"accepted":{accepted}}}"#)),
+            Err(refusal) => refusal.response(),
+        };
+        if self.crowded.load(Ordering::Relaxed) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+
+    async fn take(&self, request: Request<Incoming>, peer: IpAddr) -> Result<usize, Refusal> {
+        self.admit(&request)?;
+        let (head, mut incoming) = request.into_parts();
+        let encoding = Encoding::of(&head.headers)?;
+        let mut held = Held::nothing(Arc::clone(&self.room));
+        let collect = body::collect(&mut incoming, self.max_body, &self.pool, &mut held);
+        let collected = tokio::time::timeout(self.timeout, collect).await;
+        let late = |_elapsed| {
+            Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not come in time; send it again",
+            )
+        };
+        let data = collected.map_err(late)??;
+        let peer = peer.to_string();
+        let common = Common {
+            headers: Headers::new().with("peer", peer.as_bytes()),
+            timestamp_ms: clock::now_ms(),
+            stream: stream_of(peer.as_bytes()),
+            key: head.uri.query().and_then(key),
+            pool: self.pool.clone(),
+        };
+        let content_type = head.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_vec());
+        let (max, format) = (self.max_body, self.format);
+        let inline = encoding == Encoding::Identity && data.len() <= INLINE_MAX;
+        let cut = move || {
+            let data = body::decompress(data, encoding, max, &common.pool, &mut held)?;
+            let kind = content_type.as_deref();
+            let auto = format == Format::Auto;
+            let format = if auto { records::format(kind, &data) } else { format };
+            Ok((records::batches(data, format, &common)?, held))
+        };
+        let (batches, held) = if inline { cut()? } else { off_the_loop(cut).await? };
+        let stored = self.store(batches, held);
+        let late = |_elapsed| Refusal::busy("the hub did not take it in time; send it again");
+        tokio::time::timeout(self.timeout, stored).await.map_err(late)?
+    }
+
+    fn admit(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
+        let below = request.uri().path().strip_prefix(self.path.as_str());
+        if !below.is_some_and(|below| below.is_empty() || below.starts_with('/')) {
+            let message = format!("nothing is here; events are taken under {}/", self.path);
+            return Err(Refusal::new(StatusCode::NOT_FOUND, message));
+        }
+        if !matches!(*request.method(), Method::POST | Method::PUT) {
+            let message = "events are sent with POST or PUT";
+            return Err(
+                Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message).with(ALLOW, "POST, PUT")
+            );
+        }
+        self.guard.admits(request.headers().get(AUTHORIZATION)).map_err(|challenge| {
+            Refusal::new(StatusCode::UNAUTHORIZED, "credentials are missing or wrong")
+                .with(WWW_AUTHENTICATE, challenge)
+        })
+    }
+
+    /// Hands the batches on and waits until the hub has them all. What is held is given back once the producer counts
+    /// it.
+    async fn store(&self, batches: Vec<Batch>, held: Held) -> Result<usize, Refusal> {
+        let records = batches.iter().map(Batch::len).sum();
+        let mut receipts = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let receipt = self.emitter.send(batch).await;
+            receipts.push(receipt.map_err(|closed| Refusal::busy(closed.to_string()))?);
+        }
+        drop(held);
+        for receipt in receipts {
+            receipt.stored().await.map_err(|error| Refusal::busy(error.to_string()))?;
+        }
+        Ok(records)
+    }
+}
+
+type Cut = Result<(Vec<Batch>, Held), Refusal>;
+
+async fn off_the_loop(cut: impl FnOnce() -> Cut + Send + 'static) -> Cut {
+    let failed =
+        |error: tokio::task::JoinError| Refusal::busy(format!("the body was not cut: {error}"));
+    tokio::task::spawn_blocking(cut).await.map_err(failed)?
+}
+
+/// The value of `key` in a query, decoded.
+fn key(query: &str) -> Option<Vec<u8>> {
+    let coded = query.split('&').find_map(|pair| pair.strip_prefix("key="))?;
+    let mut key = Vec::with_capacity(coded.len());
+    let mut bytes = coded.as_bytes();
+    while let Some((&first, rest)) = bytes.split_first() {
+        bytes = rest;
+        let escaped = rest.split_first_chunk::<2>().filter(|_| first == b'%');
+        let escaped = escaped.and_then(|(digits, behind)| {
+            let digits = str::from_utf8(digits).ok()?;
+            let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            Some((u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)?, behind))
+        });
+        match (escaped, first) {
+            (Some((byte, behind)), _) => {
+                key.push(byte);
+                bytes = behind;
+            }
+            (None, b'+') => key.push(b' '),
+            (None, byte) => key.push(byte),
+        }
+    }
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_query_is_decoded() {
+        for (query, expected) in [
+            ("key=a", Some("a")),
+            ("x=1&key=a%2Fb+c&y=2", Some("a/b c")),
+            ("key=", Some("")),
+            ("key=%C3%A9", Some("é")),
+            ("key=100%&x", Some("100%")),
+            ("key=%+1", Some("% 1")),
+            ("monkey=a", None),
+            ("", None),
+        ] {
+            assert_eq!(key(query), expected.map(|text| text.as_bytes().to_vec()), "{query}");
+        }
+    }
+}

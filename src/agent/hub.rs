@@ -1,0 +1,156 @@
+//! From the configuration to the settings of the hub and the producer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::parts::selectors;
+use crate::config::{
+    Acks, Compression, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
+    ProducerConfig, TopicConfig, WhenFull,
+};
+use crate::hub::embedded::{self, Embedded};
+use crate::hub::kafka::{self, Kafka};
+use crate::hub::{Hub, HubError, TopicSelector};
+use crate::metrics::Metrics;
+use crate::producer;
+use crate::wire::Codec;
+
+/// Opens the hub that `config` describes.
+///
+/// # Errors
+/// [`HubError`] when it cannot be opened or reached.
+pub async fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<dyn Hub>, HubError> {
+    match &config.hub {
+        HubConfig::Embedded(embedded) => {
+            let settings = settings(config, embedded)?;
+            let opened =
+                tokio::task::spawn_blocking(move || Embedded::open(settings, metrics)).await;
+            let hub = opened.map_err(|error| HubError::Fatal(error.to_string()))??;
+            Ok(hub)
+        }
+        HubConfig::Kafka(kafka) => {
+            let settings = kafka_settings(config, kafka);
+            let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
+            let hub = connected.map_err(|error| HubError::Fatal(error.to_string()))??;
+            Ok(hub)
+        }
+    }
+}
+
+/// The settings of an embedded hub.
+///
+/// # Errors
+/// [`HubError::Fatal`] when a sink's topics cannot be understood.
+pub fn settings(
+    config: &Config,
+    embedded: &EmbeddedConfig,
+) -> Result<embedded::Settings, HubError> {
+    let topic = |topic: &TopicConfig| topic_settings(topic, embedded);
+    let topics: BTreeMap<String, embedded::TopicSettings> =
+        config.topics.iter().map(|(name, block)| (name.clone(), topic(block))).collect();
+    // A pattern that does not parse was refused when the configuration was checked.
+    for sink in config.sinks.values() {
+        selectors(&sink.topics)?;
+    }
+    Ok(embedded::Settings {
+        data_dir: config.data_dir.clone(),
+        flush: match embedded.flush {
+            Flush::Each => embedded::Flush::Each,
+            Flush::Every(interval) => embedded::Flush::Every(interval),
+            Flush::Os => embedded::Flush::Os,
+        },
+        min_free: embedded.min_free.0,
+        acks_none: config.producer.acks == Acks::None,
+        acks_all: config.producer.acks == Acks::All,
+        max_in_flight: usize::try_from(config.producer.max_in_flight).unwrap_or(usize::MAX),
+        compression: (codec(config.producer.compression), config.producer.compression_level),
+        topic_defaults: topic(&config.topic_defaults),
+        topics,
+        groups: groups(config),
+    })
+}
+
+/// The groups that retention waits for, and what they read.
+pub(super) fn groups(config: &Config) -> Vec<(String, Vec<TopicSelector>)> {
+    let group = |(name, sink): (&String, &crate::config::SinkBlock)| {
+        (name.clone(), selectors(&sink.topics).unwrap_or_default())
+    };
+    config.sinks.iter().map(group).collect()
+}
+
+fn topic_settings(topic: &TopicConfig, embedded: &EmbeddedConfig) -> embedded::TopicSettings {
+    embedded::TopicSettings {
+        partitions: topic.partitions,
+        retention_time: topic.retention.time,
+        retention_size: topic.retention.size.map(|size| size.0),
+        hard_size: topic.retention.hard_size.map(|size| size.0),
+        when_full: match topic.retention.when_full {
+            WhenFull::Block => embedded::WhenFull::Block,
+            WhenFull::DropOldest => embedded::WhenFull::DropOldest,
+        },
+        segment_size: topic.segment_size.unwrap_or(embedded.segment_size).0,
+    }
+}
+
+const fn codec(compression: Compression) -> Codec {
+    match compression {
+        Compression::None => Codec::None,
+        Compression::Gzip => Codec::Gzip,
+        Compression::Snappy => Codec::Snappy,
+        Compression::Lz4 => Codec::Lz4,
+        Compression::Zstd => Codec::Zstd,
+    }
+}
+
+/// The settings of the producer.
+pub(super) fn producer_settings(config: &ProducerConfig) -> producer::Settings {
+    producer::Settings {
+        linger: config.linger,
+        batch_size: config.batch_size.bytes(),
+        buffer_memory: config.buffer_memory.bytes(),
+        retries: config.retries,
+        retry_backoff: (config.retry_backoff, config.retry_backoff_max),
+        delivery_timeout: config.delivery_timeout,
+        partitioner: match config.partitioner {
+            Partitioner::Default | Partitioner::Murmur2 => producer::Partitioner::Default,
+            Partitioner::Md5 => producer::Partitioner::Md5,
+            Partitioner::RoundRobin => producer::Partitioner::RoundRobin,
+        },
+        workers: usize::try_from(config.workers).unwrap_or(usize::MAX),
+    }
+}
+
+/// The settings of a Kafka hub.
+#[must_use]
+pub fn kafka_settings(config: &Config, kafka: &KafkaConfig) -> kafka::Settings {
+    let partitions = |(name, topic): (&String, &TopicConfig)| (name.clone(), topic.partitions);
+    kafka::Settings {
+        bootstrap_servers: kafka.bootstrap_servers.clone(),
+        options: kafka.options.clone(),
+        client_id: "anabranch".to_owned(),
+        partitions: config.topic_defaults.partitions,
+        topic_partitions: config.topics.iter().map(partitions).collect(),
+        replication_factor: kafka.replication_factor,
+        positions_topic: kafka.positions_topic.clone(),
+        transactional: kafka.transactional,
+        transactional_id: agent_id(config),
+        acks: match config.producer.acks {
+            Acks::None => kafka::Acks::None,
+            Acks::Leader => kafka::Acks::Leader,
+            Acks::All => kafka::Acks::All,
+        },
+        compression: format!("{:?}", config.producer.compression).to_lowercase(),
+        linger: config.producer.linger,
+        batch_size: config.producer.batch_size.bytes(),
+        max_in_flight: config.producer.max_in_flight,
+        delivery_timeout: config.producer.delivery_timeout,
+        commit_interval: kafka.commit_interval,
+    }
+}
+
+/// The same for each life of this agent and for no other: this machine and this data folder.
+fn agent_id(config: &Config) -> String {
+    let folder = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    let folder = anabranch_connectors::batch::stream_of(folder.as_os_str().as_encoded_bytes());
+    format!("anabranch-{}-{folder:016x}", super::host_name())
+}

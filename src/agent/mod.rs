@@ -1,0 +1,223 @@
+//! Wiring only: a configuration becomes a hub, a producer, sources, sinks and the admin listener.
+//!
+//! Stop follows the data: sources and deliveries are told; the producer's workers end because their sources have hung
+//! up; the hub is closed last. A kill at any moment is as good, only that the next start recovers.
+
+mod hub;
+mod parts;
+mod reload;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use anabranch_connectors::registry::Surroundings;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::delivery::DEAD_LETTER_SOURCE;
+use crate::hub::{Hub, HubError};
+use crate::metrics::Metrics;
+use crate::producer::{Producer, Routes};
+use crate::tasks::Tasks;
+use parts::Part;
+
+pub use hub::{kafka_settings, open as open_hub, settings as hub_settings};
+
+/// How long parts may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why the agent ended by itself.
+#[derive(Debug, Error)]
+pub enum AgentError {
+    /// The hub cannot be opened.
+    #[error("{0}")]
+    Hub(#[from] HubError),
+    /// The admin listener cannot be opened.
+    #[error("admin.listen: {0}")]
+    Admin(String),
+    /// A part of the program ended in a way that is our fault.
+    #[error("{0}; this is a bug in anabranch")]
+    Failed(String),
+}
+
+/// What wakes the running agent.
+#[derive(Debug)]
+pub enum Signal {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP: a new configuration, loaded and checked.
+    Reload(Box<Config>),
+}
+
+/// A running agent.
+pub struct Agent {
+    config: Config,
+    hub: Arc<dyn Hub>,
+    metrics: Arc<Metrics>,
+    routes: Routes,
+    producer: Producer,
+    workers: Tasks,
+    admin: Tasks,
+    sources: BTreeMap<String, Part>,
+    sinks: BTreeMap<String, Part>,
+    failures: (mpsc::Sender<String>, mpsc::Receiver<String>),
+}
+
+impl std::fmt::Debug for Agent {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Agent").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Agent {
+    /// Starts everything that `config` (loaded and checked) describes.
+    ///
+    /// # Errors
+    /// [`AgentError`] when the hub or the admin listener cannot be opened. What a source or a sink cannot reach is
+    /// tried again for ever and shown on `/health`.
+    pub async fn start(config: Config) -> Result<Self, AgentError> {
+        let metrics = Arc::new(Metrics::default());
+        let hub = hub::open(&config, Arc::clone(&metrics)).await?;
+        let failures = mpsc::channel(16);
+        let routes = Arc::new(RwLock::new(routes(&config)));
+        let settings = hub::producer_settings(&config.producer);
+        let appender = hub.appender();
+        let (producer, running) = Producer::new(&settings, &appender, &routes, &metrics);
+        let mut workers = Tasks::new(failures.0.clone());
+        for worker in running {
+            workers.spawn_thread("producer", worker.run());
+        }
+        let admin = Tasks::new(failures.0.clone());
+        let mut agent = Self {
+            config: config.clone(),
+            hub,
+            metrics,
+            routes,
+            producer,
+            workers,
+            admin,
+            sources: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            failures,
+        };
+        agent.start_admin().await?;
+        for name in config.sinks.keys() {
+            agent.start_sink(name).await?;
+        }
+        for name in config.sources.keys() {
+            agent.start_source(name);
+        }
+        Ok(agent)
+    }
+
+    async fn start_admin(&mut self) -> Result<(), AgentError> {
+        let Some(listen) = self.config.admin.listen.clone() else { return Ok(()) };
+        let sinks = self.config.sinks.keys().cloned().collect();
+        let state = crate::admin::State {
+            hub: Arc::clone(&self.hub),
+            metrics: Arc::clone(&self.metrics),
+            producer: self.producer.clone(),
+            emitter: self.producer.emitter("api", Vec::new(), Arc::default()),
+            data_dir: self.config.data_dir.clone(),
+            sinks,
+        };
+        let server = crate::admin::serve(&listen, state).await.map_err(AgentError::Admin)?;
+        self.admin.spawn("admin", server);
+        Ok(())
+    }
+
+    /// Runs until it is told to stop, a part fails, or all sources have ended and all is delivered.
+    ///
+    /// # Errors
+    /// [`AgentError::Failed`] when a part of the program panicked.
+    pub async fn run(mut self, mut signals: mpsc::Receiver<Signal>) -> Result<(), AgentError> {
+        let ended = loop {
+            tokio::select! {
+                signal = signals.recv() => match signal {
+                    Some(Signal::Reload(config)) => self.reload(*config).await,
+                    Some(Signal::Stop) | None => break Ok(()),
+                },
+                Some(failure) = self.failures.1.recv() => {
+                    error!("{failure}");
+                    break Err(AgentError::Failed(failure));
+                }
+                () = tokio::time::sleep(Duration::from_millis(200)) => {
+                    if self.all_done().await {
+                        info!("all sources have ended and everything is delivered");
+                        break Ok(());
+                    }
+                }
+            }
+        };
+        self.stop().await;
+        ended
+    }
+
+    /// Whether nothing more can come and nothing is left to deliver.
+    async fn all_done(&mut self) -> bool {
+        if self.sources.is_empty() || !self.sources.values_mut().all(Part::has_ended) {
+            return false;
+        }
+        let (under_way, _) = self.producer.buffered();
+        if under_way > 0 {
+            return false;
+        }
+        let Ok(lags) = parts::lags(self.hub.as_ref(), &self.config).await else { return false };
+        lags.iter().all(|lag| *lag == 0)
+    }
+
+    async fn stop(mut self) {
+        info!("stopping");
+        let parts: Vec<Part> = std::mem::take(&mut self.sources)
+            .into_values()
+            .chain(std::mem::take(&mut self.sinks).into_values())
+            .collect();
+        for part in &parts {
+            part.token.cancel();
+        }
+        for mut part in parts {
+            if !part.tasks.all_ended(GRACE).await {
+                warn!(part = part.name, "did not end in time and is left behind");
+            }
+        }
+        drop(self.admin);
+        drop(self.producer);
+        if !self.workers.all_ended(GRACE).await {
+            warn!("the producer did not end in time; what it held comes again from its sources");
+        }
+        self.hub.close().await;
+        info!("stopped");
+    }
+}
+
+/// The topic of each source, and of the dead letters of each sink.
+fn routes(config: &Config) -> HashMap<String, Arc<str>> {
+    let mut routes: HashMap<String, Arc<str>> = HashMap::new();
+    for (name, source) in &config.sources {
+        routes.insert(name.clone(), source.topic.as_str().into());
+    }
+    for name in config.sinks.keys() {
+        let topic = crate::delivery::topic_of(name);
+        routes.insert(format!("{DEAD_LETTER_SOURCE}{name}"), topic.as_str().into());
+    }
+    routes
+}
+
+impl Agent {
+    fn surroundings(name: &str) -> Surroundings {
+        Surroundings { name: name.to_owned(), host: host_name() }
+    }
+
+    fn set_routes(&self) {
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes(&self.config);
+    }
+}
+
+/// This machine's name.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

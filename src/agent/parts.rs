@@ -1,0 +1,206 @@
+//! Sources and sinks as parts that can be started and stopped one by one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Agent, AgentError};
+use crate::config::{Config, SinkBlock, SourceBlock, Start};
+use crate::delivery::{self, DEAD_LETTER_SOURCE, Delivery};
+use crate::hub::{ConsumerSpec, Hub, HubError, StartAt, TopicSelector};
+use crate::metrics::SourceMeter;
+use crate::producer::Producer;
+use crate::retry::Backoff;
+use crate::tasks::Tasks;
+
+/// A source or a sink that runs.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) token: CancellationToken,
+    pub(super) tasks: Tasks,
+}
+
+impl Part {
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        while futures::FutureExt::now_or_never(self.tasks.one_ended()) == Some(true) {}
+        self.tasks.is_empty()
+    }
+
+    /// Tells it to stop and waits, at most `grace`.
+    pub(super) async fn stop(mut self, grace: Duration) {
+        self.token.cancel();
+        if !self.tasks.all_ended(grace).await {
+            warn!(part = self.name, "did not end in time and is left behind");
+        }
+    }
+}
+
+impl Agent {
+    fn part(&self, name: &str) -> Part {
+        let tasks = Tasks::new(self.failures.0.clone());
+        Part { name: name.to_owned(), token: CancellationToken::new(), tasks }
+    }
+
+    pub(super) fn start_source(&mut self, name: &str) {
+        let Some(block) = self.config.sources.get(name).cloned() else { return };
+        let mut part = self.part(name);
+        let run = SourceRun {
+            name: name.to_owned(),
+            block,
+            hub: Arc::clone(&self.hub),
+            producer: self.producer.clone(),
+            meter: self.metrics.source(name),
+            stop: part.token.clone(),
+        };
+        part.tasks.spawn(name, run.run());
+        self.sources.insert(name.to_owned(), part);
+    }
+
+    pub(super) async fn start_sink(&mut self, name: &str) -> Result<(), AgentError> {
+        let Some(block) = self.config.sinks.get(name).cloned() else { return Ok(()) };
+        let mut part = self.part(name);
+        let members = block.concurrency.max(1);
+        for member in 0..members {
+            let spec = consumer_spec(name, &block, (member, members))?;
+            let around = Self::surroundings(name);
+            let sink = block.to.build(&around);
+            let sink = sink.map_err(|error| HubError::Fatal(error.to_string()))?;
+            let dead_letters = block
+                .dead_letters
+                .then(|| self.producer.side_emitter(&format!("{DEAD_LETTER_SOURCE}{name}")));
+            let delivery = Delivery {
+                name: name.to_owned(),
+                consumer: self.hub.consumer(spec).await?,
+                sink,
+                settings: delivery_settings(&block),
+                dead_letters,
+                meter: self.metrics.sink(name),
+            };
+            part.tasks.spawn_thread(name, delivery::run(delivery, part.token.clone()));
+        }
+        self.sinks.insert(name.to_owned(), part);
+        Ok(())
+    }
+}
+
+/// What a member of a sink's group reads.
+pub(super) fn consumer_spec(
+    name: &str,
+    block: &SinkBlock,
+    member: (u32, u32),
+) -> Result<ConsumerSpec, HubError> {
+    let start = match block.start {
+        Start::Earliest => StartAt::Earliest,
+        Start::Latest => StartAt::Latest,
+        Start::At(time_ms) => StartAt::Time(time_ms),
+    };
+    Ok(ConsumerSpec {
+        group: name.to_owned(),
+        topics: selectors(&block.topics)?,
+        start,
+        member,
+        assigned: None,
+    })
+}
+
+/// The topics of a sink.
+pub(super) fn selectors(topics: &[String]) -> Result<Vec<TopicSelector>, HubError> {
+    topics.iter().map(|topic| TopicSelector::parse(topic).map_err(HubError::Fatal)).collect()
+}
+
+fn delivery_settings(block: &SinkBlock) -> delivery::Settings {
+    delivery::Settings {
+        max_records: usize::try_from(block.batch.max_records).unwrap_or(usize::MAX),
+        max_bytes: block.batch.max_bytes.bytes(),
+        linger: block.batch.linger,
+        backoff: (block.retry.backoff, block.retry.backoff_max),
+        attempts: block.retry.attempts,
+        commit_interval: block.commit_interval,
+    }
+}
+
+/// Records that each sink has still to deliver, as the hub knows it.
+pub(super) async fn lags(hub: &dyn Hub, config: &Config) -> Result<Vec<u64>, HubError> {
+    let (topics, groups) = (hub.topics().await?, hub.groups().await?);
+    let mut lags = Vec::new();
+    for (name, block) in &config.sinks {
+        let selectors = selectors(&block.topics)?;
+        let committed = groups.iter().find(|group| group.name == *name);
+        for topic in &topics {
+            if !selectors.iter().any(|selector| selector.matches(&topic.name)) {
+                continue;
+            }
+            for (number, partition) in (0i32..).zip(&topic.partitions) {
+                let mine = committed.and_then(|group| {
+                    group
+                        .offsets
+                        .iter()
+                        .find(|offset| offset.topic == topic.name && offset.partition == number)
+                });
+                let at = mine.map_or(partition.start, |offset| offset.offset);
+                lags.push(u64::try_from(partition.end - at).unwrap_or(0));
+            }
+        }
+    }
+    Ok(lags)
+}
+
+/// Runs one source, again and again when it fails.
+struct SourceRun {
+    name: String,
+    block: SourceBlock,
+    hub: Arc<dyn Hub>,
+    producer: Producer,
+    meter: Arc<SourceMeter>,
+    stop: CancellationToken,
+}
+
+impl SourceRun {
+    async fn run(self) {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
+        while !self.stop.is_cancelled() {
+            let Err(problem) = self.run_once().await else {
+                if !self.stop.is_cancelled() {
+                    info!(source = self.name, "has ended");
+                }
+                return;
+            };
+            let wait = backoff.next(None);
+            if self.meter.state.fail(&problem, false) {
+                warn!(source = self.name, ?wait, "cannot run, will retry: {problem}");
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn run_once(&self) -> Result<(), String> {
+        let source = self.block.from.build(&Agent::surroundings(&self.name));
+        let source = source.map_err(|error| error.to_string())?;
+        let positions = self.hub.positions(&self.name).await.map_err(|error| error.to_string())?;
+        let counters = Arc::clone(&self.meter.read);
+        let emitter = self.producer.emitter(&self.name, positions, counters);
+        let running = source.run(emitter, self.stop.clone());
+        // A source that still runs after a moment has got over what kept it from running.
+        let settled = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if self.meter.state.ok() {
+                info!(source = self.name, "runs again");
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ended = running => match ended {
+                Err(anabranch_connectors::SourceError::Closed) | Ok(()) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            },
+            () = settled => Ok(()),
+        }
+    }
+}

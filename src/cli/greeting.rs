@@ -1,0 +1,74 @@
+//! What `anabranch run` tells a person: what runs where, and what to try next.
+
+use crate::config::{Config, Flush, HubConfig};
+
+/// The hub in one line, with what its `flush` can cost.
+pub(super) fn hub(config: &Config) -> String {
+    match &config.hub {
+        HubConfig::Kafka(kafka) => format!("Kafka at {}", kafka.bootstrap_servers.join(", ")),
+        HubConfig::Embedded(embedded) => {
+            let cost = match embedded.flush {
+                Flush::Each => "a power cut costs nothing that was acknowledged".to_owned(),
+                Flush::Every(interval) => {
+                    let interval = humantime::format_duration(interval);
+                    format!("a power cut can cost the last {interval}, a crash nothing")
+                }
+                Flush::Os => {
+                    "a power cut can cost what the system has not written, a crash nothing"
+                        .to_owned()
+                }
+            };
+            format!("embedded log in {}; {cost}", config.data_dir.display())
+        }
+    }
+}
+
+/// A few lines for a terminal.
+pub(super) fn lines(config: &Config) -> Vec<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut lines = vec![format!("anabranch {version} is running, Ctrl-C stops it")];
+    lines.push(format!("  hub      {}", hub(config)));
+    for (name, source) in &config.sources {
+        let (kind, topic) = (source.from.kind(), &source.topic);
+        let listens = source.from.listens().join(" ");
+        lines.push(
+            format!("  source   {name} ({kind}) → topic {topic} {listens}").trim_end().to_owned(),
+        );
+    }
+    for (name, sink) in &config.sinks {
+        let example =
+            config.sources.values().next().and_then(|source| sink.to.writes(&source.topic));
+        let example = example.map(|(path, _)| path.display().to_string()).unwrap_or_default();
+        let (kind, topics) = (sink.to.kind(), sink.topics.join(", "));
+        lines
+            .push(format!("  sink     {name} ({kind}) ← {topics} {example}").trim_end().to_owned());
+    }
+    if let Some(listen) = &config.admin.listen {
+        lines
+            .push(format!("  watch    curl http://{listen}/health ; curl http://{listen}/metrics"));
+    }
+    lines.extend(tries(config));
+    lines
+}
+
+fn tries(config: &Config) -> Vec<String> {
+    let address = |kind: &str| {
+        config.sources.values().filter(|source| source.from.kind() == kind).find_map(|source| {
+            let listens = source.from.listens();
+            listens.iter().find_map(|one| one.strip_prefix("tcp://").map(str::to_owned))
+        })
+    };
+    let mut lines = Vec::new();
+    if let Some(http) = address("http") {
+        lines.push(format!("  try      curl -H 'Content-Type: application/json' -d '{{\"message\":\"hello\"}}' http://{http}/"));
+    }
+    if let Some((host, port)) = address("syslog").as_deref().and_then(|at| at.rsplit_once(':')) {
+        lines
+            .push(format!("  try      logger --server {host} --port {port} --tcp --rfc5424 hello"));
+    }
+    if let (Some(source), HubConfig::Embedded(_)) = (config.sources.values().next(), &config.hub) {
+        let (data, topic) = (config.data_dir.display(), &source.topic);
+        lines.push(format!("  read     anabranch consume --data-dir {data} --follow {topic}"));
+    }
+    lines
+}

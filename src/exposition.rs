@@ -1,0 +1,239 @@
+//! All metrics in Prometheus' text format (version 0.0.4). Written here since the known crates have no summaries with
+//! quantiles of our own histograms.
+
+use std::fmt::{Display, Write};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::hub::TopicInfo;
+use crate::metrics::{Latency, Metrics};
+
+const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+
+/// Renders everything.
+#[must_use]
+pub fn render(
+    metrics: &Metrics,
+    topics: &[TopicInfo],
+    (queued, queue_max): (usize, usize),
+) -> String {
+    let mut text = Text::default();
+    text.head("anabranch_build_info", "gauge", "The version that runs.");
+    text.line("anabranch_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    sources(metrics, &mut text);
+    sinks(metrics, &mut text);
+    text.head("anabranch_queue_bytes", "gauge", "Bytes of sources on their way to the hub.");
+    text.line("anabranch_queue_bytes", &[], queued);
+    text.head("anabranch_queue_max_bytes", "gauge", "Bytes at which sources wait (buffer_memory).");
+    text.line("anabranch_queue_max_bytes", &[], queue_max);
+    text.head(
+        "anabranch_hub_lost_records_total",
+        "counter",
+        "Records that were stored and cannot be read any more.",
+    );
+    text.line("anabranch_hub_lost_records_total", &[], metrics.hub_lost.load(Ordering::Relaxed));
+    hub(topics, &mut text);
+    process(&mut text);
+    text.0
+}
+
+fn sources(metrics: &Metrics, text: &mut Text) {
+    let sources = metrics.sources();
+    let mut counter =
+        |name: &str, help: &str, value: &dyn Fn(&crate::metrics::SourceMeter) -> u64| {
+            text.head(name, "counter", help);
+            for (source, meter) in &sources {
+                text.line(name, &[("source", source)], value(meter));
+            }
+        };
+    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    counter("anabranch_source_read_records_total", "Records that a source handed on.", &|meter| {
+        load(&meter.read.records)
+    });
+    counter("anabranch_source_read_bytes_total", "Bytes of their values.", &|meter| {
+        load(&meter.read.bytes)
+    });
+    counter("anabranch_source_stored_records_total", "Records that the hub has.", &|meter| {
+        load(&meter.stored)
+    });
+    counter("anabranch_source_stored_bytes_total", "Bytes of their values.", &|meter| {
+        load(&meter.stored_bytes)
+    });
+    counter(
+        "anabranch_source_not_stored_records_total",
+        "Records that the hub did not take; their source has them.",
+        &|meter| load(&meter.not_stored),
+    );
+    let name = "anabranch_source_dropped_records_total";
+    text.head(name, "counter", "Records that a source left out, by reason.");
+    for (source, meter) in &sources {
+        let dropped = meter.read.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        for (reason, count) in dropped.iter() {
+            text.line(name, &[("source", source), ("reason", reason)], count);
+        }
+    }
+    let name = "anabranch_read_to_append_seconds";
+    text.head(name, "summary", "From read to append, as durable as configured.");
+    for (source, meter) in &sources {
+        text.summary(name, ("source", source), &meter.latency);
+    }
+    let name = "anabranch_source_up";
+    text.head(name, "gauge", "1 while the source works.");
+    for (source, meter) in &sources {
+        text.line(name, &[("source", source)], u8::from(meter.state.problem().is_none()));
+    }
+}
+
+fn sinks(metrics: &Metrics, text: &mut Text) {
+    let sinks = metrics.sinks();
+    let mut counter =
+        |name: &str, help: &str, value: &dyn Fn(&crate::metrics::SinkMeter) -> u64| {
+            text.head(name, "counter", help);
+            for (sink, meter) in &sinks {
+                text.line(name, &[("sink", sink)], value(meter));
+            }
+        };
+    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    counter("anabranch_sink_delivered_records_total", "Records that arrived.", &|meter| {
+        load(&meter.delivered)
+    });
+    counter(
+        "anabranch_sink_delivered_bytes_total",
+        "Bytes of those records as stored, decompressed.",
+        &|meter| load(&meter.delivered_bytes),
+    );
+    counter(
+        "anabranch_sink_dead_records_total",
+        "Records that went to the dead letters.",
+        &|meter| load(&meter.dead),
+    );
+    counter("anabranch_sink_again_records_total", "Records that were sent again.", &|meter| {
+        load(&meter.again)
+    });
+    counter("anabranch_sink_errors_total", "Writes that failed as a whole.", &|meter| {
+        load(&meter.errors)
+    });
+    counter(
+        "anabranch_sink_lost_records_total",
+        "Records that were gone from the hub before they were read.",
+        &|meter| load(&meter.lost),
+    );
+    let name = "anabranch_group_lag_records";
+    text.head(name, "gauge", "Records that a group has not committed yet.");
+    for (group, meter) in &sinks {
+        for lag in meter.lag.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let partition = lag.partition.to_string();
+            let labels =
+                [("group", group.as_str()), ("topic", &lag.topic), ("partition", &partition)];
+            text.line(name, &labels, lag.records);
+        }
+    }
+    let name = "anabranch_append_to_delivery_seconds";
+    text.head(name, "summary", "From the records' append to their delivery.");
+    for (sink, meter) in &sinks {
+        text.summary(name, ("sink", sink), &meter.latency);
+    }
+    let name = "anabranch_sink_up";
+    text.head(name, "gauge", "1 while the sink delivers.");
+    for (sink, meter) in &sinks {
+        text.line(name, &[("sink", sink)], u8::from(meter.state.problem().is_none()));
+    }
+}
+
+fn hub(topics: &[TopicInfo], text: &mut Text) {
+    type Value = fn(&crate::hub::PartitionInfo) -> i64;
+    let gauges: [(&str, &str, Value); 3] = [
+        ("anabranch_partition_start_offset", "First offset that is kept.", |partition| {
+            partition.start
+        }),
+        ("anabranch_partition_end_offset", "Offset after the last record.", |partition| {
+            partition.end
+        }),
+        ("anabranch_partition_size_bytes", "Bytes on disk.", |partition| {
+            i64::try_from(partition.bytes).unwrap_or(i64::MAX)
+        }),
+    ];
+    for (name, help, value) in gauges {
+        text.head(name, "gauge", help);
+        for topic in topics {
+            for (number, partition) in topic.partitions.iter().enumerate() {
+                let number = number.to_string();
+                text.line(
+                    name,
+                    &[("topic", &topic.name), ("partition", &number)],
+                    value(partition),
+                );
+            }
+        }
+    }
+}
+
+/// What the system knows of this process; Linux only.
+fn process(text: &mut Text) {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return };
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let field =
+        |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    text.head("process_cpu_seconds_total", "counter", "User and system time, seconds.");
+    text.line("process_cpu_seconds_total", &[], (field(11) + field(12)) / 100.0);
+    text.head("process_resident_memory_bytes", "gauge", "Resident memory.");
+    text.line("process_resident_memory_bytes", &[], field(21) * 4096.0);
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string cannot fail.
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").ok();
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.0.push_str(name);
+        for (number, (label, text)) in labels.iter().enumerate() {
+            self.0.push(if number == 0 { '{' } else { ',' });
+            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            write!(self.0, "{label}=\"{text}\"").ok();
+        }
+        self.0.push_str(if labels.is_empty() { " " } else { "} " });
+        writeln!(self.0, "{value}").ok();
+    }
+
+    fn summary(&mut self, name: &str, (label, text): (&str, &str), latency: &Latency) {
+        let (values, sum, count) = latency.summary(&QUANTILES);
+        for (quantile, value) in QUANTILES.iter().zip(values) {
+            self.line(name, &[(label, text), ("quantile", &quantile.to_string())], value);
+        }
+        self.line(&format!("{name}_sum"), &[(label, text)], sum);
+        self.line(&format!("{name}_count"), &[(label, text)], count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_counted_is_shown_with_its_labels() {
+        let metrics = Metrics::default();
+        let meter = metrics.source("a\"b");
+        meter.stored(3, 30, Duration::from_millis(2));
+        let text = render(&metrics, &[], (5, 10));
+        assert!(
+            text.contains("anabranch_source_stored_records_total{source=\"a\\\"b\"} 3\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("anabranch_read_to_append_seconds_count{source=\"a\\\"b\"} 3\n"),
+            "{text}"
+        );
+        assert!(text.contains("anabranch_queue_bytes 5\n"), "{text}");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (_, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Topics and groups of the cluster: looked at, made, deleted and moved.
+
+use std::time::Duration;
+
+use anabranch_connectors::varint;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset as At, TopicPartitionList};
+
+use super::context::Quiet;
+use super::settings::Settings;
+use crate::hub::{GroupInfo, HubError, Offset, PartitionInfo, TopicInfo};
+
+/// How long one question to the cluster may take.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Looks at the cluster; a client without a group.
+pub(super) struct Observer(BaseConsumer<Quiet>);
+
+impl Observer {
+    pub(super) fn new(settings: &Settings) -> Result<Self, HubError> {
+        let client = settings.consumer("").create_with_context(Quiet);
+        client.map(Self).map_err(|error| unusable(&error))
+    }
+
+    /// The cluster's own name.
+    pub(super) fn cluster_id(&self) -> Result<String, HubError> {
+        self.0.client().fetch_cluster_id(ANSWER_MAX).ok_or_else(|| {
+            HubError::NotNow(
+                "the kafka cluster does not tell its id; are the brokers reachable?".to_owned(),
+            )
+        })
+    }
+
+    /// How many partitions `topic` has; `None` when it does not exist.
+    pub(super) fn partitions(&self, topic: &str) -> Result<Option<u32>, HubError> {
+        self.serve();
+        let metadata = self.0.fetch_metadata(Some(topic), ANSWER_MAX).map_err(not_now)?;
+        let known = metadata.topics().iter().find(|known| known.name() == topic);
+        match known.map(|known| (known.error(), known)) {
+            None | Some((Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), _)) => {
+                Ok(None)
+            }
+            Some((Some(error), _)) => {
+                let code = RDKafkaErrorCode::from(error);
+                Err(HubError::NotNow(format!("topic \"{topic}\" cannot be used: {code}")))
+            }
+            Some((None, known)) => Ok(Some(count(known)).filter(|count| *count > 0)),
+        }
+    }
+
+    /// The names of all topics and how many partitions each has.
+    pub(super) fn names(&self) -> Result<Vec<(String, u32)>, HubError> {
+        self.serve();
+        let metadata = self.0.fetch_metadata(None, ANSWER_MAX).map_err(not_now)?;
+        let mut names: Vec<_> =
+            metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic))).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    pub(super) fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
+        self.names()?.into_iter().map(|(name, partitions)| self.topic(name, partitions)).collect()
+    }
+
+    fn topic(&self, name: String, partitions: u32) -> Result<TopicInfo, HubError> {
+        let partitions = numbers(partitions)
+            .map(|partition| {
+                let (start, end) = self.ends(&name, partition)?;
+                Ok(PartitionInfo { start, end, bytes: 0 })
+            })
+            .collect::<Result<_, HubError>>()?;
+        Ok(TopicInfo { name, partitions })
+    }
+
+    fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), HubError> {
+        self.0.fetch_watermarks(topic, partition, ANSWER_MAX).map_err(not_now)
+    }
+
+    pub(super) fn offsets_at(&self, topic: &str, time_ms: i64) -> Result<Vec<Offset>, HubError> {
+        let unknown = || HubError::UnknownTopic(topic.to_owned());
+        let partitions = self.partitions(topic)?.ok_or_else(unknown)?;
+        let mut wanted = TopicPartitionList::new();
+        for partition in numbers(partitions) {
+            wanted
+                .add_partition_offset(topic, partition, At::Offset(time_ms.max(0)))
+                .map_err(not_now)?;
+        }
+        let found = self.0.offsets_for_times(wanted, ANSWER_MAX).map_err(not_now)?;
+        let mut offsets = Vec::new();
+        for place in found.elements() {
+            place.error().map_err(not_now)?;
+            let offset = match place.offset() {
+                At::Offset(offset) => offset,
+                At::Beginning | At::End | At::Stored | At::Invalid | At::OffsetTail(_) => {
+                    self.ends(topic, place.partition())?.1
+                }
+            };
+            let topic = topic.to_owned();
+            offsets.push(Offset { topic, partition: place.partition(), offset, epoch: -1 });
+        }
+        Ok(offsets)
+    }
+
+    pub(super) fn groups(&self, settings: &Settings) -> Result<Vec<GroupInfo>, HubError> {
+        let list = self.0.fetch_group_list(None, ANSWER_MAX).map_err(not_now)?;
+        let mut names: Vec<String> = list
+            .groups()
+            .iter()
+            .filter(|group| matches!(group.protocol_type(), "" | "consumer"))
+            .map(|group| group.name().to_owned())
+            .collect();
+        names.sort();
+        let topics = self.names()?;
+        names.into_iter().map(|name| group(settings, name, &topics)).collect()
+    }
+
+    /// Stores offsets for a group that nobody is in.
+    pub(super) fn set_offsets(
+        &self,
+        settings: &Settings,
+        group: &str,
+        offsets: &[Offset],
+    ) -> Result<(), HubError> {
+        let list = self.0.fetch_group_list(Some(group), ANSWER_MAX).map_err(not_now)?;
+        let members: usize = list.groups().iter().map(|known| known.members().len()).sum();
+        if members > 0 {
+            return Err(HubError::NotNow(format!(
+                "group \"{group}\" has {members} members; stop them before its offsets are set"
+            )));
+        }
+        let mut wanted = TopicPartitionList::new();
+        for offset in offsets {
+            wanted
+                .add_partition_offset(&offset.topic, offset.partition, At::Offset(offset.offset))
+                .map_err(|error| HubError::Fatal(format!("offset {}: {error}", offset.offset)))?;
+        }
+        let member = group_client(settings, group)?;
+        member.commit(&wanted, CommitMode::Sync).map_err(not_now)
+    }
+
+    /// Lets the client hand on its log lines.
+    fn serve(&self) {
+        // Without a group there are no messages to come.
+        let _nothing = self.0.poll(Duration::ZERO);
+    }
+}
+
+fn group(
+    settings: &Settings,
+    name: String,
+    topics: &[(String, u32)],
+) -> Result<GroupInfo, HubError> {
+    let mut wanted = TopicPartitionList::new();
+    for (topic, partitions) in topics.iter().filter(|(topic, _)| !topic.starts_with("__")) {
+        for partition in numbers(*partitions) {
+            wanted.add_partition(topic, partition);
+        }
+    }
+    let found =
+        group_client(settings, &name)?.committed_offsets(wanted, ANSWER_MAX).map_err(not_now)?;
+    let mut offsets = Vec::new();
+    for place in found.elements() {
+        if let At::Offset(offset) = place.offset() {
+            let topic = place.topic().to_owned();
+            offsets.push(Offset { topic, partition: place.partition(), offset, epoch: -1 });
+        }
+    }
+    Ok(GroupInfo { name, offsets })
+}
+
+fn group_client(settings: &Settings, group: &str) -> Result<BaseConsumer<Quiet>, HubError> {
+    settings.consumer(group).create_with_context(Quiet).map_err(|error| unusable(&error))
+}
+
+/// Makes a topic; one that is there already is [`HubError::Exists`].
+pub(super) fn create(settings: &Settings, name: &str, partitions: u32) -> Result<(), HubError> {
+    let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+    let replication = TopicReplication::Fixed(settings.replication_factor);
+    let mut topic = NewTopic::new(name, partitions, replication);
+    if name == settings.positions_topic {
+        topic = topic.set("cleanup.policy", "compact");
+    }
+    let results = with_admin(settings, async |client, options| {
+        client.create_topics([&topic], options).await
+    })?;
+    match results.into_iter().next() {
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
+            Err(HubError::Exists(name.to_owned()))
+        }
+        Some(Err((_, code))) if is_final(code) => {
+            Err(HubError::Fatal(format!("cannot make topic \"{name}\": {code}")))
+        }
+        Some(Err((_, code))) => {
+            Err(HubError::NotNow(format!("cannot make topic \"{name}\": {code}")))
+        }
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
+/// Deletes a topic.
+pub(super) fn delete(settings: &Settings, name: &str) -> Result<(), HubError> {
+    let results =
+        with_admin(settings, async |client, options| client.delete_topics(&[name], options).await)?;
+    match results.into_iter().next() {
+        Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))) => {
+            Err(HubError::UnknownTopic(name.to_owned()))
+        }
+        Some(Err((_, code))) => {
+            Err(HubError::NotNow(format!("cannot delete topic \"{name}\": {code}")))
+        }
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
+/// The largest batch that the brokers take for `topic`, bytes; `None` when they do not tell.
+pub(super) fn message_max(settings: &Settings, topic: &str) -> Option<usize> {
+    let wanted = ResourceSpecifier::Topic(topic);
+    let results = with_admin(settings, async |client, options| {
+        client.describe_configs([&wanted], options).await
+    });
+    let config = results.ok()?.into_iter().next()?.ok()?;
+    config.get("max.message.bytes")?.value.as_ref()?.parse().ok()
+}
+
+/// Runs one administrative call on a thread and a runtime of its own, so that it may be made from anywhere.
+fn with_admin<T: Send>(
+    settings: &Settings,
+    call: impl AsyncFnOnce(&AdminClient<Quiet>, &AdminOptions) -> Result<T, KafkaError> + Send,
+) -> Result<T, HubError> {
+    let run = || {
+        let client: AdminClient<Quiet> =
+            settings.admin().create_with_context(Quiet).map_err(|error| unusable(&error))?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(ANSWER_MAX))
+            .operation_timeout(Some(ANSWER_MAX));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|error| HubError::NotNow(format!("cannot start a runtime: {error}")))?;
+        runtime.block_on(call(&client, &options)).map_err(not_now)
+    };
+    std::thread::scope(|scope| scope.spawn(run).join())
+        .unwrap_or_else(|_panic| Err(HubError::NotNow("the admin client has failed".to_owned())))
+}
+
+/// Answers that will not change by asking again.
+fn is_final(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::InvalidTopic
+            | RDKafkaErrorCode::InvalidPartitions
+            | RDKafkaErrorCode::InvalidReplicationFactor
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::PolicyViolation
+    )
+}
+
+/// The partitions' numbers.
+pub(super) fn numbers(partitions: u32) -> std::ops::Range<i32> {
+    0..i32::try_from(partitions).unwrap_or(i32::MAX)
+}
+
+fn count(topic: &MetadataTopic) -> u32 {
+    u32::try_from(varint::length(topic.partitions().len())).unwrap_or(u32::MAX)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "stands in map_err, which hands the error over")]
+pub(super) fn not_now(error: KafkaError) -> HubError {
+    HubError::NotNow(format!("kafka: {error}"))
+}
+
+/// A client that cannot even be made: its settings are wrong.
+pub(super) fn unusable(error: &KafkaError) -> HubError {
+    HubError::Fatal(format!(
+        "cannot make a kafka client: {error}; check the hub's \"options\" against librdkafka's"
+    ))
+}

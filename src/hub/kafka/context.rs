@@ -1,0 +1,105 @@
+//! What librdkafka tells: its log lines, and the records that it could not deliver.
+
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::ProducerContext;
+use tracing::{debug, info, warn};
+
+/// For clients that only ask.
+#[derive(Debug, Default)]
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(%error, reason, "kafka client reports an error");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// Hands one of librdkafka's log lines on.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error
+        | RDKafkaLogLevel::Warning => warn!(facility, message, "kafka client"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            info!(facility, message, "kafka client");
+        }
+        RDKafkaLogLevel::Debug => debug!(facility, message, "kafka client"),
+    }
+}
+
+/// A record that was not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Undelivered {
+    /// The number that it was sent with.
+    pub(super) number: usize,
+    /// Why.
+    pub(super) code: RDKafkaErrorCode,
+    /// Where to.
+    pub(super) topic: String,
+    /// Bytes of key and value.
+    pub(super) size: usize,
+}
+
+/// For the client that writes: keeps what was not delivered, until it is asked.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries(Mutex<Vec<Undelivered>>);
+
+impl Deliveries {
+    /// Whether any record was not delivered.
+    pub(super) fn any(&self) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// What was not delivered since the last call.
+    pub(super) fn take(&self) -> Vec<Undelivered> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(%error, reason, "kafka producer reports an error");
+    }
+
+    fn generate_oauth_token(
+        &self,
+        _settings: Option<&str>,
+    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        Err("tokens come from \"sasl.oauthbearer.method: oidc\" only".into())
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let Err((error, message)) = result else { return };
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
+            return;
+        }
+        let size = message.payload().map_or(0, <[u8]>::len) + message.key().map_or(0, <[u8]>::len);
+        let topic = message.topic().to_owned();
+        let mut undelivered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        undelivered.push(Undelivered { number, code, topic, size });
+    }
+}

@@ -1,0 +1,195 @@
+//! The hub on an Apache Kafka cluster, through librdkafka.
+//!
+//! Appends go through one thread that owns the producer ([`writer`]) and stores records and positions of sources in
+//! the same transaction, so that an agent that is killed neither loses nor repeats. Each member of a group reads on
+//! a thread of its own ([`reader`]); the sink's state travels as metadata of the offsets that it belongs to. Topics
+//! are made on first use.
+//!
+//! Readers should use `isolation.level=read_committed` (librdkafka's default), or they also see what was aborted.
+
+mod admin;
+mod context;
+mod health;
+mod positions;
+mod queue;
+mod send;
+mod settings;
+mod topics;
+mod writer;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::admin::Observer;
+use self::health::Health;
+use self::queue::{Job, Queue};
+pub use self::settings::{Acks, Settings};
+use self::topics::Topics;
+use self::writer::Writer;
+use super::{Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo};
+
+/// How much may wait for the writer, bytes.
+const QUEUE_BYTES: usize = 16 << 20;
+
+/// How long a close lets the writer store what it has.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a source waits for its positions.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// A Kafka cluster as a hub.
+pub struct Kafka {
+    settings: Arc<Settings>,
+    observer: Arc<Observer>,
+    way_in: Arc<WayIn>,
+    health: Arc<Health>,
+    cut: Arc<AtomicU64>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Kafka {
+    /// Begins to talk to the cluster. It may be away: then appends wait, and [`Hub::state`] tells why.
+    ///
+    /// # Errors
+    /// [`HubError::Fatal`] when the settings cannot be right.
+    pub fn connect(settings: Settings) -> Result<Arc<Self>, HubError> {
+        let settings = Arc::new(settings);
+        let observer = Arc::new(Observer::new(&settings)?);
+        let topics = Arc::new(Topics::new(Arc::clone(&settings), Arc::clone(&observer)));
+        let queue = Arc::new(Queue::new(QUEUE_BYTES));
+        let health = Arc::new(Health::default());
+        let cut = Arc::new(AtomicU64::new(0));
+        let writer = Writer::new(
+            Arc::clone(&settings),
+            Arc::clone(&topics),
+            Arc::clone(&queue),
+            Arc::clone(&health),
+            Arc::clone(&cut),
+        );
+        writer.check()?;
+        let thread = std::thread::Builder::new()
+            .name("kafka-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| HubError::Fatal(format!("cannot start a thread: {error}")))?;
+        let way_in = Arc::new(WayIn { topics, queue });
+        let thread = Mutex::new(Some(thread));
+        Ok(Arc::new(Self { settings, observer, way_in, health, cut, thread }))
+    }
+
+    /// How many records were too large for their topic and went to its dead letters, cut.
+    #[must_use]
+    pub fn cut_records(&self) -> u64 {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Asks the cluster on a thread that may block.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Observer, &Settings) -> Result<T, HubError> + Send + 'static,
+    ) -> Result<T, HubError> {
+        let (observer, settings) = (Arc::clone(&self.observer), Arc::clone(&self.settings));
+        let answer = tokio::task::spawn_blocking(move || question(&observer, &settings)).await;
+        answer.unwrap_or_else(|error| Err(HubError::NotNow(format!("kafka client: {error}"))))
+    }
+}
+
+#[async_trait]
+impl Hub for Kafka {
+    fn appender(&self) -> Arc<dyn Appender> {
+        Arc::<WayIn>::clone(&self.way_in)
+    }
+
+    async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
+        Err(HubError::NotNow(spec.group))
+    }
+
+    async fn positions(&self, source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
+        let (source, health) = (source.to_owned(), Arc::clone(&self.health));
+        self.ask(move |_, settings| {
+            // The producer's start ends what an earlier life has left open; before it positions may be old.
+            health.wait_for_start(START_MAX).map_err(HubError::NotNow)?;
+            positions::of_source(settings, &source)
+        })
+        .await
+    }
+
+    async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), HubError> {
+        let name = name.to_owned();
+        self.ask(move |_, settings| admin::create(settings, &name, partitions)).await
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
+        let name = name.to_owned();
+        self.ask(move |_, settings| admin::delete(settings, &name)).await
+    }
+
+    async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
+        self.ask(|observer, _| observer.topics()).await
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupInfo>, HubError> {
+        self.ask(|observer, settings| observer.groups(settings)).await
+    }
+
+    async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        let (group, offsets) = (group.to_owned(), offsets.to_vec());
+        self.ask(move |observer, settings| observer.set_offsets(settings, &group, &offsets)).await
+    }
+
+    async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {
+        let topic = topic.to_owned();
+        self.ask(move |observer, _| observer.offsets_at(&topic, timestamp_ms)).await
+    }
+
+    async fn close(&self) {
+        let queue = Arc::clone(&self.way_in.queue);
+        queue.close(GRACE);
+        let ended = tokio::task::spawn_blocking(move || queue.wait_for_end(GRACE * 2)).await;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let joined = match (ended, thread) {
+            (Ok(true), Some(thread)) => thread.join().map_err(|_panic| "has panicked"),
+            (Ok(true), None) => Ok(()),
+            _ => Err("does not end"),
+        };
+        if let Err(what) = joined {
+            tracing::error!("the kafka writer {what}; what it held is not stored");
+        }
+    }
+
+    fn state(&self) -> Result<String, String> {
+        let brokers = self.settings.bootstrap_servers.join(",");
+        self.health
+            .state()
+            .map(|()| format!("kafka at {brokers}"))
+            .map_err(|why| format!("kafka at {brokers}: {why}"))
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.way_in.queue.close(Duration::ZERO);
+    }
+}
+
+/// The way in: looks topics up, and queues what is to be written.
+struct WayIn {
+    topics: Arc<Topics>,
+    queue: Arc<Queue>,
+}
+
+impl Appender for WayIn {
+    fn partitions(&self, topic: &str) -> Result<u32, HubError> {
+        self.topics.partitions(topic)
+    }
+
+    fn append(&self, topic: &str, partition: i32, parts: Vec<Part>) {
+        self.queue.push(Job::new(topic, partition, parts));
+    }
+
+    fn store_positions(&self, parts: Vec<Part>) {
+        self.queue.push(Job::new("", -1, parts));
+    }
+}

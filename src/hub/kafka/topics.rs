@@ -1,0 +1,145 @@
+//! What is known of topics that are written to, looked up once and then now and again; they are made on first use.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::error::RDKafkaErrorCode;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::admin::{self, Observer};
+use super::settings::Settings;
+use crate::hub::HubError;
+
+/// How long a look at a topic counts.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// How long a caller waits for a topic that cannot be had.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The brokers' default for the largest batch.
+const MESSAGE_MAX: usize = 1_048_588;
+
+/// Topics that are written to.
+pub(super) struct Topics {
+    settings: Arc<Settings>,
+    observer: Arc<Observer>,
+    known: Mutex<HashMap<String, Known>>,
+    batch_max: AtomicUsize,
+}
+
+/// What a writer wants to know of a topic.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    partitions: u32,
+    message_max: usize,
+    looked: Instant,
+}
+
+impl Topics {
+    pub(super) fn new(settings: Arc<Settings>, observer: Arc<Observer>) -> Self {
+        let batch_max = AtomicUsize::new(settings.batch_size);
+        Self { settings, observer, known: Mutex::default(), batch_max }
+    }
+
+    /// How many partitions `topic` has; it is made when it does not exist. May block.
+    pub(super) fn partitions(&self, topic: &str) -> Result<u32, HubError> {
+        let known = self.known(topic);
+        if let Some(known) = known.filter(|known| known.looked.elapsed() < FRESH) {
+            return Ok(known.partitions);
+        }
+        let give_up_at = Instant::now() + PATIENCE;
+        loop {
+            match self.look(topic, known) {
+                Ok(found) => {
+                    self.lock().insert(topic.to_owned(), found);
+                    return Ok(found.partitions);
+                }
+                Err(error @ HubError::Fatal(_)) => return Err(error),
+                Err(error) => {
+                    if let Some(known) = known {
+                        return Ok(known.partitions);
+                    }
+                    if Instant::now() >= give_up_at {
+                        return Err(error);
+                    }
+                }
+            }
+            std::thread::park_timeout(Duration::from_millis(200));
+        }
+    }
+
+    /// Largest record that the brokers take for `topic`, bytes with everything around it.
+    pub(super) fn message_max(&self, topic: &str) -> usize {
+        self.known(topic).map_or(MESSAGE_MAX, |known| known.message_max)
+    }
+
+    /// Largest batch that every topic takes, as far as is known, bytes.
+    pub(super) fn batch_max(&self) -> usize {
+        self.batch_max.load(Ordering::Relaxed)
+    }
+
+    /// Learns from a record of `size` bytes that was not taken. A small one was refused for the batch that it was in.
+    pub(super) fn failed(&self, topic: &str, code: RDKafkaErrorCode, size: usize) {
+        let mut known = self.lock();
+        if is_unknown(code) {
+            known.remove(topic);
+        } else if is_too_large(code)
+            && let Some(known) = known.get_mut(topic)
+        {
+            if size >= known.message_max / 2 {
+                known.message_max = known.message_max.min(size.saturating_sub(1));
+            } else {
+                let fitting = known.message_max.min(self.batch_max() / 2);
+                self.batch_max.store(fitting.max(1), Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn look(&self, topic: &str, known: Option<Known>) -> Result<Known, HubError> {
+        let partitions = match self.observer.partitions(topic)? {
+            Some(partitions) => partitions,
+            None => self.make(topic)?,
+        };
+        let message_max = known.map(|known| known.message_max);
+        let message_max = message_max
+            .or_else(|| admin::message_max(&self.settings, topic))
+            .unwrap_or(MESSAGE_MAX);
+        Ok(Known { partitions, message_max, looked: Instant::now() })
+    }
+
+    fn make(&self, topic: &str) -> Result<u32, HubError> {
+        let partitions = self.settings.partitions_of(topic);
+        match admin::create(&self.settings, topic, partitions) {
+            Ok(()) => info!(topic, partitions, "made a topic"),
+            Err(HubError::Exists(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let unseen = || HubError::NotNow(format!("topic \"{topic}\" was made and is not seen yet"));
+        self.observer.partitions(topic)?.ok_or_else(unseen)
+    }
+
+    fn known(&self, topic: &str) -> Option<Known> {
+        self.lock().get(topic).copied()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_unknown(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+    )
+}
+
+/// Whether the brokers found the batch that a record was in too large.
+pub(super) fn is_too_large(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize)
+}
