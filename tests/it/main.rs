@@ -9,7 +9,9 @@
 )]
 
 mod agent;
+mod cli;
 mod config;
+mod library;
 mod programs;
 mod support;
 mod tidy;
