@@ -74,7 +74,7 @@ pub(super) fn listing_of<'a>(
 
 impl Follower {
     /// Finds out what has become of the files that lost their paths.
-    pub(super) fn settle_lost(&mut self) {
+    pub(super) fn settle_lost(&mut self) -> Result<(), Closed> {
         let mut lost = std::mem::take(&mut self.lost);
         lost.sort_unstable();
         lost.dedup();
@@ -96,10 +96,16 @@ impl Follower {
         for identity in &lost {
             if let Some(tail) = self.tails.get(identity).filter(|tail| tail.rotated) {
                 let (path, seen_ms) = (tail.path.clone(), tail.seen_ms);
+                let listing = listing_of(&mut folders, &path);
+                // What has come since must be known, so that a copy of it is told from what was between.
+                if identity::stat(&path).is_ok_and(|now| !self.tails.contains_key(&now.identity)) {
+                    self.look(&path)?;
+                }
                 let current = self.paths.get(&path).copied();
-                self.between(listing_of(&mut folders, &path), &path, seen_ms, current);
+                self.between(listing, &path, seen_ms, current);
             }
         }
+        Ok(())
     }
 
     /// Takes up files that had `path` since `since_ms` and were rotated before they were seen; they are read before
@@ -118,6 +124,12 @@ impl Follower {
                 && !self.stored.contains_key(&found.identity)
                 && !self.settings.globs.excludes(place)
                 && (extends(path, place) || !self.settings.globs.matches(place))
+        });
+        // Copies belong to the file that they were made of, and are found when that is seen to be truncated.
+        let kin = if files.is_empty() { Vec::new() } else { self.cut_files(path, current) };
+        files.retain(|(place, found)| {
+            let older = kin.iter().filter(|one| one.born_ns() <= found.identity.born_ns());
+            !older.copied().any(|one| self.seems_copy(place, found.size, one))
         });
         files.sort_by_key(|(_, found)| (found.modified_ms, found.born_ms));
         let current = current.filter(|current| self.tails.contains_key(current));
@@ -141,6 +153,19 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Files known by `path` that have been truncated, or may be soon.
+    fn cut_files(&mut self, path: &Path, current: Option<Identity>) -> Vec<Identity> {
+        let kin = self.tails.values().filter(|tail| tail.path == path && tail.copy_of.is_none());
+        let mut kin: Vec<Identity> = kin.map(|tail| tail.identity).collect();
+        kin.retain(|one| {
+            self.open(*one);
+            let tail = self.tails.get(one);
+            let whole = tail.and_then(|tail| Some(tail.mark.proved_by(tail.file.as_ref()?)));
+            Some(*one) == current || whole == Some(false)
+        });
+        kin
     }
 
     /// The bytes before the offset have changed: what is there now is read from its start, after what the copy has.
@@ -178,8 +203,10 @@ impl Follower {
         mark: &Mark,
     ) -> Option<(PathBuf, Identity)> {
         let tail = self.tails.get(&identity)?;
-        let path = tail.place.file_name().map(|name| listing.folder.join(name))?;
-        let mut files = listing.siblings(&path);
+        let mut files = listing.siblings(&tail.path);
+        if tail.place.file_name() != tail.path.file_name() {
+            files.extend(listing.siblings(&tail.place));
+        }
         files.retain(|(place, found)| {
             let free = match self.tails.get(&found.identity) {
                 Some(other) => other.copy_of == Some(identity),
@@ -245,8 +272,21 @@ impl Follower {
         };
         let proves = |mark: &Mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(&file);
         let begun = || tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size));
-        let known = tail.mark.offset > 0 || tail.previous.is_some();
-        known && (proves(&tail.mark) || tail.previous.as_ref().is_some_and(proves) || begun())
+        proves(&tail.mark) || tail.previous.as_ref().is_some_and(proves) || begun()
+    }
+
+    /// Whether a file that has changed may still be a copy in the making; it is released when it is none.
+    pub(super) fn still_copied(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        let Some(original) = tail.copy_of else { return false };
+        tail.grown = Instant::now();
+        let place = tail.place.clone();
+        let size = identity::stat(&place).map_or(0, |found| found.size);
+        let copied = self.seems_copy(&place, size, original);
+        if !copied {
+            self.release(identity, Mark::default());
+        }
+        copied
     }
 
     /// Decides about a file that looked like a copy and has come to rest.

@@ -184,7 +184,7 @@ impl Agent {
             }
         }
         drop(self.admin);
-        drop(self.producer);
+        self.producer.close();
         if !self.workers.all_ended(GRACE).await {
             warn!("the producer did not end in time; what it held comes again from its sources");
         }

@@ -54,7 +54,7 @@ struct ResetArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     partition: Option<i32>,
     /// earliest, latest, a time, how long ago such as 15m, `offset N`, or `shift N` (back when negative)
-    #[arg(long, value_name = "PLACE", required = true, num_args = 1..=2, allow_hyphen_values = true)]
+    #[arg(long, value_name = "PLACE", required = true, num_args = 1..=2, allow_negative_numbers = true)]
     to: Vec<String>,
     /// Show what would be done, and do nothing
     #[arg(long, conflicts_with = "yes")]

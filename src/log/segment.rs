@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::log::LogError;
 use crate::log::index::Index;
@@ -76,10 +77,16 @@ impl Segment {
         self.size_bytes.load(Ordering::Acquire)
     }
 
-    /// Timestamp of its first batch, ms.
+    /// When it was last written to, ms since the Unix epoch.
     #[must_use]
-    pub fn first_ms(&self) -> Option<i64> {
-        self.look_up(Index::first_ms)
+    pub fn written_ms(&self) -> Option<i64> {
+        since_epoch_ms(self.file.metadata().ok()?.modified().ok()?)
+    }
+
+    /// When it was made, ms since the Unix epoch; `None` when the file system does not know.
+    #[must_use]
+    pub fn created_ms(&self) -> Option<i64> {
+        since_epoch_ms(self.file.metadata().ok()?.created().ok()?)
     }
 
     /// Latest timestamp in it, ms.
@@ -196,4 +203,8 @@ impl Segment {
         std::fs::write(&path, tail).map_err(LogError::io("write", &path))?;
         Ok(path)
     }
+}
+
+fn since_epoch_ms(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }

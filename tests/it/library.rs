@@ -35,9 +35,22 @@ const EXAMPLES: &[(&str, &str, Option<&str>)] = &[
     ("timeout", "0 records in 200 ms\nthen record 0\n", None),
 ];
 
+/// Builds the examples beside the program: a test that is run alone finds them missing, or old.
+fn build() {
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    BUILT.call_once(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--examples"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "the examples do not build");
+    });
+}
+
 #[track_caller]
 fn run(example: &str, arguments: &[&str]) -> String {
-    // Examples are built beside the program, before any integration test runs.
+    build();
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_anabranch"));
     let program = program.parent().unwrap().join("examples").join(example);
     let output = Command::new(&program).args(arguments).output();

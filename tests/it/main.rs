@@ -11,6 +11,7 @@
 mod agent;
 mod cli;
 mod config;
+mod kafka_hub;
 mod library;
 mod programs;
 mod support;

@@ -8,15 +8,23 @@
 //! Readers should use `isolation.level=read_committed` (librdkafka's default), or they also see what was aborted.
 
 mod admin;
+mod assignment;
 mod context;
+mod gather;
+mod handover;
 mod health;
+mod member;
 mod positions;
 mod queue;
+mod reader;
+mod round;
 mod send;
 mod settings;
+mod state;
 mod topics;
 mod writer;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +33,7 @@ use async_trait::async_trait;
 
 use self::admin::Observer;
 use self::health::Health;
+use self::member::Member;
 use self::queue::{Job, Queue};
 pub use self::settings::{Acks, Settings};
 use self::topics::Topics;
@@ -36,6 +45,9 @@ const QUEUE_BYTES: usize = 16 << 20;
 
 /// How long a close lets the writer store what it has.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The same when nothing could be stored before it either.
+const GRACE_IN_TROUBLE: Duration = Duration::from_millis(500);
 
 /// How long a source waits for its positions.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -103,7 +115,8 @@ impl Hub for Kafka {
     }
 
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
-        Err(HubError::NotNow(spec.group))
+        let member = Member::new(&self.settings, &self.observer, spec)?;
+        Ok(Box::new(member))
     }
 
     async fn positions(&self, source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
@@ -146,8 +159,9 @@ impl Hub for Kafka {
 
     async fn close(&self) {
         let queue = Arc::clone(&self.way_in.queue);
-        queue.close(GRACE);
-        let ended = tokio::task::spawn_blocking(move || queue.wait_for_end(GRACE * 2)).await;
+        let grace = if self.health.state().is_ok() { GRACE } else { GRACE_IN_TROUBLE };
+        queue.close(grace);
+        let ended = tokio::task::spawn_blocking(move || queue.wait_for_end(grace + GRACE)).await;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let joined = match (ended, thread) {
             (Ok(true), Some(thread)) => thread.join().map_err(|_panic| "has panicked"),
@@ -171,6 +185,13 @@ impl Hub for Kafka {
 impl Drop for Kafka {
     fn drop(&mut self) {
         self.way_in.queue.close(Duration::ZERO);
+    }
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let brokers = &self.settings.bootstrap_servers;
+        out.debug_struct("Kafka").field("brokers", brokers).finish_non_exhaustive()
     }
 }
 
