@@ -3,10 +3,14 @@
 mod shared;
 
 use std::io::Write;
+use std::time::Duration;
 
 use anabranch::hub::StartAt;
 use anabranch::{Admin, Consumer, ConsumerSettings, Message, Producer, ProducerSettings};
-use shared::{Outcome, Playground, SOON, unique};
+use shared::{Outcome, Playground, unique};
+
+/// Far longer than anything takes.
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> Outcome {

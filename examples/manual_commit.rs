@@ -1,11 +1,14 @@
 //! Commits after every tenth record: what was handled and not committed comes again after a crash.
 
+#[path = "shared/records.rs"]
+mod records;
 mod shared;
 
 use std::io::Write;
 
 use anabranch::{Consumer, ConsumerSettings};
-use shared::{Outcome, Playground, SOON, fill, unique};
+use records::{SOON, fill};
+use shared::{Outcome, Playground, unique};
 
 #[tokio::main]
 async fn main() -> Outcome {

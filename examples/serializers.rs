@@ -1,13 +1,17 @@
-//! Sends structures as JSON and as MessagePack, and reads them back.
+//! Sends structures as JSON and as `MessagePack`, and reads them back.
 
 mod shared;
 
 use std::io::Write;
+use std::time::Duration;
 
 use anabranch::client::{Json, MessagePack};
-use anabranch::{Message, Producer, ProducerSettings};
+use anabranch::{Consumer, ConsumerSettings, Message, Producer, ProducerSettings};
 use serde::{Deserialize, Serialize};
-use shared::{Outcome, Playground, SOON, reader, unique};
+use shared::{Outcome, Playground, unique};
+
+/// Far longer than anything takes.
+const SOON: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
@@ -26,7 +30,9 @@ async fn main() -> Outcome {
     let packed = Message::new(&topic).header("format", "msgpack").value_as(&MessagePack, &order)?;
     producer.send(packed).await?;
 
-    let mut consumer = reader(&place.hub, &[&topic]).await?;
+    let mut consumer =
+        Consumer::new(&place.hub, ConsumerSettings::new(&unique("group")).subscribe(&[&topic])?)
+            .await?;
     for _ in 0..2 {
         let record = consumer.next(SOON).await?.ok_or("no record came")?;
         let is_json = record.header("format") == Some(b"json");

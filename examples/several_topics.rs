@@ -1,11 +1,15 @@
 //! Reads several topics as one.
 
+#[path = "shared/records.rs"]
+mod records;
 mod shared;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use shared::{Outcome, Playground, SOON, fill, reader, unique};
+use anabranch::{Consumer, ConsumerSettings};
+use records::{SOON, fill};
+use shared::{Outcome, Playground, unique};
 
 #[tokio::main]
 async fn main() -> Outcome {
@@ -13,7 +17,11 @@ async fn main() -> Outcome {
     let (first, second) = (unique("first"), unique("second"));
     fill(&place.hub, &first, 3).await?;
     fill(&place.hub, &second, 2).await?;
-    let mut consumer = reader(&place.hub, &[&first, &second]).await?;
+    let mut consumer = Consumer::new(
+        &place.hub,
+        ConsumerSettings::new(&unique("group")).subscribe(&[&first, &second])?,
+    )
+    .await?;
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     while counts.values().sum::<u32>() < 5 {
         for record in consumer.poll(SOON).await? {

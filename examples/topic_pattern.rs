@@ -1,11 +1,14 @@
 //! Reads every topic whose name matches, also those that are made later.
 
+#[path = "shared/records.rs"]
+mod records;
 mod shared;
 
 use std::io::Write;
 
-use anabranch::Admin;
-use shared::{Outcome, Playground, SOON, fill, reader, unique};
+use anabranch::{Admin, Consumer, ConsumerSettings};
+use records::{SOON, fill};
+use shared::{Outcome, Playground, unique};
 
 #[tokio::main]
 async fn main() -> Outcome {
@@ -14,7 +17,11 @@ async fn main() -> Outcome {
     let admin = Admin::new(&place.hub);
     fill(&place.hub, &format!("{prefix}-eu"), 2).await?;
     fill(&place.hub, &unique("other"), 2).await?;
-    let mut consumer = reader(&place.hub, &[&format!("^{prefix}-")]).await?;
+    let mut consumer = Consumer::new(
+        &place.hub,
+        ConsumerSettings::new(&unique("group")).subscribe(&[&format!("^{prefix}-")])?,
+    )
+    .await?;
     let mut seen = 0;
     while seen < 2 {
         seen += consumer.poll(SOON).await?.len();

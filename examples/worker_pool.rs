@@ -1,13 +1,16 @@
 //! One task reads, three work: a bounded channel between them holds the reader back when the workers are busy.
 
+#[path = "shared/records.rs"]
+mod records;
 mod shared;
 
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anabranch::ConsumedRecord;
-use shared::{Outcome, Playground, SOON, fill, reader, unique};
+use anabranch::{ConsumedRecord, Consumer, ConsumerSettings};
+use records::{SOON, fill};
+use shared::{Outcome, Playground, unique};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -32,7 +35,9 @@ async fn main() -> Outcome {
             }
         });
     }
-    let mut consumer = reader(&place.hub, &[&topic]).await?;
+    let mut consumer =
+        Consumer::new(&place.hub, ConsumerSettings::new(&unique("group")).subscribe(&[&topic])?)
+            .await?;
     let mut read = 0;
     while read < RECORDS {
         for record in consumer.poll(SOON).await? {

@@ -248,7 +248,9 @@ fn push(line: &Line, batch: &mut Batch) -> Result<(), String> {
             batch.push_copy(&[]);
             batch.set_null_value();
         }
-        other => batch.push_copy(other.to_string().as_bytes()),
+        json @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            batch.push_copy(json.to_string().as_bytes());
+        }
     }
     if let Some(key) = &line.key {
         batch.set_key(&bytes(key)?);

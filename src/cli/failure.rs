@@ -47,10 +47,10 @@ impl Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::BrokenPipe => Self::Unread,
-            _ => Self::Failed(format!("cannot print: {error}")),
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Self::Unread;
         }
+        Self::Failed(format!("cannot print: {error}"))
     }
 }
 

@@ -80,7 +80,7 @@ impl ConsumedRecord {
         })
     }
 
-    /// The value, read as MessagePack.
+    /// The value, read as `MessagePack`.
     ///
     /// # Errors
     /// [`ClientError::Format`] when it is none, or not such a one.

@@ -25,7 +25,7 @@ pub struct Text;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json;
 
-/// MessagePack with the names of fields, through serde.
+/// `MessagePack` with the names of fields, through serde.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MessagePack;
 

@@ -100,7 +100,7 @@ impl ViewConsumer {
 
     fn refresh(&self) -> Result<(), HubError> {
         for mine in &self.readers {
-            mine.reader.partition().refresh().map_err(not_now)?;
+            mine.reader.partition().refresh().map_err(|error| not_now(&error))?;
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl PartitionReader {
     fn next(&mut self, pool: &Pool) -> Result<Option<FetchedBatch>, HubError> {
         loop {
             let number = self.reader.partition().name().partition;
-            let (from, to, reason) = match self.reader.read().map_err(not_now)? {
+            let (from, to, reason) = match self.reader.read().map_err(|error| not_now(&error))? {
                 Read::End => return Ok(None),
                 Read::Batch(header, _) if header.is_control() => continue,
                 Read::Damage(damage) => (damage.from, damage.to, damage.reason),
@@ -131,7 +131,7 @@ impl PartitionReader {
     }
 }
 
-fn not_now(error: LogError) -> HubError {
+fn not_now(error: &LogError) -> HubError {
     HubError::NotNow(error.to_string())
 }
 
