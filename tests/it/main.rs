@@ -9,8 +9,10 @@
 )]
 
 mod agent;
+mod cli;
 mod config;
 mod kafka_hub;
+mod library;
 mod programs;
 mod support;
 mod tidy;
