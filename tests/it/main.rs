@@ -10,6 +10,7 @@
 
 mod agent;
 mod config;
+mod kafka_hub;
 mod programs;
 mod support;
 mod tidy;

@@ -8,15 +8,22 @@
 //! Readers should use `isolation.level=read_committed` (librdkafka's default), or they also see what was aborted.
 
 mod admin;
+mod assignment;
 mod context;
+mod gather;
+mod handover;
 mod health;
+mod member;
 mod positions;
 mod queue;
+mod reader;
 mod send;
 mod settings;
+mod state;
 mod topics;
 mod writer;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +32,7 @@ use async_trait::async_trait;
 
 use self::admin::Observer;
 use self::health::Health;
+use self::member::Member;
 use self::queue::{Job, Queue};
 pub use self::settings::{Acks, Settings};
 use self::topics::Topics;
@@ -103,7 +111,8 @@ impl Hub for Kafka {
     }
 
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
-        Err(HubError::NotNow(spec.group))
+        let member = Member::new(&self.settings, &self.observer, spec)?;
+        Ok(Box::new(member))
     }
 
     async fn positions(&self, source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
@@ -171,6 +180,13 @@ impl Hub for Kafka {
 impl Drop for Kafka {
     fn drop(&mut self) {
         self.way_in.queue.close(Duration::ZERO);
+    }
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let brokers = &self.settings.bootstrap_servers;
+        out.debug_struct("Kafka").field("brokers", brokers).finish_non_exhaustive()
     }
 }
 

@@ -25,6 +25,9 @@ use crate::hub::HubError;
 /// How long reading all positions may take without anything coming.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
+/// Positions by key.
+pub(super) type Positions = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The key of a source's position.
 pub(super) fn key(agent: &str, source: &str, key: &[u8]) -> Vec<u8> {
     let mut whole = Vec::with_capacity(agent.len() + source.len() + key.len() + 2);
@@ -42,10 +45,7 @@ pub(super) fn mark_key(agent: &str) -> Vec<u8> {
 }
 
 /// The latest position of each key of `source`, of this agent.
-pub(super) fn of_source(
-    settings: &Settings,
-    source: &str,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
+pub(super) fn of_source(settings: &Settings, source: &str) -> Result<Positions, HubError> {
     let prefix = key(&settings.transactional_id, source, b"");
     let found = read(settings, &prefix)?;
     Ok(found.into_iter().collect())

@@ -133,7 +133,7 @@ impl Sender<'_> {
     }
 
     fn wait_for_room(&self) -> Result<(), Refused> {
-        self.kafka.poll(Duration::from_millis(2));
+        rest(self.kafka);
         if self.queue.is_over() {
             return Err(Refused::Stopping);
         }
@@ -173,6 +173,12 @@ impl Sender<'_> {
         let way = Way { topic: &topic, partition: partition % partitions, number: way.number };
         self.record(way, &Record { key, value, ..*record }, Some(headers))
     }
+}
+
+/// Lets librdkafka work for a moment. Its own poll with a short time spins, since it rounds what is left down to 0 ms.
+pub(super) fn rest(kafka: &Kafka) {
+    std::thread::park_timeout(Duration::from_millis(1));
+    kafka.poll(Duration::ZERO);
 }
 
 fn size(record: &Record<'_>) -> usize {

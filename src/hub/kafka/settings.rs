@@ -13,6 +13,12 @@ const TRANSACTION_TIMEOUT_MS: u128 = 60_000;
 /// Most requests on their way to one broker with which an idempotent producer keeps order.
 const ORDERED_IN_FLIGHT_MAX: u32 = 5;
 
+/// Records that wait in librdkafka. Few: what is sent while it is still in the cache costs a third less.
+const QUEUE_RECORDS: &str = "65536";
+
+/// The same in bytes. A single record that does not fit could never be sent.
+pub(super) const QUEUE_BYTES: usize = 128 << 20;
+
 /// Everything that the Kafka hub is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -107,8 +113,8 @@ impl Settings {
             .set("linger.ms", self.linger.as_millis().to_string())
             .set("batch.size", self.batch_size.to_string())
             .set("batch.num.messages", "1000000")
-            .set("queue.buffering.max.messages", "1000000")
-            .set("queue.buffering.max.kbytes", "131072")
+            .set("queue.buffering.max.messages", QUEUE_RECORDS)
+            .set("queue.buffering.max.kbytes", (QUEUE_BYTES >> 10).to_string())
             .set("message.max.bytes", "1000000000")
             .set("compression.codec", &self.compression)
             .set("delivery.report.only.error", "true");

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::admin::{self, Observer};
-use super::settings::Settings;
+use super::settings::{QUEUE_BYTES, Settings};
 use crate::hub::HubError;
 
 /// How long a look at a topic counts.
@@ -106,7 +106,8 @@ impl Topics {
         let message_max = known.map(|known| known.message_max);
         let message_max = message_max
             .or_else(|| admin::message_max(&self.settings, topic))
-            .unwrap_or(MESSAGE_MAX);
+            .unwrap_or(MESSAGE_MAX)
+            .min(QUEUE_BYTES / 2);
         Ok(Known { partitions, message_max, looked: Instant::now() })
     }
 

@@ -24,7 +24,7 @@ use super::context::Deliveries;
 use super::health::Health;
 use super::positions;
 use super::queue::{Job, Queue, Taken};
-use super::send::{Kafka, Refused, Sender};
+use super::send::{self, Kafka, Refused, Sender};
 use super::settings::Settings;
 use super::topics::{Topics, is_too_large};
 use crate::hub::HubError;
@@ -279,7 +279,7 @@ impl Writer {
     /// Waits until nothing is on its way.
     fn delivered(&self, kafka: &Kafka) -> Result<(), Failure> {
         while kafka.in_flight_count() > 0 {
-            kafka.poll(Duration::from_millis(1));
+            send::rest(kafka);
             if self.queue.is_over() {
                 return Err(Failure::Stopping);
             }
@@ -387,7 +387,7 @@ impl Writer {
             if Instant::now() >= until {
                 return Err(Failure::Rebuild(error.to_string()));
             }
-            kafka.poll(Duration::from_millis(10));
+            send::rest(kafka);
         }
     }
 
@@ -416,18 +416,17 @@ impl Round {
 }
 
 fn is_retriable(error: &KafkaError) -> bool {
-    match error {
-        KafkaError::Transaction(error) => error.is_retriable() && !error.txn_requires_abort(),
-        KafkaError::Flush(_) => true,
-        _ => false,
+    if let KafkaError::Transaction(cause) = error {
+        return cause.is_retriable() && !cause.txn_requires_abort();
     }
+    matches!(error, KafkaError::Flush(_))
 }
 
 fn failure(error: &KafkaError) -> Failure {
-    match error {
-        KafkaError::Transaction(cause) if cause.txn_requires_abort() => {
-            Failure::Abort(cause.string())
-        }
-        _ => Failure::Rebuild(error.to_string()),
+    if let KafkaError::Transaction(cause) = error
+        && cause.txn_requires_abort()
+    {
+        return Failure::Abort(cause.string());
     }
+    Failure::Rebuild(error.to_string())
 }

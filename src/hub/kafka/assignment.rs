@@ -1,0 +1,208 @@
+//! Where a member reads from after each change of the assignment: the committed offsets, or where the group starts.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset as At, TopicPartitionList};
+use tracing::{debug, info, warn};
+
+use super::admin::{ANSWER_MAX, not_now};
+use super::context;
+use super::handover::{Handover, Place};
+use super::state::{self, Latest};
+use crate::hub::{HubError, StartAt};
+
+/// How often committed offsets are asked for before the assignment is given back.
+const TRIES: u32 = 5;
+
+/// Takes assignments over, on the thread that polls.
+pub(super) struct Assignments {
+    pub(super) group: String,
+    pub(super) start: StartAt,
+    pub(super) handover: Arc<Handover>,
+    /// Whether an assignment has been taken over: then a partition without a commit has come into being since.
+    pub(super) begun: AtomicBool,
+    /// Set when an assignment could not be taken over: the member must join anew.
+    pub(super) rejoin: AtomicBool,
+}
+
+impl ClientContext for Assignments {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        context::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(group = self.group, %error, reason, "kafka consumer reports an error");
+    }
+}
+
+impl ConsumerContext for Assignments {
+    fn rebalance(
+        &self,
+        client: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        places: &mut TopicPartitionList,
+    ) {
+        if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.take_over(client, places);
+        } else {
+            self.give_back(client);
+        }
+    }
+}
+
+impl Assignments {
+    /// Reads `places` from where the group has come to.
+    pub(super) fn take_over(&self, client: &BaseConsumer<Self>, places: &TopicPartitionList) {
+        let mut turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        turn.generation += 1;
+        self.handover.revoke(turn.generation);
+        match self.begin(client, places) {
+            Ok((places, latest)) => {
+                turn.sequence = turn.sequence.max(latest.sequence);
+                let partitions = places.len();
+                info!(group = self.group, partitions, "partitions were assigned");
+                self.handover.assign(turn.generation, places, latest.state);
+            }
+            Err(error) => {
+                warn!(group = self.group, %error, "cannot take partitions over, will join again");
+                client.unassign().ok();
+                self.rejoin.store(true, Ordering::Relaxed);
+                self.handover.fail(error);
+            }
+        }
+    }
+
+    fn give_back(&self, client: &BaseConsumer<Self>) {
+        let mut turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        turn.generation += 1;
+        self.handover.revoke(turn.generation);
+        if let Err(error) = client.unassign() {
+            warn!(group = self.group, %error, "cannot give partitions back");
+        }
+    }
+
+    fn begin(
+        &self,
+        client: &BaseConsumer<Self>,
+        wanted: &TopicPartitionList,
+    ) -> Result<(Vec<Place>, Latest), HubError> {
+        let committed = self.committed(client, wanted)?;
+        let (mut places, mut fresh) = (Vec::new(), TopicPartitionList::new());
+        let mut latest = Latest::default();
+        for place in committed.elements() {
+            place.error().map_err(not_now)?;
+            let (topic, partition) = (place.topic(), place.partition());
+            latest.see(place.metadata());
+            if let At::Offset(offset) = place.offset() {
+                let topic = topic.to_owned();
+                places.push(Place { topic, partition, committed: offset, read: offset });
+            } else {
+                fresh.add_partition(topic, partition);
+            }
+        }
+        places.extend(self.start_of(client, &fresh)?);
+        let mut list = TopicPartitionList::with_capacity(places.len());
+        for place in &places {
+            list.add_partition_offset(&place.topic, place.partition, At::Offset(place.read))
+                .map_err(not_now)?;
+        }
+        client.assign(&list).map_err(not_now)?;
+        self.begun.store(true, Ordering::Relaxed);
+        Ok((places, latest))
+    }
+
+    fn committed(
+        &self,
+        client: &BaseConsumer<Self>,
+        wanted: &TopicPartitionList,
+    ) -> Result<TopicPartitionList, HubError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            match client.committed_offsets(wanted.clone(), ANSWER_MAX / 2) {
+                Ok(committed) => return Ok(committed),
+                Err(error) => last = Some(error),
+            }
+            if self.handover.is_closing() {
+                break;
+            }
+            std::thread::park_timeout(Duration::from_millis(200));
+        }
+        let error = last.map_or_else(String::new, |error| error.to_string());
+        Err(HubError::NotNow(format!(
+            "cannot read the committed offsets of group \"{}\": {error}",
+            self.group
+        )))
+    }
+
+    /// Where partitions without a commit are begun. Unless that is their beginning it is committed at once: it must
+    /// not be another place after the next restart.
+    fn start_of(
+        &self,
+        client: &BaseConsumer<Self>,
+        fresh: &TopicPartitionList,
+    ) -> Result<Vec<Place>, HubError> {
+        let new_since = self.begun.load(Ordering::Relaxed);
+        let times = match self.start {
+            StartAt::Time(time_ms) => Some(offsets_at(client, fresh, time_ms)?),
+            StartAt::Earliest | StartAt::Latest => None,
+        };
+        let (mut places, mut list) = (Vec::new(), TopicPartitionList::new());
+        for place in fresh.elements() {
+            let (topic, partition) = (place.topic().to_owned(), place.partition());
+            let (first, end) =
+                client.fetch_watermarks(&topic, partition, ANSWER_MAX).map_err(not_now)?;
+            let at = times.as_ref().and_then(|times| times.find_partition(&topic, partition));
+            let start = match (self.start, at.map(|at| at.offset())) {
+                (StartAt::Earliest, _) => first,
+                (StartAt::Latest, _) if new_since => first,
+                (StartAt::Time(_), Some(At::Offset(offset))) => offset,
+                (StartAt::Time(_) | StartAt::Latest, _) => end,
+            };
+            if self.start != StartAt::Earliest {
+                list.add_partition(&topic, partition)
+                    .set_offset(At::Offset(start))
+                    .map_err(not_now)?;
+            }
+            places.push(Place { topic, partition, committed: start, read: start });
+        }
+        if list.count() > 0 {
+            client.commit(&list, CommitMode::Sync).map_err(not_now)?;
+        }
+        Ok(places)
+    }
+}
+
+fn offsets_at(
+    client: &BaseConsumer<Assignments>,
+    places: &TopicPartitionList,
+    time_ms: i64,
+) -> Result<TopicPartitionList, HubError> {
+    let mut wanted = places.clone();
+    wanted.set_all_offsets(At::Offset(time_ms.max(0))).map_err(not_now)?;
+    if wanted.count() == 0 {
+        return Ok(wanted);
+    }
+    client.offsets_for_times(wanted, ANSWER_MAX).map_err(not_now)
+}
+
+/// The list to commit, each offset with the sink's state.
+pub(super) fn to_commit(
+    offsets: &[crate::hub::Offset],
+    metadata: Option<&str>,
+    sequence: i64,
+) -> Result<TopicPartitionList, HubError> {
+    let text = state::encode(sequence, metadata);
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for offset in offsets {
+        let mut place = list.add_partition(&offset.topic, offset.partition);
+        place.set_offset(At::Offset(offset.offset)).map_err(not_now)?;
+        place.set_metadata(&text);
+    }
+    Ok(list)
+}

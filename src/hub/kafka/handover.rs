@@ -1,0 +1,242 @@
+//! What passes between a member's reading thread and the delivery that it reads for: batches, bounded in bytes, and
+//! word of each new assignment.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anabranch_connectors::StoredBatch;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::hub::{Fetched, FetchedBatch, HubError};
+
+/// How much may wait to be fetched, bytes.
+const BYTES_MAX: usize = 8 << 20;
+
+/// A partition that is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    /// The next offset to be committed or read after a restart.
+    pub(super) committed: i64,
+    /// The offset after the last record that was read.
+    pub(super) read: i64,
+}
+
+/// Between the two.
+#[derive(Debug, Default)]
+pub(super) struct Handover {
+    state: Mutex<State>,
+    room: Condvar,
+    arrived: Notify,
+    /// Held while offsets are committed and while the assignment changes, so that neither happens during the other.
+    pub(super) turn: Mutex<Turn>,
+}
+
+/// Which assignment holds, and the sequence of the last commit.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    pub(super) generation: u64,
+    pub(super) sequence: i64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    batches: VecDeque<Arc<StoredBatch>>,
+    bytes: usize,
+    generation: u64,
+    #[expect(clippy::option_option, reason = "as in Fetched")]
+    resumed: Option<Option<String>>,
+    places: Vec<Place>,
+    error: Option<HubError>,
+    idle_since: Option<Instant>,
+    closing: bool,
+    ended: bool,
+}
+
+impl Handover {
+    /// Adds a batch that was read under `generation`; it is dropped when that is over.
+    pub(super) fn push(&self, batch: StoredBatch, generation: u64) {
+        let mut state = self.lock();
+        if state.generation != generation {
+            return;
+        }
+        let place = state
+            .places
+            .iter_mut()
+            .find(|place| place.partition == batch.partition && place.topic == batch.topic.name);
+        if let Some(place) = place {
+            place.read = batch.next_offset;
+        }
+        state.idle_since = None;
+        state.bytes += batch.data.len();
+        state.batches.push_back(Arc::new(batch));
+        self.arrived.notify_one();
+    }
+
+    /// Whether there is room for more, after waiting for it at most for `limit`.
+    pub(super) fn has_room(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let mut state = self.lock();
+        while state.bytes >= BYTES_MAX && !state.closing {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.room.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Nothing has come for a while.
+    pub(super) fn idle(&self) {
+        self.lock().idle_since.get_or_insert_with(Instant::now);
+    }
+
+    /// A new assignment; what waits of the old one is dropped.
+    pub(super) fn assign(&self, generation: u64, places: Vec<Place>, metadata: Option<String>) {
+        let mut state = self.lock();
+        state.clear(generation);
+        (state.places, state.resumed) = (places, Some(metadata));
+        self.room.notify_all();
+        self.arrived.notify_one();
+    }
+
+    /// There is no assignment now.
+    pub(super) fn revoke(&self, generation: u64) {
+        self.lock().clear(generation);
+        self.room.notify_all();
+    }
+
+    /// Something that the next fetch should say.
+    pub(super) fn fail(&self, error: HubError) {
+        self.lock().error = Some(error);
+        self.arrived.notify_one();
+    }
+
+    /// What has been read, about `bytes_max` of it, waiting at most `wait`; and the generation that it belongs to.
+    ///
+    /// Cancel safe: nothing is taken before it is returned.
+    pub(super) async fn take(
+        &self,
+        bytes_max: usize,
+        wait: Duration,
+    ) -> Result<(Fetched, u64), HubError> {
+        let until = Instant::now() + wait;
+        loop {
+            if let Some(found) = self.take_now(bytes_max)? {
+                return Ok(found);
+            }
+            if tokio::time::timeout_at(until, self.arrived.notified()).await.is_err() {
+                let found = self.take_now(bytes_max)?;
+                return Ok(found.unwrap_or_else(|| (Fetched::default(), self.lock().generation)));
+            }
+        }
+    }
+
+    fn take_now(&self, bytes_max: usize) -> Result<Option<(Fetched, u64)>, HubError> {
+        let mut state = self.lock();
+        if let Some(error) = state.error.take() {
+            return Err(error);
+        }
+        let resumed = state.resumed.take();
+        let mut batches = Vec::new();
+        let mut bytes = 0;
+        while let Some(batch) = state.batches.front() {
+            let size = batch.data.len();
+            if !batches.is_empty() && bytes + size > bytes_max {
+                break;
+            }
+            bytes += size;
+            state.bytes -= size;
+            batches.extend(state.batches.pop_front().map(|batch| FetchedBatch { batch, skip: 0 }));
+        }
+        if !batches.is_empty() {
+            self.room.notify_all();
+        }
+        if batches.is_empty() && resumed.is_none() {
+            if state.ended {
+                let why = "the thread that reads from kafka has ended; the sink must start anew";
+                return Err(HubError::Fatal(why.to_owned()));
+            }
+            return Ok(None);
+        }
+        Ok(Some((Fetched { resumed, batches }, state.generation)))
+    }
+
+    /// Remembers what was committed.
+    pub(super) fn committed(&self, topic: &str, partition: i32, offset: i64) {
+        let mut state = self.lock();
+        let mut places = state.places.iter_mut();
+        if let Some(place) =
+            places.find(|place| place.partition == partition && place.topic == topic)
+        {
+            place.committed = offset;
+        }
+    }
+
+    /// The partitions that are read, and since when nothing has come.
+    pub(super) fn places(&self) -> (Vec<Place>, Option<Instant>) {
+        let state = self.lock();
+        (state.places.clone(), state.idle_since)
+    }
+
+    /// Whether `topic` and `partition` are read now.
+    pub(super) fn reads(&self, topic: &str, partition: i32) -> bool {
+        let state = self.lock();
+        state.places.iter().any(|place| place.partition == partition && place.topic == topic)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// The delivery is gone.
+    pub(super) fn close(&self) {
+        self.lock().closing = true;
+        self.room.notify_all();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.lock().closing
+    }
+
+    /// The thread is gone.
+    pub(super) fn end(&self) {
+        self.lock().ended = true;
+        self.room.notify_all();
+        self.arrived.notify_one();
+    }
+
+    /// Waits at most `limit` for the thread to go; whether it has.
+    pub(super) fn wait_for_end(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let mut state = self.lock();
+        while !state.ended {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.room.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn clear(&mut self, generation: u64) {
+        self.batches.clear();
+        self.bytes = 0;
+        self.generation = generation;
+        self.places.clear();
+        (self.resumed, self.idle_since) = (None, None);
+    }
+}

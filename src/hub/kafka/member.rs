@@ -1,0 +1,222 @@
+//! A member of a consumer group, as a delivery holds it.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use anabranch_connectors::clock;
+use async_trait::async_trait;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::admin::{self, Observer};
+use super::assignment::{self, Assignments};
+use super::handover::{Handover, Place};
+use super::reader::Reader;
+use super::settings::Settings;
+use crate::hub::{Consumer, ConsumerSpec, Fetched, HubError, Lag, Offset};
+
+/// How long a member's thread may take to leave its group.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+/// How long known ends of partitions count.
+const ENDS_FRESH: Duration = Duration::from_secs(1);
+
+/// How long nothing must have come after the ends were looked up, to know that nothing is left: what lies between
+/// the last record and the end are then marks of transactions, which are no records.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// One member of a group.
+pub(super) struct Member {
+    group: String,
+    handover: Arc<Handover>,
+    client: Weak<BaseConsumer<Assignments>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    generation: u64,
+    ends: HashMap<(String, i32), i64>,
+    ends_at: Option<Instant>,
+}
+
+impl Member {
+    pub(super) fn new(
+        settings: &Arc<Settings>,
+        observer: &Arc<Observer>,
+        spec: ConsumerSpec,
+    ) -> Result<Self, HubError> {
+        let handover = Arc::new(Handover::default());
+        let group = spec.group.clone();
+        let context = Assignments {
+            group: group.clone(),
+            start: spec.start,
+            handover: Arc::clone(&handover),
+            begun: AtomicBool::new(false),
+            rejoin: AtomicBool::new(false),
+        };
+        let mut config = settings.consumer(&group);
+        let (number, of) = spec.member;
+        if of > 1 {
+            config.set("client.id", format!("{}-{number}", settings.client_id));
+        }
+        let client = config.create_with_context(context).map_err(|e| admin::unusable(&e))?;
+        let client = Arc::new(client);
+        let reader = Reader {
+            settings: Arc::clone(settings),
+            observer: Arc::clone(observer),
+            spec,
+            handover: Arc::clone(&handover),
+            client: Arc::clone(&client),
+        };
+        let thread = std::thread::Builder::new()
+            .name("kafka-reader".to_owned())
+            .spawn(move || reader.run())
+            .map_err(|error| HubError::NotNow(format!("cannot start a thread: {error}")))?;
+        Ok(Self {
+            group,
+            handover,
+            client: Arc::downgrade(&client),
+            thread: Some(thread),
+            generation: 0,
+            ends: HashMap::new(),
+            ends_at: None,
+        })
+    }
+
+    /// Looks the ends of all partitions up, when what is known is old.
+    async fn look_for_ends(&mut self, places: &[Place]) {
+        if self.ends_at.is_some_and(|at| at.elapsed() < ENDS_FRESH) {
+            return;
+        }
+        let Some(client) = self.client.upgrade() else { return };
+        let places = places.to_vec();
+        let look = move || {
+            let end = |place: &Place| {
+                let ends = client.fetch_watermarks(&place.topic, place.partition, ENDS_FRESH);
+                ends.map(|(_, end)| ((place.topic.clone(), place.partition), end))
+            };
+            // The first that does not answer ends it: the others would not answer either.
+            places.iter().map(end).collect::<Result<HashMap<_, _>, _>>()
+        };
+        if let Ok(Ok(ends)) = tokio::task::spawn_blocking(look).await {
+            self.ends = ends;
+        }
+        self.ends_at = Some(Instant::now());
+    }
+}
+
+#[async_trait]
+impl Consumer for Member {
+    async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError> {
+        let (fetched, generation) = self.handover.take(max_bytes, wait).await?;
+        self.generation = generation;
+        Ok(fetched)
+    }
+
+    async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
+        let Some(client) = self.client.upgrade() else {
+            return Err(HubError::Fatal(format!("group \"{}\" is left", self.group)));
+        };
+        let (offsets, metadata) = (offsets.to_vec(), metadata.map(str::to_owned));
+        let (handover, generation) = (Arc::clone(&self.handover), self.generation);
+        let group = self.group.clone();
+        let commit = move || {
+            let work = Commit { client: &client, handover: &handover, group: &group };
+            work.run(&offsets, metadata.as_deref(), generation)
+        };
+        let done = tokio::task::spawn_blocking(commit).await;
+        done.unwrap_or_else(|error| Err(HubError::NotNow(format!("kafka commit: {error}"))))
+    }
+
+    async fn lag(&mut self) -> Vec<Lag> {
+        let (places, _) = self.handover.places();
+        self.look_for_ends(&places).await;
+        let (places, idle_since) = self.handover.places();
+        let settled = idle_since.zip(self.ends_at).is_some_and(|(idle, looked)| {
+            idle.elapsed() >= SETTLED && looked.elapsed() < ENDS_FRESH * 2
+        });
+        places.into_iter().map(|place| lag(place, &self.ends, settled)).collect()
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.handover.close();
+        let Some(thread) = self.thread.take() else { return };
+        if self.handover.wait_for_end(LEAVE_MAX) {
+            if thread.join().is_err() {
+                warn!(group = self.group, "the thread that read from kafka had panicked");
+            }
+        } else {
+            warn!(group = self.group, "a member does not leave its group; it is left behind");
+        }
+    }
+}
+
+fn lag(place: Place, ends: &HashMap<(String, i32), i64>, settled: bool) -> Lag {
+    let Place { topic, partition, committed, read } = place;
+    let key = (topic, partition);
+    let end = ends.get(&key).copied().unwrap_or(read);
+    let end = if settled { read } else { end.max(read) };
+    let records = u64::try_from(end - committed).unwrap_or(0);
+    Lag { topic: key.0, partition, records }
+}
+
+/// A commit, on a thread that may block.
+struct Commit<'a> {
+    client: &'a BaseConsumer<Assignments>,
+    handover: &'a Handover,
+    group: &'a str,
+}
+
+impl Commit<'_> {
+    fn run(
+        &self,
+        offsets: &[Offset],
+        metadata: Option<&str>,
+        generation: u64,
+    ) -> Result<(), HubError> {
+        let mut turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = |offset: &Offset| self.handover.reads(&offset.topic, offset.partition);
+        if turn.generation != generation || !offsets.iter().all(ours) {
+            return Err(HubError::NotNow(format!(
+                "group \"{}\" was rebalanced; what was not committed will come again",
+                self.group
+            )));
+        }
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        turn.sequence = clock::now_ms().max(turn.sequence + 1);
+        let list = assignment::to_commit(offsets, metadata, turn.sequence)?;
+        self.client.commit(&list, CommitMode::Sync).map_err(|error| self.refused(&error))?;
+        for offset in offsets {
+            self.handover.committed(&offset.topic, offset.partition, offset.offset);
+        }
+        Ok(())
+    }
+
+    fn refused(&self, error: &KafkaError) -> HubError {
+        let what = format!("cannot commit offsets of group \"{}\": {error}", self.group);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OffsetMetadataTooLarge) {
+            return HubError::Fatal(format!(
+                "{what}; the sink's state is larger than the broker's \"offset.metadata.max.bytes\""
+            ));
+        }
+        HubError::NotNow(what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_transactions_at_the_end_are_no_lag_once_nothing_more_comes() {
+        let place = Place { topic: "t".to_owned(), partition: 0, committed: 7, read: 9 };
+        let ends = [(("t".to_owned(), 0), 12)].into();
+        assert_eq!(lag(place.clone(), &ends, false).records, 5);
+        assert_eq!(lag(place, &ends, true).records, 2);
+    }
+}

@@ -1,0 +1,218 @@
+//! The thread that reads for one member of a group: polls librdkafka, gathers batches, and follows the topics that
+//! the group's patterns match.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::admin::Observer;
+use super::assignment::Assignments;
+use super::gather::Gatherer;
+use super::handover::Handover;
+use super::settings::Settings;
+use crate::hub::{ConsumerSpec, HubError, TopicSelector};
+
+/// How long one look for messages lasts.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How often new topics are looked for.
+const TOPICS_EVERY: Duration = Duration::from_secs(10);
+
+/// How long reading just stops when nobody fetches. After that the partitions are paused, so that the group's
+/// rebalances are still served.
+const STALL_MAX: Duration = Duration::from_secs(5);
+
+/// The reading thread's own.
+pub(super) struct Reader {
+    pub(super) settings: Arc<Settings>,
+    pub(super) observer: Arc<Observer>,
+    pub(super) spec: ConsumerSpec,
+    pub(super) handover: Arc<Handover>,
+    pub(super) client: Arc<BaseConsumer<Assignments>>,
+}
+
+/// Says that the thread has gone, however it went.
+struct Ending(Arc<Handover>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Reader {
+    /// Reads until the delivery is gone.
+    pub(super) fn run(self) {
+        let _ending = Ending(Arc::clone(&self.handover));
+        if let Some(cluster) = self.cluster() {
+            self.read(Gatherer::new(cluster));
+        }
+        if self.spec.assigned.is_none() {
+            self.client.unsubscribe();
+        }
+        // Leaves the group and closes; this is the last reference unless a commit is under way.
+        drop(self.client);
+    }
+
+    /// The cluster's id, waited for as long as it takes.
+    fn cluster(&self) -> Option<String> {
+        while !self.handover.is_closing() {
+            match self.observer.cluster_id() {
+                Ok(cluster) => return Some(cluster),
+                Err(error) => self.handover.fail(error),
+            }
+        }
+        None
+    }
+
+    fn read(&self, mut gatherer: Gatherer) {
+        let (mut subscribed, mut generation) = (Vec::new(), 0);
+        let mut look_again = Instant::now();
+        while !self.handover.is_closing() {
+            if Instant::now() >= look_again {
+                look_again = Instant::now() + self.follow(&mut subscribed);
+            }
+            if !self.handover.has_room(STALL_MAX) {
+                self.wait_paused();
+            }
+            self.poll_once(&mut gatherer, &mut generation);
+            if self.client.context().rejoin.swap(false, Ordering::Relaxed) {
+                self.client.unsubscribe();
+                subscribed.clear();
+                look_again = Instant::now() + Duration::from_secs(1);
+            }
+        }
+    }
+
+    /// Takes what comes next. What was gathered under an assignment that is over is dropped: it is read again.
+    fn poll_once(&self, gatherer: &mut Gatherer, generation: &mut u64) {
+        self.drop_outdated(gatherer, generation);
+        let look = if gatherer.is_empty() { LOOK } else { Duration::ZERO };
+        let answer = self.client.poll(look);
+        self.drop_outdated(gatherer, generation);
+        match answer {
+            Some(Ok(message)) => {
+                if let Some(batch) = gatherer.push(&message) {
+                    self.handover.push(batch, *generation);
+                }
+            }
+            Some(Err(error)) => self.note(&error),
+            None => match gatherer.take() {
+                Some(batch) => self.handover.push(batch, *generation),
+                None => self.handover.idle(),
+            },
+        }
+    }
+
+    fn drop_outdated(&self, gatherer: &mut Gatherer, generation: &mut u64) {
+        let current = self.handover.generation();
+        if current != *generation {
+            *generation = current;
+            drop(gatherer.take());
+        }
+    }
+
+    /// Pauses all partitions until there is room; the assignment may change meanwhile.
+    fn wait_paused(&self) {
+        debug!(group = self.spec.group, "the sink does not fetch, reading is paused");
+        let assigned = self.client.assignment();
+        let pause = assigned.as_ref().map_or(Ok(()), |assigned| self.client.pause(assigned));
+        let paused = pause.is_ok();
+        while paused && !self.handover.has_room(Duration::ZERO) && !self.handover.is_closing() {
+            // A paused partition gives nothing; what else there is has been served by the call.
+            if let Some(Err(error)) = self.client.poll(LOOK) {
+                self.note(&error);
+            }
+        }
+        if let Ok(assigned) = assigned
+            && let Err(error) = self.client.resume(&assigned)
+        {
+            warn!(group = self.spec.group, %error, "cannot resume partitions");
+        }
+    }
+
+    /// Reads the topics that are meant now; how long that holds.
+    fn follow(&self, subscribed: &mut Vec<String>) -> Duration {
+        if let Some(assigned) = &self.spec.assigned {
+            return self.assign(assigned);
+        }
+        let names = match self.names() {
+            Ok(names) => names,
+            Err(error) => {
+                if subscribed.is_empty() {
+                    self.handover.fail(error);
+                }
+                return Duration::from_secs(1);
+            }
+        };
+        if names != *subscribed {
+            let list: Vec<&str> = names.iter().map(String::as_str).collect();
+            if let Err(error) = self.client.subscribe(&list) {
+                self.handover.fail(HubError::NotNow(format!("kafka: {error}")));
+                return Duration::from_secs(1);
+            }
+            *subscribed = names;
+        }
+        TOPICS_EVERY
+    }
+
+    fn names(&self) -> Result<Vec<String>, HubError> {
+        let mut names = Vec::new();
+        for selector in &self.spec.topics {
+            match selector {
+                TopicSelector::Name(name) => names.push(name.clone()),
+                TopicSelector::Pattern(_) => {
+                    let known = self.observer.names()?.into_iter().map(|(name, _)| name);
+                    let meant = known.filter(|name| {
+                        selector.matches(name) && *name != self.settings.positions_topic
+                    });
+                    names.extend(meant);
+                }
+            }
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Takes just these partitions, without the group's assignment.
+    fn assign(&self, assigned: &[(String, i32)]) -> Duration {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in assigned {
+            list.add_partition(topic, *partition);
+        }
+        let context = self.client.context();
+        context.take_over(&self.client, &list);
+        let failed = context.rejoin.swap(false, Ordering::Relaxed);
+        if failed { Duration::from_secs(1) } else { Duration::from_secs(365 * 86_400) }
+    }
+
+    /// Errors that pass are librdkafka's to mend; those that do not are told.
+    fn note(&self, error: &KafkaError) {
+        let code = error.rdkafka_error_code();
+        let told = format!("reading as group \"{}\": {error}", self.spec.group);
+        if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+            self.handover.fail(HubError::Fatal(told));
+        } else if matches!(
+            code,
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::Authentication
+                    | RDKafkaErrorCode::AllBrokersDown
+            )
+        ) {
+            self.handover.fail(HubError::NotNow(told));
+        } else {
+            debug!(group = self.spec.group, %error, "kafka consumer error");
+        }
+    }
+}
