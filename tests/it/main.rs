@@ -10,6 +10,8 @@
 
 mod agent;
 mod config;
+mod crash;
+mod end_to_end;
 mod kafka_hub;
 mod programs;
 mod support;
