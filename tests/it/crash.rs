@@ -45,12 +45,12 @@ struct Log {
 
 impl Log {
     fn path(&self) -> PathBuf {
-        self.folder.join(format!("{}.log", self.how))
+        self.folder.join("logs").join(format!("{}.log", self.how))
     }
 
     /// Writes, and rotates now and then, until told to stop; gives the number of lines.
     fn grow(&self, stop: &AtomicBool) -> usize {
-        std::fs::create_dir_all(self.folder.join(self.how)).unwrap();
+        std::fs::create_dir(self.folder.join(self.how)).unwrap();
         let open = || File::options().create(true).append(true).open(self.path()).unwrap();
         let (mut written, mut file) = (0, open());
         while !stop.load(Ordering::Relaxed) {
@@ -116,7 +116,7 @@ fn killed_at_random(hub: &str, search: &str, limit_ms: u64) {
     let blocks = format!(
         "{hub}\
          sources:\n  \
-           logs: {{ topic: {id}, from: {{ file: {{ include: [\"{at}/*.log\"] }} }} }}\n\
+           logs: {{ topic: {id}, from: {{ file: {{ include: [\"{at}/logs/*.log\"] }} }} }}\n\
          sinks:\n  \
            {id}-s: {{ topics: [{id}], to: {{ elasticsearch: {{ endpoints: [\"{search}\"], index: {id} }} }} }}\n  \
            {id}-f: {{ topics: [{id}], to: {{ file: {{ path: \"{at}/out.txt\", codec: raw }} }} }}\n",
@@ -125,6 +125,7 @@ fn killed_at_random(hub: &str, search: &str, limit_ms: u64) {
     let log = |how| Log { rotate: rotate.clone(), folder: folder.to_owned(), how };
     let (renamed, truncated, stop) = (log("create"), log("copytruncate"), AtomicBool::new(false));
     let mut random = Random::seeded(0x5eed_0001);
+    std::fs::create_dir(folder.join("logs")).unwrap();
     let mut agent = Agent::start(folder, &blocks);
     let (of_renamed, of_truncated) = std::thread::scope(|scope| {
         let renamed = scope.spawn(|| renamed.grow(&stop));
@@ -205,14 +206,15 @@ fn killed_before_its_first_line_is_stored_the_agent_reads_it_at_the_next_start()
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let blocks = format!(
-        "sources: {{ logs: {{ topic: logs, from: {{ file: {{ include: [\"{at}/*.log\"] }} }} }} }}\n\
+        "sources: {{ logs: {{ topic: logs, from: {{ file: {{ include: [\"{at}/logs/*.log\"] }} }} }} }}\n\
          sinks: {{ out: {{ topics: [logs], to: {{ file: {{ path: \"{at}/out.txt\", codec: raw }} }} }} }}\n",
         at = folder.display(),
     );
+    std::fs::create_dir(folder.join("logs")).unwrap();
     let mut agent = Agent::start(folder, &blocks);
-    append_lines(&folder.join("a.log"), "a", 0..1000);
+    append_lines(&folder.join("logs/a.log"), "a", 0..1000);
     agent.kill();
-    append_lines(&folder.join("a.log"), "a", 1000..2000);
+    append_lines(&folder.join("logs/a.log"), "a", 1000..2000);
     agent.start_again();
     let out = folder.join("out.txt");
     wait_until(LONG, "all lines in the file", || file_line_count(&out) >= 2000);
