@@ -12,6 +12,7 @@ mod agent;
 mod config;
 mod crash;
 mod end_to_end;
+mod independence;
 mod kafka_hub;
 mod programs;
 mod support;
