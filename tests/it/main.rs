@@ -11,6 +11,9 @@
 mod agent;
 mod cli;
 mod config;
+mod crash;
+mod end_to_end;
+mod independence;
 mod kafka_hub;
 mod library;
 mod programs;
