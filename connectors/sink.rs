@@ -114,6 +114,15 @@ pub enum WriteError {
         /// Its own words.
         reason: String,
     },
+    /// The far side refused the whole for something in it, and does not say for what; the loop tries halves, until the
+    /// records that it refuses alone are found: those are dead.
+    #[error("{target}: {reason}")]
+    Refused {
+        /// The far side.
+        target: String,
+        /// Its own words.
+        reason: String,
+    },
     /// Only a person can help: wrong password, no such index, a folder that may not be written.
     /// Shown on `/health`, logged once, tried again at the longest backoff.
     #[error("{target}: {reason}; {hint}")]

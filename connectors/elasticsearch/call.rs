@@ -63,6 +63,7 @@ impl Received {
             match &mut problem {
                 WriteError::NotNow { reason, .. }
                 | WriteError::TooLarge { reason, .. }
+                | WriteError::Refused { reason, .. }
                 | WriteError::Fatal { reason, .. } => *reason = words,
             }
         }

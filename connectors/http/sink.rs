@@ -10,7 +10,7 @@
 //! | none, 408, 425, 429, 5xx          | not now, with the far side's `Retry-After`                    |
 //! | 413                               | too large: halves are tried                                   |
 //! | 401, 403, 404, 405, 3xx           | fatal, with a hint                                            |
-//! | any other 4xx                     | its records are dead, with the status and the far side's words |
+//! | any other 4xx                     | halves are tried; a record refused alone is dead, with the far side's words |
 //!
 //! When a request fails after an earlier one of the same write arrived, its records and those behind it come again.
 
@@ -100,10 +100,12 @@ impl HttpSink {
         match answer.verdict() {
             Verdict::Done => {}
             Verdict::Failed(problem) => return Err(problem),
+            Verdict::Dead(reason) if request.count == 1 => {
+                written.exceptions.push((request.first, Outcome::Dead { reason }));
+            }
+            // One bad record has all that go with it refused.
             Verdict::Dead(reason) => {
-                let numbers = request.first..request.first + request.count;
-                let dead = |number| (number, Outcome::Dead { reason: reason.clone() });
-                written.exceptions.extend(numbers.map(dead));
+                return Err(WriteError::Refused { target: request.target().to_owned(), reason });
             }
         }
         Ok(())

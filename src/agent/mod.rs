@@ -121,6 +121,7 @@ impl Agent {
             metrics: Arc::clone(&self.metrics),
             producer: self.producer.clone(),
             emitter: self.producer.emitter("api", Vec::new(), Arc::default()),
+            data_dir: self.config.data_dir.clone(),
             sinks,
         };
         let server = crate::admin::serve(&listen, state).await.map_err(AgentError::Admin)?;

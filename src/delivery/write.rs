@@ -39,14 +39,19 @@ impl Loop {
                         todo.push(again);
                     }
                 }
-                Err(WriteError::TooLarge { target, reason }) if rest.records.len() > 1 => {
-                    debug!(sink = self.name, target, reason, "too large, trying halves");
+                Err(
+                    WriteError::TooLarge { target, reason } | WriteError::Refused { target, reason },
+                ) if rest.records.len() > 1 => {
+                    debug!(sink = self.name, target, reason, "not taken as a whole, trying halves");
                     let (first, second) = rest.records.halves();
                     todo.push(Rest { records: second, rounds: 0 });
                     todo.push(Rest { records: first, rounds: 0 });
                 }
                 Err(WriteError::TooLarge { target, reason }) => {
                     let reason = format!("{target}: too large: {reason}");
+                    self.bury(&rest.records, &[(0, reason)], rest.rounds).await?;
+                }
+                Err(WriteError::Refused { reason, .. }) => {
                     self.bury(&rest.records, &[(0, reason)], rest.rounds).await?;
                 }
                 Err(error) => {
@@ -138,7 +143,7 @@ impl Loop {
         self.meter.errors.fetch_add(1, Ordering::Relaxed);
         let (wait, fatal) = match error {
             WriteError::NotNow { retry_after, .. } => (backoff.next(*retry_after), false),
-            WriteError::TooLarge { .. } => (backoff.next(None), false),
+            WriteError::TooLarge { .. } | WriteError::Refused { .. } => (backoff.next(None), false),
             WriteError::Fatal { .. } => (backoff.longest(), true),
         };
         if self.meter.state.fail(&error.to_string(), fatal) {

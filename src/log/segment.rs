@@ -141,6 +141,17 @@ impl Segment {
         Ok(want)
     }
 
+    /// Bytes that its file has now: another process may have appended, or be doing so.
+    pub(super) fn file_bytes(&self) -> Result<u64, LogError> {
+        let metadata = self.file.metadata().map_err(LogError::io("inspect", &self.path))?;
+        Ok(metadata.len())
+    }
+
+    /// Says how many bytes are whole batches, for one who only looks.
+    pub(super) fn set_size_bytes(&self, size_bytes: u64) {
+        self.size_bytes.store(size_bytes, Ordering::Release);
+    }
+
     /// Makes what was appended durable.
     pub(super) fn flush(&self) -> Result<(), LogError> {
         self.file.sync_data().map_err(LogError::io("sync", &self.path))

@@ -200,9 +200,12 @@ impl Worker {
         let meter = self.meter(&emission.source);
         let part = Part::from(emission).metered(meter);
         if part.batch.is_empty() {
+            // Its stream's records that came before it must reach the hub before it.
+            self.flush_gathered(true);
             self.positions.push(part);
             return;
         }
+        self.flush_positions();
         let topic = self.topic(&part.source);
         let Some(partitions) = self.partitions(&topic, &part).await else {
             part.settle(Err(NotStored(format!("topic \"{topic}\" cannot be made"))));
@@ -237,11 +240,19 @@ impl Worker {
         }
     }
 
-    /// Hands on what is due, or all.
     fn flush(&mut self, all: bool) {
+        self.flush_positions();
+        self.flush_gathered(all);
+    }
+
+    fn flush_positions(&mut self) {
         if !self.positions.is_empty() {
             self.appender.store_positions(std::mem::take(&mut self.positions));
         }
+    }
+
+    /// Hands on what is due, or all.
+    fn flush_gathered(&mut self, all: bool) {
         if self.gathered.is_empty() {
             return;
         }

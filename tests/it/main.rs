@@ -9,8 +9,13 @@
 )]
 
 mod agent;
+mod cli;
 mod config;
+mod crash;
+mod end_to_end;
+mod independence;
 mod kafka_hub;
+mod library;
 mod programs;
 mod support;
 mod tidy;

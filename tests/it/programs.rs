@@ -99,8 +99,7 @@ fn nginx_goes_on_in_a_new_file_after_logrotate() {
     assert_eq!(request("/before").body, "ok\n");
     let inode = fs::metadata(&log).unwrap().ino();
 
-    let config = format!("{} {{\n  size 1\n  rotate 3\n  create\n}}\n", log.display());
-    logrotate(&rotate, folder.path(), &config);
+    logrotate(&rotate, folder.path(), &log, "create");
     assert_eq!(fs::metadata(&rotated).unwrap().ino(), inode);
     nginx.reopen();
 

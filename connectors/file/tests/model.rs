@@ -155,21 +155,25 @@ impl Life {
                 (self.known[file], self.whole[file]) = (false, false);
             }
             Step::Toggle => {
-                if self.running {
-                    if !self.inside {
-                        self.settle().await;
-                    }
-                    for file in (0..2).filter(|file| self.exists(*file)).collect::<Vec<_>>() {
-                        self.write(file, 3);
-                    }
-                    self.bench.stop().await;
-                } else {
-                    self.bench.start();
-                }
-                self.running = !self.running;
+                self.toggle().await;
             }
             Step::Begin { .. } | Step::Take | Step::Refuse | Step::Delete { .. } => {}
         }
+    }
+
+    async fn toggle(&mut self) {
+        if self.running {
+            if !self.inside {
+                self.settle().await;
+            }
+            for file in (0..2).filter(|file| self.exists(*file)).collect::<Vec<_>>() {
+                self.write(file, 3);
+            }
+            self.bench.stop().await;
+        } else {
+            self.bench.start();
+        }
+        self.running = !self.running;
     }
 
     fn exists(&self, file: usize) -> bool {

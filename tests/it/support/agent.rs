@@ -9,14 +9,12 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::program::Program;
-use super::waiting::SOON;
+use super::waiting::{SOON, wait_until};
 use super::{free_port, http, metrics};
 
-/// `anabranch run` in a folder of its own, with an embedded hub and an admin listener.
+/// `anabranch run` in a folder of its own, with an admin listener.
 pub(crate) struct Agent {
     folder: PathBuf,
-    /// `host:port` of the embedded hub.
-    pub(crate) hub: String,
     /// `host:port` of the admin listener.
     pub(crate) admin: String,
     program: Option<Program>,
@@ -25,12 +23,11 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts the agent and waits until it is healthy.
     ///
-    /// `blocks` are the `sources`, `sinks` and whatever else the test needs. Set by us are `data_dir`,
-    /// `admin`, and, unless `blocks` has a `hub` of its own, an embedded one.
+    /// `blocks` are the `sources`, `sinks` and whatever else the test needs. Set by us are `admin` and, unless
+    /// `blocks` has its own, `data_dir`.
     pub(crate) fn start(folder: &Path, blocks: &str) -> Self {
         let mut agent = Self {
             folder: folder.to_owned(),
-            hub: format!("127.0.0.1:{}", free_port()),
             admin: format!("127.0.0.1:{}", free_port()),
             program: None,
         };
@@ -41,13 +38,13 @@ impl Agent {
 
     /// Writes the configuration anew, for the next start or for a reload.
     pub(crate) fn configure(&self, blocks: &str) {
-        let Self { folder, hub, admin, .. } = self;
-        let mut text =
-            format!("data_dir: {}/data\nadmin: {{ listen: \"{admin}\" }}\n", folder.display());
-        if !blocks.lines().any(|line| line.starts_with("hub:")) {
-            text.push_str(&format!("hub: {{ embedded: {{ listen: \"{hub}\" }} }}\n"));
-        }
-        text.push_str(blocks);
+        let Self { folder, admin, .. } = self;
+        let data_dir = if blocks.lines().any(|line| line.starts_with("data_dir:")) {
+            String::new()
+        } else {
+            format!("data_dir: {}/data\n", folder.display())
+        };
+        let text = format!("{data_dir}admin: {{ listen: \"{admin}\" }}\n{blocks}");
         fs::write(self.config(), text).unwrap();
     }
 
@@ -74,11 +71,27 @@ impl Agent {
 
     /// Ends it with SIGTERM, and expects exit code 0 within ten seconds.
     pub(crate) fn stop(&mut self) {
+        self.stop_by(Signal::TERM, Duration::from_secs(10));
+    }
+
+    /// Ends it with `signal`, and expects exit code 0 within `limit`.
+    pub(crate) fn stop_by(&mut self, signal: Signal, limit: Duration) {
         let mut program = self.program.take().expect("a running agent");
-        program.signal(Signal::TERM);
-        let status = program.ended_within(Duration::from_secs(10));
-        let status = status.expect("an agent that stops within 10 s of SIGTERM");
-        assert!(status.success(), "after SIGTERM the agent ended with {status}");
+        program.signal(signal);
+        let status = program.ended_within(limit);
+        let status = status.unwrap_or_else(|| panic!("the agent runs {limit:?} after {signal:?}"));
+        assert!(status.success(), "after {signal:?} the agent ended with {status}");
+    }
+
+    /// Starts it in the same folder with the configuration as it is now, when it is to end by itself; gives its exit
+    /// code and what it printed.
+    pub(crate) fn run_refused(folder: &Path) -> (Option<i32>, String) {
+        let log = folder.join("refused.log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_anabranch"));
+        command.arg("run").arg(folder.join("anabranch.yaml")).current_dir(folder);
+        let mut program = Program::start(&mut command, &log);
+        let status = program.ended_within(SOON).expect("an agent that refuses to run");
+        (status.code(), program.log())
     }
 
     /// Sends SIGHUP, upon which it reads its configuration again.
@@ -89,6 +102,33 @@ impl Agent {
     /// All metrics; the key is the name with its labels as printed, `name{label="value"}`.
     pub(crate) fn metrics(&self) -> BTreeMap<String, f64> {
         metrics::parse(&http::get(&format!("http://{}/metrics", self.admin)).unwrap().body)
+    }
+
+    /// The sum over all labels of the metric `name`, of those samples whose labels contain `label`.
+    pub(crate) fn sum(&self, name: &str, label: &str) -> f64 {
+        let wanted = |key: &str| {
+            key.split_once('{').is_some_and(|(is, labels)| is == name && labels.contains(label))
+        };
+        self.metrics().iter().filter(|(key, _)| wanted(key)).map(|(_, value)| value).sum()
+    }
+
+    /// Waits until each of `sinks` has seen its lag and has none.
+    #[track_caller]
+    pub(crate) fn wait_no_lag(&self, sinks: &[&str], limit: Duration) {
+        for sink in sinks {
+            let label = format!("group=\"{sink}\"");
+            wait_until(limit, &format!("no lag of {sink}"), || {
+                let lags: Vec<f64> = self
+                    .metrics()
+                    .into_iter()
+                    .filter(|(key, _)| {
+                        key.starts_with("anabranch_group_lag_records") && key.contains(&label)
+                    })
+                    .map(|(_, value)| value)
+                    .collect();
+                !lags.is_empty() && lags.iter().all(|lag| *lag == 0.0)
+            });
+        }
     }
 
     /// What it has printed, in all its runs.

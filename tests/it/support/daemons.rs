@@ -75,8 +75,11 @@ fn nginx_config(folder: &Path, address: &str, http: &str) -> String {
     )
 }
 
-/// Rotates once by `config`; give `size 1` there to force it, and `su root root` when the test is root.
-pub(crate) fn logrotate(path: &str, folder: &Path, config: &str) {
+/// Rotates `log` once, whatever its size, with the settings in `lines`; its own files are in `folder`.
+pub(crate) fn logrotate(path: &str, folder: &Path, log: &Path, lines: &str) {
+    // A folder that others may write to is refused unless it says as whom to work.
+    let user = if geteuid().is_root() { "su root root" } else { "" };
+    let config = format!("{} {{\n{user}\nsize 1\nrotate 50\n{lines}\n}}\n", log.display());
     let file = folder.join("logrotate.conf");
     fs::write(&file, config).unwrap();
     let state = folder.join("logrotate.state");

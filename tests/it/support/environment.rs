@@ -1,7 +1,9 @@
 //! What the environment gives: servers and programs that are there, and ports that are free.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use super::waiting::{SOON, wait_until};
 
 /// The address or the path in `variable`, or `None` when there is no such server or program here.
 ///
@@ -33,4 +35,11 @@ pub(crate) fn free_port() -> u16 {
                 && UdpSocket::bind(("127.0.0.1", port)).is_ok()
         })
         .expect("a free port between 20000 and 32000")
+}
+
+/// Waits until somebody listens on the TCP `port`.
+#[track_caller]
+pub(crate) fn wait_listening(port: u16) {
+    let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    wait_until(SOON, &format!("a listener on port {port}"), listens);
 }

@@ -10,6 +10,7 @@ mod broker;
 mod daemons;
 mod environment;
 mod http;
+mod lines;
 mod metrics;
 mod program;
 mod receiver;
@@ -19,8 +20,11 @@ mod waiting;
 pub(crate) use agent::Agent;
 pub(crate) use broker::Broker;
 pub(crate) use daemons::{Nginx, Rsyslogd, kcat, logger, logrotate};
-pub(crate) use environment::{free_port, server};
+pub(crate) use environment::{free_port, server, wait_listening};
 pub(crate) use http::{get, post};
+pub(crate) use lines::{
+    append_lines, assert_each_once, assert_each_once_in_order, file_line_count, file_lines, line, lines, messages, numbers,
+};
 pub(crate) use receiver::Receiver;
 pub(crate) use search::{search_count, search_hits, search_ids};
 pub(crate) use waiting::{SOON, wait_until};

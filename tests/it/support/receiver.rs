@@ -1,5 +1,6 @@
 //! An HTTP server that takes what is posted to it, or does not, as the test says.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -57,6 +58,7 @@ struct Answer {
 #[derive(Debug)]
 struct Desk {
     answer: Mutex<Answer>,
+    refuses: Mutex<Option<(&'static str, StatusCode)>>,
     taken: Mutex<Vec<Taken>>,
     refused: Mutex<usize>,
 }
@@ -72,8 +74,12 @@ impl Receiver {
     /// Starts one that answers everything with 200.
     pub(crate) fn start() -> Self {
         let answer = Answer { status: StatusCode::OK, retry_after_seconds: None };
-        let desk =
-            Desk { answer: Mutex::new(answer), taken: Mutex::default(), refused: Mutex::default() };
+        let desk = Desk {
+            answer: Mutex::new(answer),
+            refuses: Mutex::default(),
+            taken: Mutex::default(),
+            refused: Mutex::default(),
+        };
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut receiver = Self { address: any, desk: Arc::new(desk), presence: None };
         receiver.come_back();
@@ -93,6 +99,12 @@ impl Receiver {
     /// Answers with `status` and `Retry-After` from now on.
     pub(crate) fn answer_retry_after(&self, status: u16, seconds: u32) {
         self.set(status, Some(seconds));
+    }
+
+    /// Answers requests whose body contains `text`, not compressed, with `status` whatever the others get.
+    pub(crate) fn refuse(&self, text: &'static str, status: u16) {
+        let status = StatusCode::from_u16(status).unwrap();
+        *self.desk.refuses.lock().unwrap() = Some((text, status));
     }
 
     fn set(&self, status: u16, retry_after_seconds: Option<u32>) {
@@ -134,6 +146,14 @@ impl Receiver {
         texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
+    /// As [`Self::lines`], but of requests with the same `Idempotency-Key` only the first, as a careful far side does.
+    pub(crate) fn lines_of_distinct(&self) -> Vec<String> {
+        let mut keys = HashSet::new();
+        let key = |taken: &Taken| taken.headers.get("idempotency-key").unwrap().clone();
+        let distinct = self.taken().into_iter().filter(|taken| keys.insert(key(taken)));
+        distinct.flat_map(|taken| taken.text().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
     /// The `Idempotency-Key` of every request that was taken and has one, in order.
     pub(crate) fn ids(&self) -> Vec<String> {
         let taken = self.taken();
@@ -169,7 +189,12 @@ async fn take(State(desk): State<Arc<Desk>>, request: Request<Body>) -> Response
     let Ok(body) = to_bytes(body, BODY_MAX_BYTES).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let Answer { status, retry_after_seconds } = *desk.answer.lock().unwrap();
+    let Answer { mut status, retry_after_seconds } = *desk.answer.lock().unwrap();
+    if let Some((text, refusal)) = *desk.refuses.lock().unwrap()
+        && body.windows(text.len()).any(|part| part == text.as_bytes())
+    {
+        status = refusal;
+    }
     if status.is_success() {
         let path = parts.uri.to_string();
         desk.taken.lock().unwrap().push(Taken { path, headers: parts.headers, body });
