@@ -109,6 +109,7 @@ async fn try_hub(config: &Config) -> Result<String, String> {
         HubConfig::Kafka(kafka) => {
             let mut settings = crate::agent::kafka_settings(config, kafka);
             settings.transactional = false;
+            settings.positions_topic = String::new();
             let connected = tokio::task::spawn_blocking(|| Kafka::connect(settings)).await;
             let hub = connected.map_err(|error| error.to_string())?;
             let hub = hub.map_err(|error| error.to_string())?;

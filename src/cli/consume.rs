@@ -71,11 +71,12 @@ async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done
     let is_done = |consumer: &Consumer, quiet: Duration| {
         ends.as_ref().is_some_and(|ends| ends.are_reached(consumer, quiet))
     };
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     while left > 0 && !is_done(&consumer, quiet_since.elapsed()) {
         let wait = Duration::from_millis(if args.follow { 500 } else { 100 });
         let next = tokio::select! {
             next = consumer.poll(wait) => next?,
-            _ = tokio::signal::ctrl_c() => break,
+            _ = &mut interrupted => break,
         };
         bytes.clear();
         for record in next.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
@@ -159,6 +160,7 @@ fn settings(args: &ConsumeArgs, meant: &[TopicInfo]) -> Result<ConsumerSettings,
         format!("anabranch-console-{}", uuid::Uuid::new_v4().simple())
     });
     let settings = ConsumerSettings::new(&group).auto_commit(None).start(args.from.0);
+    let settings = settings.max_poll_records(10_000);
     let by_pattern = args.topics.iter().any(|topic| topic.starts_with('^'));
     if args.group.is_some() || (args.follow && by_pattern && args.partition.is_none()) {
         let topics: Vec<&str> = args.topics.iter().map(String::as_str).collect();

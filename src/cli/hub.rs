@@ -150,6 +150,7 @@ fn target_of(config: &Config) -> Result<Target, Failure> {
             let mut settings = agent::kafka_settings(config, kafka);
             // A transactional id belongs to the agent: whoever else uses it stops the agent's producer.
             settings.transactional = false;
+            settings.positions_topic = String::new();
             Ok(Target::Kafka(Box::new(settings)))
         }
     }

@@ -112,7 +112,7 @@ fn open(connection: Connection, settings: &ProducerSettings) -> Result<Arc<dyn H
     }
 }
 
-/// How clients use a cluster: without transactions, which belong to an agent.
+/// How clients use a cluster: without transactions and positions, which belong to an agent.
 #[must_use]
 pub(crate) fn kafka_settings(
     bootstrap_servers: Vec<String>,
@@ -123,6 +123,7 @@ pub(crate) fn kafka_settings(
         bootstrap_servers,
         options,
         transactional: false,
+        positions_topic: String::new(),
         partitions: 1,
         acks: match settings.acks {
             Acks::None => kafka::Acks::None,

@@ -139,9 +139,11 @@ impl Writer {
 
     /// A new producer; with transactions it is the only one of its name from now on.
     fn start(&self) -> Result<Kafka, Failure> {
-        self.topics.partitions_now(&self.settings.positions_topic).map_err(|error| {
-            Failure::Rebuild(format!("topic \"{}\": {error}", self.settings.positions_topic))
-        })?;
+        if !self.settings.positions_topic.is_empty() {
+            self.topics.partitions_now(&self.settings.positions_topic).map_err(|error| {
+                Failure::Rebuild(format!("topic \"{}\": {error}", self.settings.positions_topic))
+            })?;
+        }
         let mut config = self.settings.producer();
         let batch_max = self.topics.batch_max();
         if batch_max < self.settings.batch_size {

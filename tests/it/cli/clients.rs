@@ -1,9 +1,11 @@
 //! Producing, reading and moving groups: on a data folder alone, and beside a running agent.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::anabranch;
-use crate::support::{Agent, SOON, get, wait_until};
+use crate::support::{Agent, SOON, get, post, wait_until};
 
 fn in_data(folder: &Path, line: &str, input: &str) -> String {
     let mut words: Vec<&str> = line.split_whitespace().collect();
@@ -120,6 +122,17 @@ fn beside_a_running_agent_reading_needs_no_lock_and_writing_goes_through_it() {
     );
     run("groups reset mine --topic t --to earliest --yes", "").well();
     assert_eq!(run("consume t --group mine", "").well(), "one\ntwo\n");
+    let records = format!("http://{}/api/v1/topics/t/records", agent.admin);
+    let store = |body: &str| post(&records, "application/x-ndjson", body).unwrap();
+    let stored = store("{\"value\":\"three\",\"key\":\"k\"}\n{\"value\":{\"four\":4}}\n");
+    assert_eq!(
+        (stored.status, stored.body.as_str()),
+        (200, "{\"offset\":2,\"partition\":0,\"records\":2}")
+    );
+    assert_eq!(run("consume t --group mine", "").well(), "three\n{\"four\":4}\n");
+    let wrong = store("{\"value\":\"x\"}\nnonsense\n");
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.body.starts_with("{\"error\":\"line 2: "), "{}", wrong.body);
     assert_eq!(run("topics delete t2 --yes", "").well(), "topic t2 deleted\n");
     let locked = anabranch(folder.path(), &["produce", "t", "--data-dir", "data"], "x\n");
     assert!(
@@ -129,4 +142,34 @@ fn beside_a_running_agent_reading_needs_no_lock_and_writing_goes_through_it() {
     );
     assert_eq!(get(&format!("http://{}/health", agent.admin)).unwrap().status, 200);
     agent.stop();
+}
+
+#[test]
+fn one_who_follows_sees_what_another_process_stores_and_may_hang_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str, input: &str| in_data(folder.path(), line, input);
+    run("produce t", "before\n");
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_anabranch"))
+        .args(["consume", "t", "-f", "--data-dir", "data"])
+        .current_dir(folder.path())
+        .env_remove("ANABRANCH_CONFIG")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "before");
+    run("produce t", "after\n");
+    assert_eq!(lines.next().unwrap().unwrap(), "after");
+    drop(lines);
+    // What it would print now has no reader any more.
+    wait_until(SOON, "the end of one whom nobody reads", || {
+        run("produce t", "unread\n");
+        follower.try_wait().unwrap().is_some()
+    });
+    let ended = follower.wait_with_output().unwrap();
+    assert_eq!(
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()),
+        (Some(0), "")
+    );
 }
