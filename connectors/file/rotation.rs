@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
-use super::position::Mark;
+use super::position::{Mark, Value};
 use super::tail::Tail;
 use crate::source::Closed;
 
@@ -94,10 +94,33 @@ impl Follower {
             self.schedule(*identity);
         }
         for identity in &lost {
-            if let Some(tail) = self.tails.get(identity).filter(|tail| tail.rotated) {
+            let tail = self.tails.get(identity);
+            if let Some(tail) = tail.filter(|tail| tail.rotated && !tail.copied) {
                 let (path, seen_ms) = (tail.path.clone(), tail.seen_ms);
                 let current = self.paths.get(&path).copied();
                 self.between(listing_of(&mut folders, &path), &path, seen_ms, current);
+            }
+        }
+    }
+
+    /// Takes up what had the paths of `moved` after them, while nobody looked.
+    pub(super) fn between_moved(&mut self, moved: &[(Identity, Value)]) {
+        let mut folders = HashMap::new();
+        for (identity, value) in moved {
+            // Where a known file has the path, this one is a copy of it, or was followed long ago.
+            let followed = identity::stat(&value.path).is_ok_and(|found| {
+                let now = found.identity;
+                self.stored.contains_key(&now) || self.tails.contains_key(&now)
+            });
+            if !followed {
+                self.between(
+                    listing_of(&mut folders, &value.path),
+                    &value.path,
+                    value.seen_ms,
+                    None,
+                );
+            } else if let Some(tail) = self.tails.get_mut(identity) {
+                tail.copied = true;
             }
         }
     }
@@ -202,7 +225,7 @@ impl Follower {
     ) -> Result<(), Closed> {
         let names = (copy, path.to_path_buf(), place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, mark);
-        tail.rotated = true;
+        (tail.rotated, tail.copied) = (true, true);
         if let Some(held) = self.tails.remove(&copy) {
             tail.file = held.file;
             tail.names = held.names;

@@ -78,10 +78,7 @@ impl Follower {
                 self.point(&place, *identity);
             }
         }
-        for (_, value) in &moved {
-            let listing = super::rotation::listing_of(&mut folders, &value.path);
-            self.between(listing, &value.path, value.seen_ms, None);
-        }
+        self.between_moved(&moved);
         Ok(())
     }
 

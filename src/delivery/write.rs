@@ -40,7 +40,8 @@ impl Loop {
                     }
                 }
                 Err(
-                    WriteError::TooLarge { target, reason } | WriteError::Refused { target, reason },
+                    WriteError::TooLarge { target, reason }
+                    | WriteError::Refused { target, reason },
                 ) if rest.records.len() > 1 => {
                     debug!(sink = self.name, target, reason, "not taken as a whole, trying halves");
                     let (first, second) = rest.records.halves();

@@ -15,5 +15,6 @@ mod end_to_end;
 mod independence;
 mod kafka_hub;
 mod programs;
+mod sources;
 mod support;
 mod tidy;

@@ -151,7 +151,9 @@ impl Receiver {
         let mut keys = HashSet::new();
         let key = |taken: &Taken| taken.headers.get("idempotency-key").unwrap().clone();
         let distinct = self.taken().into_iter().filter(|taken| keys.insert(key(taken)));
-        distinct.flat_map(|taken| taken.text().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+        distinct
+            .flat_map(|taken| taken.text().lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
     }
 
     /// The `Idempotency-Key` of every request that was taken and has one, in order.
