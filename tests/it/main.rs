@@ -11,10 +11,12 @@
 mod agent;
 mod config;
 mod crash;
+mod elasticsearch;
 mod end_to_end;
 mod independence;
 mod kafka_hub;
 mod programs;
 mod sources;
+mod stop;
 mod support;
 mod tidy;
