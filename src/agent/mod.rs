@@ -4,6 +4,7 @@
 //! up; the hub is closed last. A kill at any moment is as good, only that the next start recovers.
 
 mod hub;
+mod memory;
 mod parts;
 mod reload;
 

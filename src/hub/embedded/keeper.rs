@@ -28,6 +28,8 @@ pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
                 std::thread::park_timeout(interval);
                 flush(shared);
             }
+            // The writer flushes before it settles, unless receipts do not wait for it (`acks` 0 or 1).
+            Flush::Each if shared.is_dirty() => flush(shared),
             // The first append after a pause wakes it, and the interval begins.
             Flush::Each | Flush::Every(_) | Flush::Os => std::thread::park_timeout(SPACE_EVERY),
         }

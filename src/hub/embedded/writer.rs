@@ -73,6 +73,8 @@ pub(super) struct Writer {
     position_parts: Vec<Part>,
     parked_positions: Vec<Part>,
     positions_first: bool,
+    /// A flush has failed.
+    broken: bool,
     snapshot_at: Instant,
     snapshot_bytes: u64,
 }
@@ -91,6 +93,7 @@ impl Writer {
             position_parts: Vec::new(),
             parked_positions: Vec::new(),
             positions_first: false,
+            broken: false,
             snapshot_at: Instant::now(),
             snapshot_bytes: 0,
         }
@@ -196,7 +199,7 @@ impl Writer {
     fn append_or_park(&mut self, append: Append) {
         let behind =
             self.parked.iter().any(|parked| Arc::ptr_eq(&parked.partition, &append.partition));
-        if behind || self.shared.must_wait(append.partition.name()) {
+        if self.broken || behind || self.shared.must_wait(append.partition.name()) {
             self.parked.push_back(append);
         } else if let Some(append) = self.try_append(append) {
             self.parked.push_back(append);
@@ -252,7 +255,7 @@ impl Writer {
     }
 
     fn retry_parked(&mut self) {
-        if self.parked.is_empty() {
+        if self.parked.is_empty() || self.broken {
             return;
         }
         let mut stuck: HashSet<PartitionName> = HashSet::new();
@@ -281,12 +284,18 @@ impl Writer {
         if self.shared.settings.flush == Flush::Each && self.shared.settings.acks_all {
             for partition in &self.touched {
                 if let Err(error) = partition.flush() {
-                    // Pages may be marked clean now: what was acknowledged before is safe, this group is not known to be.
-                    self.shared.state.fail(&error.to_string(), true);
-                    error!(%error, "a flush failed; its records are handed back to their sources");
-                    self.written.clear();
-                    self.commits.clear();
+                    // Pages may be marked clean now, so a second try would prove nothing. What was acknowledged is
+                    // safe; this group is not known to be, and is neither settled nor handed back: the next start
+                    // finds out what is there.
+                    self.broken = true;
+                    let problem = format!("{error}; nothing more is stored until a restart");
+                    if self.shared.state.fail(&problem, true) {
+                        error!("{problem}");
+                    }
                 }
+            }
+            if self.broken {
+                return;
             }
         }
         self.shared.wake_consumers();

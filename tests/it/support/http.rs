@@ -43,6 +43,14 @@ pub(crate) fn post(
     send(CLIENT.post(url).header(header::CONTENT_TYPE, content_type).body(body.into()))
 }
 
+/// Puts `body`, which is JSON, at `url`.
+///
+/// # Errors
+/// What went wrong, when there was no answer.
+pub(crate) fn put(url: &str, body: impl Into<Vec<u8>>) -> Result<Answer, reqwest::Error> {
+    send(CLIENT.put(url).header(header::CONTENT_TYPE, "application/json").body(body.into()))
+}
+
 fn send(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
     let (give, take) = mpsc::channel();
     RUNTIME.spawn(async move { give.send(answer(request).await) });

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// The line with this number from `origin`, about 100 bytes, without a line end.
-pub(crate) fn line(origin: &str, number: usize) -> String {
+fn line(origin: &str, number: usize) -> String {
     let filler = "the quick brown fox jumps over the lazy dog, again and again and again";
     format!("{origin}#{number:07} {filler}")
 }

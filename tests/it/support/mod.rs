@@ -21,11 +21,11 @@ pub(crate) use agent::Agent;
 pub(crate) use broker::Broker;
 pub(crate) use daemons::{Nginx, Rsyslogd, kcat, logger, logrotate};
 pub(crate) use environment::{free_port, server, wait_listening};
-pub(crate) use http::{get, post};
+pub(crate) use http::{get, post, put};
 pub(crate) use lines::{
-    append_lines, assert_each_once, assert_each_once_in_order, file_line_count, file_lines, line,
-    lines, messages, numbers,
+    append_lines, assert_each_once, assert_each_once_in_order, file_line_count, file_lines, lines,
+    messages, numbers,
 };
 pub(crate) use receiver::Receiver;
 pub(crate) use search::{search_count, search_hits, search_ids};
-pub(crate) use waiting::{SOON, wait_until};
+pub(crate) use waiting::{SOON, holds_within, wait_until};

@@ -11,9 +11,9 @@ pub(crate) fn wait_until(limit: Duration, what: &str, holds: impl FnMut() -> boo
     assert!(holds_within(limit, holds), "waited {limit:?} for: {what}");
 }
 
-/// As [`wait_until`], for callers that have something to do when it does not come.
+/// As [`wait_until`], for callers that look themselves at what has come.
 #[expect(clippy::disallowed_methods, reason = "another process is waited for in real time")]
-pub(super) fn holds_within(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
+pub(crate) fn holds_within(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     while !holds() {
         if Instant::now() >= deadline {

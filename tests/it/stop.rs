@@ -1,0 +1,217 @@
+//! How it ends: by a signal, in the middle of work, because it may not start, and not at all when the disk is full.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Signal, geteuid};
+use serde_json::Value;
+
+use super::support::{
+    Agent, SOON, append_lines, assert_each_once_in_order, file_line_count, file_lines, free_port,
+    get, post, wait_listening, wait_until,
+};
+
+const LONG: Duration = Duration::from_secs(90);
+
+/// Within this an agent has stopped, whatever its sinks do.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+fn health(agent: &Agent) -> Value {
+    serde_json::from_str(&get(&format!("http://{}/health", agent.admin)).unwrap().body).unwrap()
+}
+
+#[test]
+fn sigterm_in_the_middle_of_work_loses_nothing_and_repeats_nothing() {
+    stops_in_the_middle_of_work(Signal::TERM);
+}
+
+#[test]
+fn ctrl_c_in_the_middle_of_work_loses_nothing_and_repeats_nothing() {
+    stops_in_the_middle_of_work(Signal::INT);
+}
+
+/// One sink's far side refuses connections, another's takes them and never answers.
+fn stops_in_the_middle_of_work(signal: Signal) {
+    const COUNT: usize = 100_000;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    fs::create_dir(folder.join("logs")).unwrap();
+    append_lines(&folder.join("logs/a.log"), "a", 0..COUNT);
+    let blocks = format!(
+        "sources:\n  logs: {{ topic: logs, from: {{ file: {{ include: [\"{at}/logs/*.log\"] }} }} }}\n\
+         sinks:\n  \
+           out: {{ topics: [logs], batch: {{ max_records: 500 }}, to: {{ file: {{ path: \"{at}/out.txt\", codec: raw }} }} }}\n  \
+           away: {{ topics: [logs], to: {{ http: {{ url: \"http://127.0.0.1:{away}/\" }} }} }}\n  \
+           silent: {{ topics: [logs], to: {{ http: {{ url: \"http://{silent}/\" }} }} }}\n",
+        at = folder.display(),
+        away = free_port(),
+        silent = silent.local_addr().unwrap(),
+    );
+    let out = folder.join("out.txt");
+    let mut agent = Agent::start(folder, &blocks);
+    for part in 1..=3 {
+        wait_until(SOON, "some lines in the file", || file_line_count(&out) >= part * 1000);
+        agent.stop_by(signal, STOP_LIMIT);
+        agent.start_again();
+    }
+    wait_until(LONG, "all lines in the file", || file_line_count(&out) >= COUNT);
+    agent.wait_no_lag(&["out"], SOON);
+    agent.stop_by(signal, STOP_LIMIT);
+    let texts = file_lines(&out);
+    assert_each_once_in_order(&texts, "a", COUNT);
+    assert_eq!(texts.len(), COUNT);
+}
+
+/// Starts an agent that may not run; gives its exit code and its words.
+fn refused(folder: &Path, config: &str) -> (Option<i32>, String) {
+    fs::write(folder.join("anabranch.yaml"), config).unwrap();
+    Agent::run_refused(folder)
+}
+
+#[test]
+fn a_wrong_configuration_ends_it_with_2_and_says_where_and_what_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        "sources:\n  logs:\n    topic: logs\n    from: { file: { inclde: [\"/a/*.log\"] } }\n";
+    let (code, words) = refused(folder.path(), config);
+    assert_eq!(code, Some(2), "{words}");
+    for part in ["sources.logs.from.file: unknown field `inclde`", "`include`", "anabranch.yaml:4"]
+    {
+        assert!(words.contains(part), "no {part} in {words}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_there_ends_it_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, words) = Agent::run_refused(folder.path());
+    assert_eq!(code, Some(2), "{words}");
+    assert!(words.contains("anabranch.yaml"), "{words}");
+}
+
+#[test]
+fn a_second_agent_on_the_same_port_or_the_same_folder_ends_with_1_and_says_so() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let agent = Agent::start(first.path(), "");
+    let data = |folder: &Path| format!("data_dir: {}/data\n", folder.display());
+
+    let listen = format!("admin: {{ listen: \"{}\" }}\n", agent.admin);
+    let (code, words) = refused(second.path(), &(data(second.path()) + &listen));
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains(&agent.admin) && words.contains("admin.listen"), "{words}");
+
+    let listen = format!("admin: {{ listen: \"127.0.0.1:{}\" }}\n", free_port());
+    fs::remove_file(second.path().join("refused.log")).unwrap();
+    let (code, words) = refused(second.path(), &(data(first.path()) + &listen));
+    assert_eq!(code, Some(1), "{words}");
+    let folder = first.path().display().to_string();
+    assert!(words.contains(&folder) && words.contains("use"), "{words}");
+    assert_eq!(health(&agent)["status"], "ok");
+}
+
+#[test]
+fn a_source_whose_port_is_taken_is_failing_until_the_port_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let blocks = format!(
+        "sources: {{ events: {{ topic: events, from: {{ http: {{ listen: \"{address}\" }} }} }} }}\n"
+    );
+    let agent = Agent::start(folder.path(), &blocks);
+    wait_until(SOON, "the source to be failing", || {
+        let source = health(&agent)["sources"]["events"].clone();
+        source["state"] == "failing" && source.to_string().contains(&address.to_string())
+    });
+
+    drop(taken);
+    wait_until(SOON, "an answer of the source", || {
+        let answer = post(&format!("http://{address}/"), "application/json", "{\"a\":1}");
+        answer.is_ok_and(|answer| answer.status == 200)
+    });
+    wait_until(SOON, "the source to be well", || {
+        health(&agent)["sources"]["events"]["state"] == "ok"
+    });
+}
+
+/// A small disk of its own, gone when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: PathBuf, size: &str) -> Self {
+        fs::create_dir(&path).unwrap();
+        Self::run(Command::new("mount").args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(&path));
+        Self(path)
+    }
+
+    fn resize(&self, size: &str) {
+        Self::run(Command::new("mount").args(["-o", &format!("remount,{size}")]).arg(&self.0));
+    }
+
+    fn run(command: &mut Command) {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {output:?}");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // A test that fails must still leave nothing behind.
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn on_a_full_disk_sources_wait_sinks_drain_and_with_room_it_goes_on_by_itself() {
+    if !geteuid().is_root() {
+        eprintln!("SKIPPED: a small disk can only be mounted as root");
+        return;
+    }
+    const COUNT: usize = 200_000;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let disk = SmallDisk::mount(folder.join("data"), "size=16m");
+    fs::create_dir(folder.join("logs")).unwrap();
+    append_lines(&folder.join("logs/a.log"), "a", 0..COUNT);
+    let http = free_port();
+    let blocks = format!(
+        "hub: {{ embedded: {{ min_free: 4MiB, segment_size: 2MiB }} }}\n\
+         producer: {{ compression: none }}\n\
+         sources:\n  \
+           logs: {{ topic: logs, from: {{ file: {{ include: [\"{at}/logs/*.log\"] }} }} }}\n  \
+           events: {{ topic: events, from: {{ http: {{ listen: \"127.0.0.1:{http}\", timeout: 1s }} }} }}\n\
+         sinks:\n  \
+           out: {{ topics: [logs], to: {{ file: {{ path: \"{at}/out.txt\", codec: raw }} }} }}\n",
+        at = folder.display(),
+    );
+    let mut agent = Agent::start(folder, &blocks);
+    wait_until(LONG, "the hub to say that there is no room", || {
+        let hub = health(&agent)["hub"].clone();
+        hub["state"] == "failing" && hub.to_string().contains("min_free")
+    });
+    wait_listening(http);
+    let event = || post(&format!("http://127.0.0.1:{http}/"), "application/json", "{\"a\":1}");
+    assert_eq!(event().unwrap().status, 503);
+    agent.wait_no_lag(&["out"], SOON);
+    let out = folder.join("out.txt");
+    let stored = agent.sum("anabranch_partition_end_offset", "topic=\"logs\"");
+    let drained = file_line_count(&out);
+    assert!(drained > 0 && drained < COUNT, "{drained} lines on a disk for fewer than {COUNT}");
+    assert_eq!(stored, f64::from(u32::try_from(drained).unwrap()));
+
+    // Not even a crash with a full disk is a loss.
+    agent.kill();
+    agent.start_again();
+    disk.resize("size=96m");
+    wait_until(LONG, "all lines in the file", || file_line_count(&out) >= COUNT);
+    wait_until(SOON, "a stored event", || event().is_ok_and(|answer| answer.status == 200));
+    assert_eq!(health(&agent)["hub"]["state"], "ok");
+    agent.wait_no_lag(&["out"], SOON);
+    agent.stop();
+    let texts = file_lines(&out);
+    assert_each_once_in_order(&texts, "a", COUNT);
+    assert_eq!(texts.len(), COUNT);
+}
