@@ -132,6 +132,7 @@ async fn a_whole_answer_has_its_meaning() {
                 "not now"
             }
             WriteError::TooLarge { .. } => "too large",
+            WriteError::Refused { .. } => "refused",
             WriteError::Fatal { .. } => "fatal",
         };
         assert_eq!(found, expected, "{status}");
