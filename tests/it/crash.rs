@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::support::{
     Agent, Nginx, SOON, append_lines, assert_each_once, assert_each_once_in_order, file_line_count,
-    file_lines, get, holds_within, lines, logrotate, messages, search_count, search_hits, server,
-    wait_until,
+    file_lines, get, holds_within, lines, logrotate, messages, numbers, search_count, search_hits,
+    server, wait_until,
 };
 
 /// Kills in each test.
@@ -106,7 +106,7 @@ fn killed_twenty_times_with_kafka_nothing_is_lost_and_nothing_comes_twice() {
         "hub:\n  kafka:\n    bootstrap_servers: [\"{kafka}\"]\n    \
          options: {{ session.timeout.ms: \"6000\", heartbeat.interval.ms: \"500\" }}\n"
     );
-    killed_at_random(&hub, &search, 2000);
+    killed_at_random(&hub, &search, 3000);
 }
 
 fn killed_at_random(hub: &str, search: &str, limit_ms: u64) {
@@ -124,6 +124,7 @@ fn killed_at_random(hub: &str, search: &str, limit_ms: u64) {
         at = folder.display(),
     );
     let log = |how| Log { rotate: rotate.clone(), folder: folder.to_owned(), how };
+    let out = folder.join("out.txt");
     let (renamed, truncated, stop) = (log("create"), log("copytruncate"), AtomicBool::new(false));
     let mut random = Random::seeded(0x5eed_0001);
     std::fs::create_dir(folder.join("logs")).unwrap();
@@ -131,12 +132,17 @@ fn killed_at_random(hub: &str, search: &str, limit_ms: u64) {
     let (of_renamed, of_truncated) = std::thread::scope(|scope| {
         let renamed = scope.spawn(|| renamed.grow(&stop));
         let truncated = scope.spawn(|| truncated.grow(&stop));
+        // A log that is rotated away before anything of it is stored is not known to the next life.
+        wait_until(SOON, "the first lines of both", || {
+            let texts = file_lines(&out);
+            ["create", "copytruncate"].iter().all(|origin| !numbers(&texts, origin).is_empty())
+        });
         kill_again_and_again(&mut agent, &mut random, limit_ms);
         stop.store(true, Ordering::Relaxed);
         (renamed.join().unwrap(), truncated.join().unwrap())
     });
 
-    let (total, out) = (of_renamed + of_truncated, folder.join("out.txt"));
+    let total = of_renamed + of_truncated;
     // Which ones are missing, if any, is said below.
     holds_within(LONG, || file_line_count(&out) >= total);
     holds_within(SOON, || usize::try_from(search_count(search, &id)).unwrap() >= total);
