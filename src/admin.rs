@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anabranch_connectors::Emitter;
@@ -29,6 +30,8 @@ pub struct State {
     pub producer: Producer,
     /// The way in for records that come over the API.
     pub emitter: Emitter,
+    /// The agent's data folder.
+    pub data_dir: PathBuf,
     /// Names of the sinks that run: their groups must not be set back under them.
     pub sinks: BTreeSet<String>,
 }
@@ -50,7 +53,13 @@ pub async fn serve(
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         format!("cannot listen on {listen}: {error}; is another agent running?")
     })?;
+    let api = crate::api::Api {
+        hub: Arc::clone(&state.hub),
+        metrics: Arc::clone(&state.metrics),
+        data_dir: state.data_dir.clone(),
+    };
     let app = Router::new()
+        .merge(crate::api::router(api))
         .route("/health", get(health))
         .route("/metrics", get(show_metrics))
         .with_state(state);

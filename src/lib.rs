@@ -3,7 +3,9 @@
 
 pub mod admin;
 pub mod agent;
+pub mod api;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod delivery;
 pub mod exposition;
@@ -16,3 +18,7 @@ pub mod tasks;
 pub mod wire;
 
 pub use anabranch_connectors as connectors;
+pub use client::{
+    Admin, ClientError, Connection, ConsumedRecord, Consumer, ConsumerSettings, HubHandle, Message,
+    Producer, ProducerSettings, RecordMetadata, connect, connect_with,
+};

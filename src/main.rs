@@ -1,8 +1,7 @@
-//! The program `anabranch`.
+//! The program `anabranch`; everything is in the library.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let path = std::env::args().nth(2).unwrap_or_default();
-    anabranch::cli::run::run(path.as_ref())
+    anabranch::cli::main()
 }

@@ -177,9 +177,12 @@ fn push_number(name: &str, number: usize, out: &mut Vec<u8>) {
     out.push(b',');
 }
 
-/// Each name once, with its last value, in the order of these.
+/// Each name once, with its last value, in the order of these. A blank name, which search servers refuse, is `_`.
 fn push_labels(headers: HeadersRef<'_>, count: usize, out: &mut Vec<u8>) {
-    let labels = || headers.iter().filter(|(name, _)| matches!(kind_of(name), Kind::Label));
+    let labels = || {
+        let others = headers.iter().filter(|(name, _)| matches!(kind_of(name), Kind::Label));
+        others.map(|(name, value)| (if name.trim().is_empty() { "_" } else { name }, value))
+    };
     if count <= LABELS_COMPARED {
         for (number, (name, value)) in labels().enumerate() {
             if !labels().skip(number + 1).any(|(later, _)| same_label(later, name)) {

@@ -87,6 +87,7 @@ fn a_message_that_begins_behind_the_end_is_the_whole_value() {
 fn other_headers_are_labels_and_the_last_of_a_name_counts() {
     let headers = [("a.b", "1"), ("env", "x"), ("a_b", "2"), ("__anabranch.p", "z"), ("env", "y")];
     assert_eq!(document(b"x", &headers)["labels"], json!({"a_b": "2", "env": "y"}));
+    assert_eq!(document(b"x", &[("", "1"), (" ", "2")])["labels"], json!({"_": "2"}));
     let many: Vec<(String, String)> =
         (0..100).map(|number| (format!("n{}", number % 50), number.to_string())).collect();
     let many: Vec<(&str, &str)> =

@@ -110,9 +110,14 @@ impl Problem {
         self.push(" ", &mut text);
         let mut next = self.caused_by.as_deref();
         while let Some(cause) = next {
-            cause.push(" (caused by ", &mut text);
-            text.push(')');
+            if !text.contains(cause.words()) {
+                cause.push(" (caused by ", &mut text);
+                text.push(')');
+            }
             next = cause.caused_by.as_deref();
+        }
+        if text.contains(char::is_control) {
+            text = text.replace(char::is_control, " ");
         }
         if text.len() > REASON_MAX {
             text.truncate(text.floor_char_boundary(REASON_MAX));
@@ -228,6 +233,9 @@ mod tests {
         );
         assert_eq!(fate(400, r#""a sentence""#), Fate::Dead("HTTP 400 a sentence".to_owned()));
         assert_eq!(fate(400, "null"), Fate::Dead("HTTP 400".to_owned()));
+        let twice =
+            r#"{"type":"a","reason":"bad\nline","caused_by":{"type":"b","reason":"bad\nline"}}"#;
+        assert_eq!(fate(400, twice), Fate::Dead("HTTP 400 a: bad line".to_owned()));
         let long = format!(r#"{{"type":"x","reason":"{}"}}"#, "é".repeat(2000));
         let Fate::Dead(reason) = fate(400, &long) else { panic!("not dead") };
         assert!(reason.len() < 1010 && reason.ends_with('…'));

@@ -41,7 +41,8 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::testing::stored;
+    use crate::records::testing::{store, stored};
+    use crate::{Batch, Headers};
 
     #[test]
     fn each_record_is_two_lines_under_its_own_id() {
@@ -59,5 +60,22 @@ mod tests {
         assert_eq!(lines[2], format!("{head}11\"}}}}"));
         assert!(lines[1].contains("\"message\":\"a\"") && lines[3].contains("\"b\": 1"), "{text}");
         assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn a_record_of_another_day_goes_to_another_index() {
+        let mut batch = Batch::new(Vec::new().into(), Headers::new(), 0, 0);
+        for day in [0, 0, 1, 0] {
+            batch.push_copy(b"x");
+            batch.set_timestamp_ms(day * 86_400_000);
+        }
+        let mut writer = Writer::new(Template::parse("{date}").unwrap(), "index");
+        let mut body = Vec::new();
+        for stored in store(&batch).iter() {
+            writer.push(&stored, &mut body);
+        }
+        let text = String::from_utf8(body).unwrap();
+        let days: Vec<bool> = text.lines().step_by(2).map(|line| line.contains("-01-02")).collect();
+        assert_eq!(days, [false, false, true, false]);
     }
 }

@@ -88,7 +88,7 @@ mod tests {
         endpoints.next(now).unwrap().failed(now);
         assert_eq!((turns(&mut endpoints, now), endpoints.here(now)), ("2020".to_owned(), 2));
         let later = now + AWAY;
-        assert_eq!(turns(&mut endpoints, later), "2012");
+        assert_eq!(turns(&mut endpoints, later), "1201");
     }
 
     #[test]

@@ -76,7 +76,7 @@ async fn write_once(answer: (u16, Value), count: usize) -> Result<Written, Write
 #[tokio::test]
 async fn documents_are_sent_with_the_settings_of_the_sink() {
     let mut tasks = JoinSet::new();
-    let (address, server) = serve(&mut tasks, Vec::new()).await;
+    let (address, server) = serve(&mut tasks, vec![(200, created(2))]).await;
     let settings = json!({"pipeline": "p", "compression": "gzip", "auth": {"bearer": "t"}});
     let mut sink = sink(&[&address], &settings);
     assert_eq!(sink.write(&records(&[b"a", b"b"])).await, Ok(Written::done()));
@@ -132,6 +132,7 @@ async fn a_whole_answer_has_its_meaning() {
                 "not now"
             }
             WriteError::TooLarge { .. } => "too large",
+            WriteError::Refused { .. } => "refused",
             WriteError::Fatal { .. } => "fatal",
         };
         assert_eq!(found, expected, "{status}");

@@ -13,7 +13,7 @@ use crate::records::testing::store;
 use crate::registry::Surroundings;
 use crate::{Batch, Buffer, Headers, Records, Sink, StoredBatch, WriteError};
 
-fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {
+pub(super) fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {
     let path = folder.join("{topic}/{header.host}.log");
     let mut all = json!({ "path": path, "codec": "raw", "sync": false });
     for (name, value) in extra.as_object().unwrap() {
@@ -22,7 +22,7 @@ fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {
     serde_json::from_value(all).unwrap()
 }
 
-fn sink(config: &SinkConfig) -> FileSink {
+pub(super) fn sink(config: &SinkConfig) -> FileSink {
     FileSink::new(config.clone(), &Surroundings::default()).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn batch(lines: &[(u8, u32)]) -> Arc<StoredBatch> {
     store(&batch)
 }
 
-fn records(lines: &[(u8, u32)]) -> Records {
+pub(super) fn records(lines: &[(u8, u32)]) -> Records {
     let mut records = Records::default();
     records.push(batch(lines));
     records
@@ -91,7 +91,7 @@ impl Delivery {
 }
 
 /// What the files of each host hold, one behind the other in the order of their names.
-fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut names: Vec<String> = folder
         .join("t")
         .read_dir()
@@ -117,7 +117,7 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     contents
 }
 
-fn expected(sent: &[(u8, u32)]) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn expected(sent: &[(u8, u32)]) -> BTreeMap<String, Vec<u8>> {
     let mut expected: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for (host, number) in sent {
         let line = format!("{number:06} {}\n", "x".repeat(*number as usize % 90));
@@ -329,4 +329,39 @@ async fn a_folder_that_cannot_be_made_is_fatal_with_a_hint() {
         matches!(&error, WriteError::Fatal { hint, .. } if hint.contains("remove it")),
         "{error}"
     );
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (extra, setting) in [
+        (json!({ "rotate": { "keep": 3 } }), "rotate.keep"),
+        (json!({ "rotate": { "size": 1, "keep": 0 } }), "rotate.keep"),
+        (json!({ "rotate": { "size": 0 } }), "rotate.size"),
+        (json!({ "idle_close": "10ms" }), "idle_close"),
+        (json!({ "max_open_files": 0 }), "max_open_files"),
+        (json!({ "path": "a/{nothing}.log" }), "path"),
+        (json!({ "base_dir": "elsewhere" }), "path"),
+    ] {
+        let refused = FileSink::new(config(folder.path(), &extra), &Surroundings::default());
+        assert_eq!(refused.unwrap_err().setting, setting, "{extra}");
+    }
+    let mode = |text: &str| -> Result<SinkConfig, _> {
+        serde_json::from_value(json!({ "path": "x", "mode": text }))
+    };
+    assert_eq!((mode("0640").unwrap().mode, mode("0o600").unwrap().mode), (0o640, 0o600));
+    assert!(mode("0888").unwrap_err().to_string().contains("octal"));
+}
+
+#[test]
+fn a_probe_makes_the_base_folder_or_says_why_it_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotated = config(&folder.path().join("a/b"), &json!({ "rotate": { "time": "1d" } }));
+    assert!(super::sink::probe(&rotated).unwrap().contains("can be written"));
+    assert_eq!(folder.path().join("a/b").read_dir().unwrap().count(), 0);
+    let example = rotated.example_path("orders");
+    assert_eq!(example, folder.path().join("a/b/orders/host.000001.log"));
+    std::fs::write(folder.path().join("file"), b"").unwrap();
+    let refused = super::sink::probe(&config(&folder.path().join("file"), &json!({})));
+    assert!(refused.unwrap_err().contains("remove it"));
 }

@@ -142,7 +142,7 @@ impl Follower {
         if Instant::now() >= self.reconcile_at {
             self.reconcile(false)?;
         }
-        self.settle_lost();
+        self.settle_lost()?;
         self.tick()?;
         self.read_round()?;
         match self.wait() {
@@ -297,7 +297,7 @@ impl Follower {
 
     /// Reads one file once, if nothing speaks against it.
     fn turn(&mut self, identity: Identity, flush: bool) -> Result<(), Closed> {
-        if !self.may_read(identity) || !self.open(identity) {
+        if self.still_copied(identity) || !self.may_read(identity) || !self.open(identity) {
             return Ok(());
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
@@ -343,11 +343,6 @@ impl Follower {
     /// Whether nothing speaks against reading it now; what does will put it into the queue again.
     fn may_read(&mut self, identity: Identity) -> bool {
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
-        if tail.copy_of.is_some() {
-            // It grows still: it is judged when it has come to rest.
-            tail.grown = Instant::now();
-            return false;
-        }
         let busy = tail.flights.len() >= FILE_FLIGHTS_MAX;
         if busy || tail.rewind.is_some() || tail.retry_at.is_some() {
             // What ends this state reads on.

@@ -39,6 +39,11 @@ impl Identity {
         })
     }
 
+    /// When it was born, nanoseconds since the Unix epoch; 0 where that is not known.
+    pub(super) const fn born_ns(&self) -> i128 {
+        self.born_ns
+    }
+
     /// The inode alone, as folders list it.
     pub(super) const fn inode(&self) -> u64 {
         self.inode

@@ -1,7 +1,8 @@
 //! Files: a source that follows them, a sink that writes them exactly once.
 //!
 //! The source is one thread: `follow` is its loop, `sight` finds the files and what they have become,
-//! `rotation` keeps hold of those that are renamed, copied and truncated, `tail` reads one.
+//! `resume` takes up what an earlier life
+//! left, `rotation` keeps hold of those that are renamed, copied and truncated, `tail` reads one.
 
 mod discover;
 mod exact;
@@ -11,10 +12,13 @@ mod flights;
 mod follow;
 mod handles;
 mod identity;
+#[cfg(test)]
+mod killed;
 mod member;
 mod names;
 mod open_files;
 mod position;
+mod resume;
 mod rotate;
 mod rotation;
 mod sight;

@@ -239,7 +239,7 @@ mod tests {
             prop_assert!(mark.proved_by(&file));
             if mark.offset > 0 {
                 prop_assert_eq!(Mark::at(&file, mark.offset), mark);
-                let mut other = bytes.clone();
+                let mut other = bytes;
                 other[usize::try_from(mark.offset).unwrap() - 1] ^= 1;
                 prop_assert!(!mark.proved_by(&file_of(&other)));
                 other.truncate(usize::try_from(mark.offset).unwrap() - 1);

@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
-use super::position::{Mark, Value};
+use super::position::Mark;
 use super::tail::Tail;
 use crate::source::Closed;
 
@@ -74,7 +74,7 @@ pub(super) fn listing_of<'a>(
 
 impl Follower {
     /// Finds out what has become of the files that lost their paths.
-    pub(super) fn settle_lost(&mut self) {
+    pub(super) fn settle_lost(&mut self) -> Result<(), Closed> {
         let mut lost = std::mem::take(&mut self.lost);
         lost.sort_unstable();
         lost.dedup();
@@ -94,35 +94,18 @@ impl Follower {
             self.schedule(*identity);
         }
         for identity in &lost {
-            let tail = self.tails.get(identity);
-            if let Some(tail) = tail.filter(|tail| tail.rotated && !tail.copied) {
+            if let Some(tail) = self.tails.get(identity).filter(|tail| tail.rotated) {
                 let (path, seen_ms) = (tail.path.clone(), tail.seen_ms);
+                let listing = listing_of(&mut folders, &path);
+                // What has come since must be known, so that a copy of it is told from what was between.
+                if identity::stat(&path).is_ok_and(|now| !self.tails.contains_key(&now.identity)) {
+                    self.look(&path)?;
+                }
                 let current = self.paths.get(&path).copied();
-                self.between(listing_of(&mut folders, &path), &path, seen_ms, current);
+                self.between(listing, &path, seen_ms, current);
             }
         }
-    }
-
-    /// Takes up what had the paths of `moved` after them, while nobody looked.
-    pub(super) fn between_moved(&mut self, moved: &[(Identity, Value)]) {
-        let mut folders = HashMap::new();
-        for (identity, value) in moved {
-            // Where a known file has the path, this one is a copy of it, or was followed long ago.
-            let followed = identity::stat(&value.path).is_ok_and(|found| {
-                let now = found.identity;
-                self.stored.contains_key(&now) || self.tails.contains_key(&now)
-            });
-            if !followed {
-                self.between(
-                    listing_of(&mut folders, &value.path),
-                    &value.path,
-                    value.seen_ms,
-                    None,
-                );
-            } else if let Some(tail) = self.tails.get_mut(identity) {
-                tail.copied = true;
-            }
-        }
+        Ok(())
     }
 
     /// Takes up files that had `path` since `since_ms` and were rotated before they were seen; they are read before
@@ -141,6 +124,12 @@ impl Follower {
                 && !self.stored.contains_key(&found.identity)
                 && !self.settings.globs.excludes(place)
                 && (extends(path, place) || !self.settings.globs.matches(place))
+        });
+        // Copies belong to the file that they were made of, and are found when that is seen to be truncated.
+        let kin = if files.is_empty() { Vec::new() } else { self.cut_files(path, current) };
+        files.retain(|(place, found)| {
+            let older = kin.iter().filter(|one| one.born_ns() <= found.identity.born_ns());
+            !older.copied().any(|one| self.seems_copy(place, found.size, one))
         });
         files.sort_by_key(|(_, found)| (found.modified_ms, found.born_ms));
         let current = current.filter(|current| self.tails.contains_key(current));
@@ -164,6 +153,19 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Files known by `path` that have been truncated, or may be soon.
+    fn cut_files(&mut self, path: &Path, current: Option<Identity>) -> Vec<Identity> {
+        let kin = self.tails.values().filter(|tail| tail.path == path && tail.copy_of.is_none());
+        let mut kin: Vec<Identity> = kin.map(|tail| tail.identity).collect();
+        kin.retain(|one| {
+            self.open(*one);
+            let tail = self.tails.get(one);
+            let whole = tail.and_then(|tail| Some(tail.mark.proved_by(tail.file.as_ref()?)));
+            Some(*one) == current || whole == Some(false)
+        });
+        kin
     }
 
     /// The bytes before the offset have changed: what is there now is read from its start, after what the copy has.
@@ -201,8 +203,10 @@ impl Follower {
         mark: &Mark,
     ) -> Option<(PathBuf, Identity)> {
         let tail = self.tails.get(&identity)?;
-        let path = tail.place.file_name().map(|name| listing.folder.join(name))?;
-        let mut files = listing.siblings(&path);
+        let mut files = listing.siblings(&tail.path);
+        if tail.place.file_name() != tail.path.file_name() {
+            files.extend(listing.siblings(&tail.place));
+        }
         files.retain(|(place, found)| {
             let free = match self.tails.get(&found.identity) {
                 Some(other) => other.copy_of == Some(identity),
@@ -225,7 +229,7 @@ impl Follower {
     ) -> Result<(), Closed> {
         let names = (copy, path.to_path_buf(), place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, mark);
-        (tail.rotated, tail.copied) = (true, true);
+        tail.rotated = true;
         if let Some(held) = self.tails.remove(&copy) {
             tail.file = held.file;
             tail.names = held.names;
@@ -268,8 +272,21 @@ impl Follower {
         };
         let proves = |mark: &Mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(&file);
         let begun = || tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size));
-        let known = tail.mark.offset > 0 || tail.previous.is_some();
-        known && (proves(&tail.mark) || tail.previous.as_ref().is_some_and(proves) || begun())
+        proves(&tail.mark) || tail.previous.as_ref().is_some_and(proves) || begun()
+    }
+
+    /// Whether a file that has changed may still be a copy in the making; it is released when it is none.
+    pub(super) fn still_copied(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        let Some(original) = tail.copy_of else { return false };
+        tail.grown = Instant::now();
+        let place = tail.place.clone();
+        let size = identity::stat(&place).map_or(0, |found| found.size);
+        let copied = self.seems_copy(&place, size, original);
+        if !copied {
+            self.release(identity, Mark::default());
+        }
+        copied
     }
 
     /// Decides about a file that looked like a copy and has come to rest.

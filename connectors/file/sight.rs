@@ -1,4 +1,4 @@
-//! What is there to see: finds files, learns where paths lead, resumes what an earlier life had read.
+//! What is there to see: finds files, and learns where paths lead.
 //!
 //! Invariant: `names` of a file is the number of `paths` that lead to it; one that loses its last is in `lost`.
 
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::discover::{Found, Hit, Interest};
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
-use super::position::{Mark, Value};
+use super::position::Mark;
 use super::source::ReadFrom;
 use super::tail::Tail;
 use super::watch::Hints;
@@ -31,57 +31,6 @@ const FORGET_UPTIME: Duration = Duration::from_hours(1);
 const LOOKS_MAX: usize = 8;
 
 impl Follower {
-    /// Takes up what an earlier life left: first the files that have moved since, in their order, then all others.
-    pub(super) fn start(&mut self) -> Result<(), Closed> {
-        let emitter = self.emitter.clone();
-        for (key, value) in emitter.positions() {
-            match (Identity::decode(key), Value::decode(value)) {
-                (Some(identity), Some(value)) => {
-                    self.stored.insert(identity, value);
-                }
-                _ => warn!("a stored position cannot be read, its file is read from its start"),
-            }
-        }
-        let first = emitter.positions().is_empty();
-        if !first {
-            self.resume_moved()?;
-        }
-        self.reconcile(first)?;
-        info!(files = self.tails.len(), "following files");
-        Ok(())
-    }
-
-    fn resume_moved(&mut self) -> Result<(), Closed> {
-        let mut places: HashMap<Identity, PathBuf> = HashMap::new();
-        for hit in self.settings.globs.walk(None).files {
-            if let Ok(found) = identity::stat(&hit.path) {
-                places.insert(found.identity, real(&hit));
-            }
-        }
-        let leads = |path: &Path| identity::stat(path).ok().map(|found| found.identity);
-        let stored = self.stored.iter();
-        let mut moved: Vec<(Identity, Value)> = stored
-            .filter(|(identity, value)| leads(&value.path) != Some(**identity))
-            .map(|(identity, value)| (*identity, value.clone()))
-            .collect();
-        moved.sort_by_key(|(_, value)| value.seen_ms);
-        let mut folders = HashMap::new();
-        for (identity, value) in &moved {
-            let listing = super::rotation::listing_of(&mut folders, &value.place);
-            let place = places.get(identity).cloned().or_else(|| listing.find(*identity));
-            let place = place
-                .or_else(|| (leads(&value.place) == Some(*identity)).then(|| value.place.clone()));
-            if let Some(place) = place
-                && let Ok(found) = identity::stat(&place)
-            {
-                self.resume(&place, &found, value.clone())?;
-                self.point(&place, *identity);
-            }
-        }
-        self.between_moved(&moved);
-        Ok(())
-    }
-
     /// Looks through all folders and at all files: the truth, which hints only bring earlier.
     pub(super) fn reconcile(&mut self, first: bool) -> Result<(), Closed> {
         let began = Instant::now();
@@ -120,7 +69,7 @@ impl Follower {
     fn watch_folders(&mut self, found: &mut Found) -> bool {
         let Some(watch) = &mut self.watch else { return false };
         let mut folders: HashMap<PathBuf, Interest> = found.folders.iter().cloned().collect();
-        let links = found.files.iter().filter(|hit| hit.is_link).map(real);
+        let links = found.files.iter().filter(|hit| hit.is_link).map(Hit::place);
         let places: HashSet<PathBuf> =
             links.chain(self.paths.keys().cloned()).filter_map(|path| folder_of(&path)).collect();
         folders.extend(places.into_iter().map(|folder| (folder, Interest::Files)));
@@ -183,7 +132,8 @@ impl Follower {
         found.files.iter().try_for_each(|hit| self.see(hit, false))
     }
 
-    fn look(&mut self, path: &Path) -> Result<(), Closed> {
+    /// Looks at a path that something was said of.
+    pub(super) fn look(&mut self, path: &Path) -> Result<(), Closed> {
         if self.settings.globs.matches(path) {
             let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
             return self.see(&Hit { path: path.to_path_buf(), is_link }, false);
@@ -209,6 +159,8 @@ impl Follower {
             Ok(found) if found.is_file => found,
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 self.unpoint(path);
+                // Another may have come and been rotated since the last look.
+                self.lost.extend(self.latest.get(path));
                 return Ok(());
             }
             Err(cause) => {
@@ -223,7 +175,7 @@ impl Follower {
         }
         self.noticed(path, &found);
         if hit.is_link {
-            let place = real(hit);
+            let place = hit.place();
             self.point(&place, found.identity);
             if let Some(tail) = self.tails.get_mut(&found.identity) {
                 tail.place = place;
@@ -248,7 +200,7 @@ impl Follower {
 
     /// Takes up a file that is not known; `false` when it is left alone.
     fn begin(&mut self, hit: &Hit, found: &Stat, first: bool) -> Result<bool, Closed> {
-        let place = real(hit);
+        let place = hit.place();
         if let Some(value) = self.stored.get(&found.identity) {
             let value = value.clone();
             self.resume(&place, found, value)?;
@@ -280,23 +232,6 @@ impl Follower {
         self.store_position(stream, position)
     }
 
-    /// Takes up a file where an earlier life left it, as far as its bytes prove that.
-    fn resume(&mut self, place: &Path, found: &Stat, value: Value) -> Result<(), Closed> {
-        let identity = found.identity;
-        self.stored.remove(&identity);
-        let names = (identity, value.path, place.to_path_buf());
-        let mut tail = Tail::new(names, &self.settings.host, value.mark);
-        tail.seen_ms = value.seen_ms;
-        tail.modified_ms = found.modified_ms;
-        tail.rotated = true;
-        self.insert(tail);
-        let proved = self.tails.get(&identity).and_then(|tail| {
-            let file = tail.file.as_ref()?;
-            Some(found.size >= value.mark.offset && value.mark.proved_by(file))
-        });
-        if proved == Some(false) { self.truncated(identity) } else { Ok(()) }
-    }
-
     /// Makes a file known, behind the one that had its path before, and takes hold of it.
     pub(super) fn insert(&mut self, mut tail: Tail) {
         let identity = tail.identity;
@@ -305,6 +240,7 @@ impl Follower {
             && before != identity
         {
             tail.after.push(before);
+            self.lost.push(before);
         }
         self.take_up(tail);
     }
@@ -374,15 +310,6 @@ impl Follower {
             self.store_position(0, Position { key: identity.encode(), value: None })?;
         }
         Ok(())
-    }
-}
-
-/// Where a hit is, links resolved.
-fn real(hit: &Hit) -> PathBuf {
-    if hit.is_link {
-        hit.path.canonicalize().unwrap_or_else(|_unused| hit.path.clone())
-    } else {
-        hit.path.clone()
     }
 }
 

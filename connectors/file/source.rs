@@ -226,19 +226,20 @@ impl FileSource {
     ///
     /// # Errors
     /// [`BuildError`] when nothing is included, a glob is not one, or a limit cannot work.
+    #[expect(clippy::needless_pass_by_value, reason = "every connector is built from its block")]
     pub fn new(config: SourceConfig, around: &Surroundings) -> Result<Self, BuildError> {
         let (globs, _base) = config.check()?;
-        let SourceConfig { read_from, .. } = config;
+        let SourceConfig { read_from, ignore_older, max_line_bytes, watch, .. } = config;
         let settings = Settings {
             globs,
             read_from,
-            ignore_older: config.ignore_older,
-            max_line_bytes: config.max_line_bytes.bytes(),
+            ignore_older,
+            max_line_bytes: max_line_bytes.bytes(),
             partial_line_timeout: config.partial_line_timeout,
             close_idle: config.close_idle,
             rotate_wait: config.rotate_wait,
             reconcile_interval: config.reconcile_interval,
-            watch: config.watch,
+            watch,
             poll_interval: config.poll_interval,
             host: around.host.clone(),
         };

@@ -57,8 +57,6 @@ pub(super) struct Tail {
     pub(super) rotated: bool,
     /// Since when no path is known to lead to it.
     pub(super) gone: Option<Instant>,
-    /// Whether it is a copy: what happens to it says nothing about the path that its records are known by.
-    pub(super) copied: bool,
     /// The file that it seems to be an unfinished copy of.
     pub(super) copy_of: Option<Identity>,
     /// Files that are read before it.
@@ -147,7 +145,6 @@ impl Tail {
             names: 0,
             rotated: false,
             gone: None,
-            copied: false,
             copy_of: None,
             after: Vec::new(),
             followers: Vec::new(),

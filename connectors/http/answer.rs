@@ -181,6 +181,7 @@ mod tests {
                 Verdict::Dead(_) => "dead",
                 Verdict::Failed(WriteError::NotNow { .. }) => "not now",
                 Verdict::Failed(WriteError::TooLarge { .. }) => "too large",
+                Verdict::Failed(WriteError::Refused { .. }) => "refused",
                 Verdict::Failed(WriteError::Fatal { .. }) => "fatal",
             }
         };

@@ -14,7 +14,7 @@ pub enum Format {
     Ndjson,
     /// One JSON array of documents (`application/json`).
     JsonArray,
-    /// Each value as it came, on a line of its own (`text/plain`).
+    /// Each value as it came, with a line end behind it (`text/plain`); a value of several lines stays so.
     Lines,
 }
 
@@ -51,17 +51,27 @@ pub(super) struct Request {
     last_offset: i64,
 }
 
+/// How a request is filled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) format: Format,
+    pub(super) codec: Codec,
+    /// Largest body, bytes, unless a single record is larger.
+    pub(super) max_bytes: usize,
+}
+
 impl Request {
-    /// A request that begins with the record of number `first`, in `body`, which is emptied.
+    /// A request with one record, of number `first`, in `body`, which is emptied.
     pub(super) fn begin(
         stored: &StoredRecord<'_>,
+        form: Form,
         first: usize,
         url: &str,
         mut body: Vec<u8>,
     ) -> Self {
         let batch = stored.batch;
         body.clear();
-        Self {
+        let mut request = Self {
             body,
             url: url.to_owned(),
             first,
@@ -69,19 +79,46 @@ impl Request {
             place: format!("{}-{}-{}", batch.topic.id, batch.partition, batch.epoch),
             first_offset: stored.offset,
             last_offset: stored.offset,
-        }
+        };
+        request.append(stored, form);
+        request
     }
 
-    /// Appends one record.
-    pub(super) fn push(&mut self, stored: &StoredRecord<'_>, format: Format, codec: Codec) {
-        if format == Format::JsonArray {
+    /// Appends one record; when it makes the body too large, it begins the next request and this one is returned.
+    pub(super) fn push(&mut self, stored: &StoredRecord<'_>, form: Form) -> Option<Self> {
+        let end = self.body.len();
+        self.append(stored, form);
+        let bracket = usize::from(form.format == Format::JsonArray);
+        if self.body.len() + bracket <= form.max_bytes || self.count == 1 {
+            self.last_offset = stored.offset;
+            return None;
+        }
+        let mut body = self.body.split_off(end);
+        if let Some(mark) = body.first_mut().filter(|_| form.format == Format::JsonArray) {
+            *mark = b'[';
+        }
+        self.count -= 1;
+        let next = Self {
+            body,
+            url: self.url.clone(),
+            first: self.first + self.count,
+            count: 1,
+            place: self.place.clone(),
+            first_offset: stored.offset,
+            last_offset: stored.offset,
+        };
+        Some(std::mem::replace(self, next))
+    }
+
+    fn append(&mut self, stored: &StoredRecord<'_>, form: Form) {
+        let is_array = form.format == Format::JsonArray;
+        if is_array {
             self.body.push(if self.count == 0 { b'[' } else { b',' });
         }
-        codec.push(stored, &mut self.body);
-        if format != Format::JsonArray {
+        form.codec.push(stored, &mut self.body);
+        if !is_array {
             self.body.push(b'\n');
         }
-        self.last_offset = stored.offset;
         self.count += 1;
     }
 
@@ -117,13 +154,40 @@ mod tests {
     use super::*;
     use crate::records::testing::stored;
 
-    fn body(format: Format, values: &[&[u8]]) -> (String, String) {
+    fn form(format: Format, max_bytes: usize) -> Form {
+        Form { format, codec: format.codec(), max_bytes }
+    }
+
+    /// The bodies and keys of the requests that these values make.
+    fn requests(form: Form, values: &[&[u8]]) -> Vec<(String, String)> {
         let batch = stored(values);
-        let mut request = Request::begin(&batch.iter().next().unwrap(), 0, "u", vec![1]);
-        for stored in batch.iter() {
-            request.push(&stored, format, format.codec());
+        let mut records = batch.iter();
+        let mut last = Request::begin(&records.next().unwrap(), form, 0, "u", vec![1]);
+        let mut requests: Vec<Request> =
+            records.filter_map(|stored| last.push(&stored, form)).collect();
+        requests.push(last);
+        let whole = |request: &mut Request| {
+            (String::from_utf8(request.finish(form.format)).unwrap(), request.key())
+        };
+        requests.iter_mut().map(whole).collect()
+    }
+
+    fn body(format: Format, values: &[&[u8]]) -> (String, String) {
+        requests(form(format, 1 << 20), values).remove(0)
+    }
+
+    #[test]
+    fn a_request_is_never_larger_than_allowed_unless_one_record_is() {
+        let lines = requests(form(Format::Lines, 5), &[b"a", b"b", b"c", b"ddddddd", b"e"]);
+        let bodies: Vec<&str> = lines.iter().map(|(body, _)| body.as_str()).collect();
+        assert_eq!(bodies, ["a\nb\n", "c\n", "ddddddd\n", "e\n"]);
+        let keys: Vec<&str> = lines.iter().map(|(_, key)| key.as_str()).collect();
+        assert_eq!(keys[..2], ["hub.t-2-1-10-11", "hub.t-2-1-12-12"]);
+        for (body, _) in requests(form(Format::JsonArray, 300), &[b"a", b"b", b"c", b"d"]) {
+            assert!(body.len() <= 300, "{body}");
+            let documents: Vec<serde_json::Value> = serde_json::from_str(&body).unwrap();
+            assert_eq!(documents.len(), 2);
         }
-        (String::from_utf8(request.finish(format)).unwrap(), request.key())
     }
 
     #[test]
@@ -140,10 +204,10 @@ mod tests {
     #[test]
     fn a_key_tells_a_selection_from_the_whole() {
         let batch = stored(&[b"a", b"b", b"c"]);
-        let mut request = Request::begin(&batch.iter().next().unwrap(), 0, "u", Vec::new());
-        for stored in batch.iter().step_by(2) {
-            request.push(&stored, Format::Lines, Codec::Raw);
-        }
+        let form = form(Format::Lines, 100);
+        let mut records = batch.iter().step_by(2);
+        let mut request = Request::begin(&records.next().unwrap(), form, 0, "u", Vec::new());
+        assert!(request.push(&records.next().unwrap(), form).is_none());
         assert_eq!(request.key(), "hub.t-2-1-10-12-2");
     }
 }

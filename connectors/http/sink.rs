@@ -15,14 +15,14 @@
 //! When a request fails after an earlier one of the same write arrived, its records and those behind it come again.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
 
 use super::answer::{Answer, Verdict, causes, cut_short, quote, retry_after, unreachable};
 use super::client::gzip;
-use super::request::{Format, Request};
+use super::request::{Form, Request};
 use super::settings::{Checked, Method, SinkCompression, SinkConfig};
-use crate::document::Codec;
 use crate::registry::{BuildError, Surroundings};
 use crate::template::{Cursor, clean_url_segment};
 use crate::{Outcome, Records, Sink, StoredBatch, WriteError, Written, clock};
@@ -37,10 +37,9 @@ pub struct HttpSink {
     client: Client,
     url: Cursor,
     method: Method,
-    format: Format,
-    codec: Codec,
+    form: Form,
     compression: SinkCompression,
-    max_bytes: usize,
+    /// The last request's buffer, to be filled again.
     spare: Vec<u8>,
 }
 
@@ -58,10 +57,8 @@ impl HttpSink {
             client,
             url: Cursor::new(url, clean_url_segment),
             method,
-            format,
-            codec,
+            form: Form { format, codec, max_bytes: max_bytes.bytes() },
             compression,
-            max_bytes: max_bytes.bytes(),
             spare: Vec::new(),
         })
     }
@@ -72,7 +69,7 @@ impl HttpSink {
         mut request: Request,
         written: &mut Written,
     ) -> Result<(), WriteError> {
-        let body = request.finish(self.format);
+        let body = request.finish(self.form.format);
         let (body, encoding) = match self.compression {
             SinkCompression::None => (body, None),
             SinkCompression::Gzip => (self.pack(body, gzip)?, Some("gzip")),
@@ -88,8 +85,12 @@ impl HttpSink {
             builder = builder.header(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         let away = |problem: reqwest::Error| unreachable(request.target(), &problem.without_url());
-        let mut response = builder.body(body).send().await.map_err(away)?;
+        let body = Bytes::from(body);
+        let mut response = builder.body(body.clone()).send().await.map_err(away)?;
         let head = read_head(&mut response).await.map_err(away)?;
+        if self.spare.capacity() == 0 && body.is_unique() {
+            self.spare = body.into();
+        }
         let answer = Answer {
             target: request.target(),
             status: response.status(),
@@ -145,23 +146,22 @@ impl Sink for HttpSink {
         let mut open: Option<(Request, &StoredBatch)> = None;
         for (number, stored) in records.iter().enumerate() {
             let has_moved = self.url.advance(&stored);
-            let size = stored.record.value.map_or(0, <[u8]>::len);
-            let full = open.take_if(|(request, batch)| {
-                has_moved
-                    || !is_same_place(batch, stored.batch)
-                    || request.body.len() + size > self.max_bytes
-            });
-            if let Some((request, _)) = full {
+            let full = match &mut open {
+                Some((request, batch)) if !has_moved && is_same_place(batch, stored.batch) => {
+                    request.push(&stored, self.form)
+                }
+                _ => {
+                    let body = std::mem::take(&mut self.spare);
+                    let next = Request::begin(&stored, self.form, number, self.url.text(), body);
+                    open.replace((next, stored.batch)).map(|(request, _)| request)
+                }
+            };
+            if let Some(request) = full {
                 let first = request.first;
                 if let Err(problem) = self.deliver(request, &mut written).await {
                     return cut_short(written, problem, first, records.len());
                 }
             }
-            let (request, _) = open.get_or_insert_with(|| {
-                let body = std::mem::take(&mut self.spare);
-                (Request::begin(&stored, number, self.url.text(), body), stored.batch)
-            });
-            request.push(&stored, self.format, self.codec);
         }
         if let Some((request, _)) = open {
             let first = request.first;

@@ -133,6 +133,7 @@ async fn an_answer_decides_for_all_records_of_its_request() {
                 "not now"
             }
             WriteError::TooLarge { .. } => "too large",
+            WriteError::Refused { .. } => "refused",
             WriteError::Fatal { .. } => "fatal",
         };
         assert_eq!(found, expected, "{status}");
@@ -140,9 +141,12 @@ async fn an_answer_decides_for_all_records_of_its_request() {
     }
     let mut tasks = JoinSet::new();
     let (address, _server) = serve(&mut tasks, &[422]).await;
-    let written = sink(&address, &json!({})).write(&records(&[b"a", b"b"])).await;
+    let problem = sink(&address, &json!({})).write(&records(&[b"a", b"b"])).await.unwrap_err();
+    assert!(matches!(problem, WriteError::Refused { .. }), "{problem}");
+    let (address, _server) = serve(&mut tasks, &[422]).await;
+    let written = sink(&address, &json!({})).write(&records(&[b"a"])).await;
     let reason = "HTTP 422 Unprocessable Entity: \"the far side's words\"";
-    assert_eq!(written, Ok(Written::dead(2, reason)));
+    assert_eq!(written, Ok(Written::dead(1, reason)));
 }
 
 #[tokio::test]

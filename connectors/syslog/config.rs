@@ -112,7 +112,11 @@ impl SourceConfig {
 
 impl SourceCheck for SourceConfig {
     fn listens(&self) -> Vec<String> {
-        self.listen.iter().map(Listen::to_string).collect()
+        let name = |listen: &Listen| match listen {
+            Listen::Unix(path) | Listen::Unixgram(path) => format!("unix:{}", path.display()),
+            Listen::Udp(_) | Listen::Tcp(_) => listen.to_string(),
+        };
+        self.listen.iter().map(name).collect()
     }
 }
 
@@ -197,13 +201,15 @@ mod tests {
 
     #[test]
     fn settings_have_their_defaults_and_unknown_ones_are_errors() {
-        let config: SourceConfig =
-            serde_json::from_str(r#"{"listen": ["udp://0.0.0.0:514"], "idle_timeout": "5m"}"#)
-                .unwrap();
-        let mut expected = SourceConfig::new(vec![Listen::Udp("0.0.0.0:514".to_owned())]);
+        let config: SourceConfig = serde_json::from_str(
+            r#"{"listen": ["udp://0.0.0.0:514", "unixgram:///dev/log"], "idle_timeout": "5m"}"#,
+        )
+        .unwrap();
+        let log = Listen::Unixgram("/dev/log".into());
+        let mut expected = SourceConfig::new(vec![Listen::Udp("0.0.0.0:514".to_owned()), log]);
         expected.idle_timeout = Some(Duration::from_secs(300));
         assert_eq!(config, expected);
-        assert_eq!(config.listens(), ["udp://0.0.0.0:514"]);
+        assert_eq!(config.listens(), ["udp://0.0.0.0:514", "unix:/dev/log"]);
         assert!(serde_json::from_str::<SourceConfig>(r#"{"listen": [], "port": 1}"#).is_err());
     }
 

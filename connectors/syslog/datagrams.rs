@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::config::Listen;
 use super::drops::Drops;
 use super::headers::Encoder;
-use super::message::{self, Shared};
+use super::message::{self, STOP_DRAIN, Shared};
 use super::parse::Received;
 use super::sockets::Opened;
 use crate::batch::stream_of;
@@ -64,7 +64,7 @@ impl Datagrams {
         Self { opened, shared, drops, stream, group: Vec::new(), encoder }
     }
 
-    /// Receives until the stop; blocks its thread.
+    /// Receives until the stop, and then what the system has taken in by then; blocks its thread.
     ///
     /// # Errors
     /// [`SourceError`] when the socket fails.
@@ -72,17 +72,26 @@ impl Datagrams {
         let mut drops_checked = Instant::now();
         while !self.shared.stop.is_cancelled() {
             if self.wait(STOP_CHECK)? {
-                let data = self.gather()?;
-                let batch = self.batch(data);
-                tokio::runtime::Handle::current().block_on(self.shared.send(batch))?;
+                self.hand_on()?;
             }
             if drops_checked.elapsed() >= DROPS_CHECK {
                 drops_checked = Instant::now();
                 self.count_drops();
             }
         }
+        let until = Instant::now() + STOP_DRAIN;
+        while Instant::now() < until && self.wait(Duration::ZERO)? {
+            self.hand_on()?;
+        }
         self.count_drops();
         Ok(())
+    }
+
+    /// Receives a group and hands it on.
+    fn hand_on(&mut self) -> Result<(), SourceError> {
+        let data = self.gather()?;
+        let batch = self.batch(data);
+        Ok(tokio::runtime::Handle::current().block_on(self.shared.send(batch))?)
     }
 
     fn count_drops(&mut self) {

@@ -10,6 +10,8 @@ use crate::framing::rfc6587::Frame;
 use crate::source::Closed;
 use crate::{Batch, Buffer, Emitter, Pool};
 
+/// How long a source that stops still reads what the system has taken in for it.
+pub(super) const STOP_DRAIN: Duration = Duration::from_millis(300);
 /// How long what was read before a stop may wait for the producer.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 

@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::config::Listen;
 use super::headers::Encoder;
-use super::message::{self, Shared};
+use super::message::{self, STOP_DRAIN, Shared};
 use super::parse::Received;
 use super::sockets::Opened;
 use crate::batch::stream_of;
@@ -23,6 +24,8 @@ use crate::{Batch, Headers, SourceError, clock};
 
 /// Most bytes that are read before they are handed on.
 const READ_BYTES: usize = 512 << 10;
+/// How long the last look for what has come in may take.
+const LAST_LOOK: Duration = Duration::from_millis(10);
 /// Pause after the system could not give a connection (no more file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -163,16 +166,35 @@ impl Connection {
         Self { io, headers, stream, framer, encoder, tail, shared }
     }
 
-    /// Reads until the far side closes, is silent for too long, or the source stops.
+    /// Reads until the far side closes, is silent for too long, or the source stops. What the system has taken in by
+    /// then is read too: the far side has no means to send it again.
     async fn run(mut self) -> Result<(), Closed> {
-        loop {
-            let read = if self.is_readable().await { self.read() } else { self.end() };
-            let (batch, ended) = read;
-            self.shared.send(batch).await?;
-            if ended {
+        while self.is_readable().await {
+            if self.hand_on().await? == Read::Ended {
                 return Ok(());
             }
         }
+        let until = Instant::now() + STOP_DRAIN;
+        let mut read = Read::Full;
+        while read == Read::Full && Instant::now() < until {
+            // What is there is known to the runtime only after it has asked the system once more.
+            let asked = tokio::time::timeout(LAST_LOOK, self.io.readable()).await;
+            debug!(is_readable = asked.is_ok(), "syslog connection ends with a last look");
+            read = self.hand_on().await?;
+        }
+        let rest = std::mem::take(&mut self.tail);
+        let batch = self.batch(rest.into(), Read::Ended);
+        self.shared.send(batch).await
+    }
+
+    /// Reads what is there and hands it on.
+    async fn hand_on(&mut self) -> Result<Read, Closed> {
+        let (batch, read) = self.read();
+        let sent = self.shared.send(batch).await;
+        if sent.is_err() && !self.tail.is_empty() {
+            self.shared.emitter.dropped("stopped", 1);
+        }
+        sent.map(|()| read)
     }
 
     /// Waits for bytes; false when there is no more waiting.
@@ -184,19 +206,12 @@ impl Connection {
         }
     }
 
-    /// What could be read now, and whether the stream has ended.
-    fn read(&mut self) -> (Batch, bool) {
+    fn read(&mut self) -> (Batch, Read) {
         let mut data = self.shared.pool.take();
         data.reserve(READ_BYTES.max(self.tail.len() * 2));
         data.extend_from_slice(&self.tail);
         let read = self.io.read(&mut data);
-        (self.batch(message::fitted(data), read), read == Read::Ended)
-    }
-
-    /// What is left of the stream.
-    fn end(&mut self) -> (Batch, bool) {
-        let data = std::mem::take(&mut self.tail);
-        (self.batch(data.into(), Read::Ended), true)
+        (self.batch(message::fitted(data), read), read)
     }
 
     fn batch(&mut self, data: crate::Buffer, read: Read) -> Batch {

@@ -143,12 +143,24 @@ async fn a_lone_line_arrives_while_its_connection_stays_open() {
     }
     client.write_all(b"<13>half").unwrap();
     let Running { stop, mut outlet, mut tasks, .. } = running;
-    // The stop takes what was read: either nothing yet, or the half message.
     stop.cancel();
     tasks.join_next().await.unwrap().unwrap().unwrap();
-    if let Some(emission) = outlet.recv().await {
-        assert_eq!(emission.batch.iter().next().unwrap().value, Some(&b"<13>half"[..]));
-    }
+    let emission = outlet.recv().await.unwrap();
+    assert_eq!(emission.batch.iter().next().unwrap().value, Some(&b"<13>half"[..]));
+}
+
+#[tokio::test]
+async fn a_stop_takes_what_the_system_has_taken_in() {
+    let bound = bind(SourceConfig::new(vec!["udp://127.0.0.1:0".parse().unwrap()])).unwrap();
+    let Listen::Udp(place) = bound.listens()[0].clone() else { panic!("no udp") };
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"<13>late", place).unwrap();
+    let (emitter, mut outlet) = Emitter::channel(4);
+    let stop = CancellationToken::new();
+    stop.cancel();
+    bound.run(emitter, stop).await.unwrap();
+    let emission = outlet.recv().await.unwrap();
+    assert_eq!(emission.batch.iter().next().unwrap().value, Some(&b"<13>late"[..]));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::memory;
 use super::parts::selectors;
 use crate::config::{
     Acks, Compression, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
@@ -107,7 +108,7 @@ pub(super) fn producer_settings(config: &ProducerConfig) -> producer::Settings {
     producer::Settings {
         linger: config.linger,
         batch_size: config.batch_size.bytes(),
-        buffer_memory: config.buffer_memory.bytes(),
+        buffer_memory: memory::within_limit(config.buffer_memory.bytes()),
         retries: config.retries,
         retry_backoff: (config.retry_backoff, config.retry_backoff_max),
         delivery_timeout: config.delivery_timeout,

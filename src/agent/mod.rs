@@ -4,6 +4,7 @@
 //! up; the hub is closed last. A kill at any moment is as good, only that the next start recovers.
 
 mod hub;
+mod memory;
 mod parts;
 mod reload;
 
@@ -121,6 +122,7 @@ impl Agent {
             metrics: Arc::clone(&self.metrics),
             producer: self.producer.clone(),
             emitter: self.producer.emitter("api", Vec::new(), Arc::default()),
+            data_dir: self.config.data_dir.clone(),
             sinks,
         };
         let server = crate::admin::serve(&listen, state).await.map_err(AgentError::Admin)?;
@@ -183,7 +185,7 @@ impl Agent {
             }
         }
         drop(self.admin);
-        drop(self.producer);
+        self.producer.close();
         if !self.workers.all_ended(GRACE).await {
             warn!("the producer did not end in time; what it held comes again from its sources");
         }

@@ -38,7 +38,7 @@ pub(super) fn lines(config: &Config) -> Vec<String> {
     for (name, sink) in &config.sinks {
         let example =
             config.sources.values().next().and_then(|source| sink.to.writes(&source.topic));
-        let example = example.map(|(path, _)| path.display().to_string()).unwrap_or_default();
+        let example = example.map(|(_, template)| template).unwrap_or_default();
         let (kind, topics) = (sink.to.kind(), sink.topics.join(", "));
         lines
             .push(format!("  sink     {name} ({kind}) ← {topics} {example}").trim_end().to_owned());

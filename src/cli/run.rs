@@ -13,7 +13,6 @@ use tracing_subscriber::EnvFilter;
 use super::greeting;
 use crate::agent::{Agent, Signal};
 use crate::config::{self, Config, LogConfig, LogFormat};
-use crate::hub::HubError;
 
 /// Runs the agent with the configuration at `path`.
 #[must_use]
@@ -59,8 +58,7 @@ async fn serve(path: PathBuf, config: Config) -> ExitCode {
         Ok(agent) => agent,
         Err(problem) => {
             complain(&problem.to_string());
-            let is_config = matches!(problem, crate::agent::AgentError::Hub(HubError::Fatal(_)));
-            return if is_config { ExitCode::FAILURE } else { ExitCode::from(1) };
+            return ExitCode::FAILURE;
         }
     };
     greet(&config);

@@ -1,7 +1,7 @@
 //! The known name that someone probably meant.
 
 /// Names that other programs use for what has another name here.
-const SYNONYMS: [(&str, &str); 14] = [
+const SYNONYMS: [(&str, &str); 15] = [
     ("brokers", "bootstrap_servers"),
     ("bootstrap.servers", "bootstrap_servers"),
     ("servers", "bootstrap_servers"),
@@ -10,6 +10,7 @@ const SYNONYMS: [(&str, &str); 14] = [
     ("url", "endpoints"),
     ("endpoint", "url"),
     ("uri", "url"),
+    ("path", "include"),
     ("paths", "include"),
     ("files", "include"),
     ("address", "listen"),

@@ -136,7 +136,7 @@ impl Default for RetryConfig {
         Self {
             backoff: Duration::from_millis(100),
             backoff_max: Duration::from_secs(30),
-            attempts: 10,
+            attempts: 30,
         }
     }
 }

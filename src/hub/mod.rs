@@ -4,6 +4,7 @@
 pub mod embedded;
 pub mod kafka;
 mod part;
+pub mod remote;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +125,30 @@ pub struct ConsumerSpec {
     pub assigned: Option<Vec<(String, i32)>>,
 }
 
+impl ConsumerSpec {
+    /// Whether this member reads any partition of `topic`.
+    #[must_use]
+    pub fn wants(&self, topic: &str) -> bool {
+        match &self.assigned {
+            Some(assigned) => assigned.iter().any(|(name, _)| name == topic),
+            None => self.topics.iter().any(|selector| selector.matches(topic)),
+        }
+    }
+
+    /// Whether this member reads a partition: it is assigned, or its turn among the members of this process.
+    #[must_use]
+    pub fn is_mine(&self, name: &crate::log::PartitionName) -> bool {
+        if let Some(assigned) = &self.assigned {
+            let this =
+                |(topic, number): &(String, i32)| *topic == name.topic && *number == name.partition;
+            return assigned.iter().any(this);
+        }
+        let (member, members) = self.member;
+        let turn = u32::try_from(name.partition).unwrap_or(0) % members.max(1);
+        turn == member && self.wants(&name.topic)
+    }
+}
+
 /// A topic by name, or all whose name matches.
 #[derive(Debug, Clone)]
 pub enum TopicSelector {
@@ -168,6 +193,8 @@ pub enum StartAt {
     Latest,
     /// At the first record of that time or later, ms since the Unix epoch.
     Time(i64),
+    /// At that offset of each partition, or the nearest that is kept.
+    Offset(i64),
 }
 
 /// Reads as one member of a group. Owned by one delivery.

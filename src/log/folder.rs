@@ -55,6 +55,12 @@ impl Folder {
         Ok(Self { path: path.to_owned(), meta, epoch, clean, _lock: lock })
     }
 
+    /// Whether another process holds the folder at `path`; tried without keeping it.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        File::open(path.join(".lock")).is_ok_and(|lock| lock.try_lock().is_err())
+    }
+
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {

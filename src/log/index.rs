@@ -7,6 +7,7 @@
 //! | 8     | bytes of the segment that this index was made from           |
 //! | 4     | CRC-32C of the entries                                       |
 //! | 20 ×  | entries: offset (8), place (4), latest time up to here (8)   |
+//! | 8     | latest time of all                                           |
 //!
 //! An index that does not fit its segment is thrown away and made anew.
 
@@ -30,7 +31,6 @@ pub(super) struct Entry {
 pub(super) struct Index {
     entries: Vec<Entry>,
     latest_ms: Option<i64>,
-    first_ms: Option<i64>,
 }
 
 impl Index {
@@ -42,7 +42,6 @@ impl Index {
             let latest_before_ms = self.latest_ms.unwrap_or(i64::MIN);
             self.entries.push(Entry { offset, place, latest_before_ms });
         }
-        self.first_ms.get_or_insert(max_timestamp_ms);
         self.latest_ms = Some(self.latest_ms.unwrap_or(i64::MIN).max(max_timestamp_ms));
     }
 
@@ -66,12 +65,6 @@ impl Index {
         self.latest_ms
     }
 
-    /// Timestamp of its first batch, ms; for rolling by age.
-    #[must_use]
-    pub(super) const fn first_ms(&self) -> Option<i64> {
-        self.first_ms
-    }
-
     fn place_before(&self, after: usize) -> u64 {
         let entry = after.checked_sub(1).and_then(|at| self.entries.get(at));
         entry.map_or(0, |entry| u64::from(entry.place))
@@ -86,9 +79,7 @@ impl Index {
             entries.extend_from_slice(&entry.place.to_be_bytes());
             entries.extend_from_slice(&entry.latest_before_ms.to_be_bytes());
         }
-        for time in [self.first_ms, self.latest_ms] {
-            entries.extend_from_slice(&time.unwrap_or(i64::MIN).to_be_bytes());
-        }
+        entries.extend_from_slice(&self.latest_ms.unwrap_or(i64::MIN).to_be_bytes());
         let mut file = segment_bytes.to_be_bytes().to_vec();
         file.extend_from_slice(&crc32c::crc32c(&entries).to_be_bytes());
         file.extend_from_slice(&entries);
@@ -105,12 +96,9 @@ impl Index {
         {
             return None;
         }
-        let (entries, times) = body.split_at_checked(body.len().checked_sub(16)?)?;
-        let time = |at: usize| {
-            let bytes = times.get(at..)?.first_chunk::<8>()?;
-            Some(i64::from_be_bytes(*bytes)).filter(|time| *time != i64::MIN)
-        };
-        let mut index = Self { entries: Vec::new(), first_ms: time(0), latest_ms: time(8) };
+        let (entries, latest) = body.split_last_chunk::<8>()?;
+        let latest_ms = Some(i64::from_be_bytes(*latest)).filter(|time| *time != i64::MIN);
+        let mut index = Self { entries: Vec::new(), latest_ms };
         for entry in entries.chunks_exact(ENTRY_BYTES) {
             let (offset, rest) = entry.split_first_chunk::<8>()?;
             let (place, rest) = rest.split_first_chunk::<4>()?;

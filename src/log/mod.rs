@@ -25,6 +25,7 @@ mod checkpoint;
 mod folder;
 mod index;
 mod partition;
+mod peek;
 mod reader;
 mod recovery;
 mod segment;

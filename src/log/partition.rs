@@ -55,11 +55,11 @@ pub struct Appended {
 #[derive(Debug)]
 pub struct Partition {
     name: PartitionName,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     settings: RwLock<Settings>,
-    segments: RwLock<Vec<Arc<Segment>>>,
-    start: AtomicI64,
-    end: AtomicI64,
+    pub(super) segments: RwLock<Vec<Arc<Segment>>>,
+    pub(super) start: AtomicI64,
+    pub(super) end: AtomicI64,
     flushed: AtomicI64,
 }
 
@@ -103,31 +103,7 @@ impl Partition {
         Ok((partition, found))
     }
 
-    /// Looks at the partition in `folder` without writing, beside the process that owns it: what is there now.
-    ///
-    /// # Errors
-    /// [`LogError`] when its files cannot be read.
-    pub fn peek(folder: &Path, name: PartitionName) -> Result<Self, LogError> {
-        let (mut segments, mut end) = (Vec::new(), 0);
-        let paths = segment_paths(folder)?;
-        for (number, path) in paths.iter().enumerate() {
-            let segment = Segment::open(path, false)?;
-            end = segment.base_offset();
-            if number + 1 == paths.len() {
-                let scanned = super::scan(&segment, 0, |header, at, _bytes| {
-                    segment.note(header.base_offset, at, header.max_timestamp_ms);
-                })?;
-                end = scanned.next_offset.unwrap_or(end);
-            } else {
-                segment.load_index();
-            }
-            segments.push(Arc::new(segment));
-        }
-        let settings = Settings { segment_bytes: u64::MAX };
-        Ok(Self::assemble(folder, name, settings, (segments, end)))
-    }
-
-    fn assemble(
+    pub(super) fn assemble(
         folder: &Path,
         name: PartitionName,
         settings: Settings,
@@ -301,7 +277,7 @@ impl Partition {
 }
 
 /// The segments in a folder, oldest first.
-fn segment_paths(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
+pub(super) fn segment_paths(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
         let path = entry.map_err(LogError::io("list", folder))?.path();

@@ -18,6 +18,8 @@ pub struct Reader {
     segment: Option<Arc<Segment>>,
     /// Where in the segment the buffer begins.
     place: u64,
+    /// Base offset of the next batch in the file, where it is known.
+    expected: Option<i64>,
     buffer: Vec<u8>,
     used: usize,
 }
@@ -53,6 +55,7 @@ impl Reader {
             next_offset: offset,
             segment: None,
             place: 0,
+            expected: None,
             buffer: Vec::new(),
             used: 0,
         }
@@ -110,6 +113,12 @@ impl Reader {
                 Err(BatchError::Short { .. }) if at_end => return Ok(Read::End),
                 Err(fault) => return self.skip_damage(&segment, fault).map(Read::Damage),
             };
+            if self.expected.is_some_and(|expected| header.base_offset != expected) {
+                let value = header.base_offset;
+                let fault = BatchError::Impossible { field: "base offset", value };
+                return self.skip_damage(&segment, fault).map(Read::Damage);
+            }
+            self.expected = Some(header.next_offset());
             let start = self.used;
             self.used += header.size_bytes;
             if header.next_offset() <= self.next_offset {
@@ -137,6 +146,7 @@ impl Reader {
     }
 
     fn enter(&mut self, segment: Arc<Segment>, place: u64) {
+        self.expected = (place == 0).then(|| segment.base_offset());
         self.segment = Some(segment);
         self.place = place;
         self.buffer.clear();

@@ -35,6 +35,9 @@ pub struct ScanEnd {
 
 /// Verifies batch after batch from `place` on and shows each to `see` with its place and its bytes.
 ///
+/// Offsets follow each other without a gap: a batch that does not begin where the one before it ended has a damaged
+/// base offset, which no sum covers.
+///
 /// # Errors
 /// [`LogError`] when the file cannot be read.
 pub fn scan(
@@ -44,6 +47,7 @@ pub fn scan(
 ) -> Result<ScanEnd, LogError> {
     let mut buffer = Vec::new();
     let mut next_offset = None;
+    let mut expected = (place == 0).then(|| segment.base_offset());
     let mut want = CHUNK_BYTES;
     loop {
         buffer.clear();
@@ -51,7 +55,7 @@ pub fn scan(
         if got == 0 {
             return Ok(ScanEnd { place, next_offset, fault: None });
         }
-        let (used, fault) = scan_buffer(&buffer, next_offset, |header, at, bytes| {
+        let (used, fault) = scan_buffer(&buffer, &mut expected, |header, at, bytes| {
             next_offset = Some(header.next_offset());
             see(header, place + at, bytes);
         });
@@ -68,19 +72,19 @@ pub fn scan(
 /// Whole good batches at the front of `buffer`: their bytes, and what is wrong with what follows.
 fn scan_buffer(
     buffer: &[u8],
-    mut at_least: Option<i64>,
+    expected: &mut Option<i64>,
     mut see: impl FnMut(&BatchHeader, u64, &[u8]),
 ) -> (usize, Option<BatchError>) {
     let mut used = 0;
     while let Some(rest) = buffer.get(used..).filter(|rest| !rest.is_empty()) {
         match BatchHeader::verify(rest) {
-            Ok(header) if at_least.is_some_and(|least| header.base_offset < least) => {
+            Ok(header) if expected.is_some_and(|expected| header.base_offset != expected) => {
                 let value = header.base_offset;
                 return (used, Some(BatchError::Impossible { field: "base offset", value }));
             }
             Ok(header) => {
                 see(&header, used as u64, rest.get(..header.size_bytes).unwrap_or_default());
-                at_least = Some(header.next_offset());
+                *expected = Some(header.next_offset());
                 used += header.size_bytes;
             }
             Err(fault) => return (used, Some(fault)),

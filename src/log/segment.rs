@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::log::LogError;
 use crate::log::index::Index;
@@ -76,10 +77,16 @@ impl Segment {
         self.size_bytes.load(Ordering::Acquire)
     }
 
-    /// Timestamp of its first batch, ms.
+    /// When it was last written to, ms since the Unix epoch.
     #[must_use]
-    pub fn first_ms(&self) -> Option<i64> {
-        self.look_up(Index::first_ms)
+    pub fn written_ms(&self) -> Option<i64> {
+        since_epoch_ms(self.file.metadata().ok()?.modified().ok()?)
+    }
+
+    /// When it was made, ms since the Unix epoch; `None` when the file system does not know.
+    #[must_use]
+    pub fn created_ms(&self) -> Option<i64> {
+        since_epoch_ms(self.file.metadata().ok()?.created().ok()?)
     }
 
     /// Latest timestamp in it, ms.
@@ -134,6 +141,17 @@ impl Segment {
         Ok(want)
     }
 
+    /// Bytes that its file has now: another process may have appended, or be doing so.
+    pub(super) fn file_bytes(&self) -> Result<u64, LogError> {
+        let metadata = self.file.metadata().map_err(LogError::io("inspect", &self.path))?;
+        Ok(metadata.len())
+    }
+
+    /// Says how many bytes are whole batches, for one who only looks.
+    pub(super) fn set_size_bytes(&self, size_bytes: u64) {
+        self.size_bytes.store(size_bytes, Ordering::Release);
+    }
+
     /// Makes what was appended durable.
     pub(super) fn flush(&self) -> Result<(), LogError> {
         self.file.sync_data().map_err(LogError::io("sync", &self.path))
@@ -185,4 +203,8 @@ impl Segment {
         std::fs::write(&path, tail).map_err(LogError::io("write", &path))?;
         Ok(path)
     }
+}
+
+fn since_epoch_ms(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }

@@ -1,7 +1,7 @@
 //! Gathers what sources emit by topic and partition, and hands it to the hub in batches.
 //!
 //! Each worker is a plain thread with one bounded queue. A source's stream always takes the same worker and the same
-//! partition, so its order is kept. Nobody tells a worker to stop: it drains and ends when its sources have hung up.
+//! partition, so its order is kept. A worker drains before it ends.
 //!
 //! Invariant: a part is handed to the hub once, or settled as not stored.
 
@@ -15,6 +15,7 @@ use anabranch_connectors::source::{NotStored, SourceCounters};
 use anabranch_connectors::{Emission, Emitter};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::hub::{Appender, Part};
@@ -65,9 +66,10 @@ impl Default for Settings {
 /// For each source, the topic that its records go to; may change while the producer runs.
 pub type Routes = Arc<RwLock<HashMap<String, Arc<str>>>>;
 
-/// The way in for sources; dropping it and all emitters ends the workers.
+/// The way in for sources. The workers end when it and all emitters are dropped, or after [`Producer::close`].
 #[derive(Debug, Clone)]
 pub struct Producer {
+    closing: CancellationToken,
     inlets: Arc<[mpsc::Sender<Emission>]>,
     budget: Arc<Semaphore>,
     budget_max: usize,
@@ -75,6 +77,7 @@ pub struct Producer {
 
 /// One worker, to be run on a thread of its own.
 pub struct Worker {
+    closing: CancellationToken,
     input: mpsc::Receiver<Emission>,
     appender: Arc<dyn Appender>,
     settings: Settings,
@@ -110,11 +113,13 @@ impl Producer {
     ) -> (Self, Vec<Worker>) {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let count = if settings.workers == 0 { cores.min(4) } else { settings.workers };
+        let closing = CancellationToken::new();
         let (mut inlets, mut workers) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let (inlet, input) = mpsc::channel(QUEUE);
             inlets.push(inlet);
             workers.push(Worker {
+                closing: closing.clone(),
                 input,
                 appender: Arc::clone(appender),
                 settings: settings.clone(),
@@ -128,7 +133,7 @@ impl Producer {
         }
         let budget_max = settings.buffer_memory.max(1);
         let budget = Arc::new(Semaphore::new(budget_max.min(Semaphore::MAX_PERMITS)));
-        (Self { inlets: inlets.into(), budget, budget_max }, workers)
+        (Self { closing, inlets: inlets.into(), budget, budget_max }, workers)
     }
 
     /// The way in for one source.
@@ -151,6 +156,11 @@ impl Producer {
         Emitter::new(source, Arc::clone(&self.inlets), budget, Vec::new(), Arc::default())
     }
 
+    /// Takes nothing more in; the workers hand on what they have and end, whoever still holds an emitter.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
     /// Bytes under way, and how many there may be.
     #[must_use]
     pub fn buffered(&self) -> (usize, usize) {
@@ -159,18 +169,19 @@ impl Producer {
 }
 
 impl Worker {
-    /// Runs until every source has hung up; whatever was gathered is handed on first.
+    /// Runs until every source has hung up or the producer is closed; whatever was gathered is handed on first.
     pub async fn run(mut self) {
+        let closing = self.closing.clone();
         loop {
             let due = self.gathered.values().map(|gathered| gathered.due).min();
-            let next = match due {
-                Some(due) => tokio::time::timeout_at(due, self.input.recv()).await,
-                None => Ok(self.input.recv().await),
-            };
-            match next {
-                Ok(Some(emission)) => self.take_burst(emission).await,
-                Ok(None) => break,
-                Err(_elapsed) => {}
+            tokio::select! {
+                biased;
+                emission = self.input.recv() => match emission {
+                    Some(emission) => self.take_burst(emission).await,
+                    None => break,
+                },
+                () = wait_for(due) => {}
+                () = closing.cancelled(), if !self.input.is_closed() => self.input.close(),
             }
             self.flush(false);
         }
@@ -189,9 +200,12 @@ impl Worker {
         let meter = self.meter(&emission.source);
         let part = Part::from(emission).metered(meter);
         if part.batch.is_empty() {
+            // Its stream's records that came before it must reach the hub before it.
+            self.flush_gathered(true);
             self.positions.push(part);
             return;
         }
+        self.flush_positions();
         let topic = self.topic(&part.source);
         let Some(partitions) = self.partitions(&topic, &part).await else {
             part.settle(Err(NotStored(format!("topic \"{topic}\" cannot be made"))));
@@ -226,11 +240,19 @@ impl Worker {
         }
     }
 
-    /// Hands on what is due, or all.
     fn flush(&mut self, all: bool) {
+        self.flush_positions();
+        self.flush_gathered(all);
+    }
+
+    fn flush_positions(&mut self) {
         if !self.positions.is_empty() {
             self.appender.store_positions(std::mem::take(&mut self.positions));
         }
+    }
+
+    /// Hands on what is due, or all.
+    fn flush_gathered(&mut self, all: bool) {
         if self.gathered.is_empty() {
             return;
         }
@@ -289,6 +311,14 @@ impl Worker {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(wait_max);
         }
+    }
+}
+
+/// Waits until `due`, or for ever.
+async fn wait_for(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

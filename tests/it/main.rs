@@ -9,12 +9,14 @@
 )]
 
 mod agent;
+mod cli;
 mod config;
 mod crash;
 mod elasticsearch;
 mod end_to_end;
 mod independence;
 mod kafka_hub;
+mod library;
 mod programs;
 mod sources;
 mod stop;

@@ -1,1 +1,7 @@
-//! The file source on real files.
+//! The file source on real files, with a hub that stores what it is given.
+
+mod following;
+mod hub;
+mod model;
+mod restarts;
+mod rotating;

@@ -195,7 +195,7 @@ impl Framer {
     }
 
     fn lines_if_long(&mut self, rest: &[u8]) -> Step {
-        if rest.len() < self.message_max + 2 {
+        if rest.len() <= self.message_max {
             return Step::More;
         }
         (self.framing, self.searched) = (Framing::Lines, 0);
@@ -234,7 +234,7 @@ impl Framer {
     }
 
     const fn cut_if_long(&self, rest: &[u8]) -> Step {
-        if rest.len() < self.message_max + 2 {
+        if rest.len() <= self.message_max {
             return Step::More;
         }
         Step::Found { end: self.message_max, next: self.message_max, continued: true }

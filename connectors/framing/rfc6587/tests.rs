@@ -99,6 +99,19 @@ fn a_message_longer_than_the_limit_comes_in_marked_pieces() {
     assert_eq!(exact[0], (b"<13>456789".to_vec(), false));
 }
 
+#[test]
+fn a_delimiter_right_at_the_limit_is_found_however_the_stream_is_split() {
+    for stream in
+        ["x\n12345\0<13>z\n", "<2345\0<3>\0", "<2345\n<3>\n", "<13>\0<\0", "x\n12345\r\ny\n"]
+    {
+        let single: Vec<_> = stream.as_bytes().chunks(1).collect();
+        assert_eq!(read(&single, 5), read(&[stream.as_bytes()], 5), "{stream:?}");
+    }
+    let seen = read(&[b"x\n12345\0<3>z\0"], 5);
+    let seen: Vec<_> = seen.iter().map(|(bytes, more)| (bytes.as_slice(), *more)).collect();
+    assert_eq!(seen, [(&b"x"[..], false), (b"12345", false), (b"<3>z", false)]);
+}
+
 /// Streams made of what makes a difference.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let parts = ["<", "<13>", "\n", "\0", "\r\n", "7 <13>abc", "3 <1", "0", "12", " ", "word"];

@@ -3,18 +3,22 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
-use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HeaderMap};
+use tracing::debug;
 
 use super::answer::Refusal;
 use crate::{Buffer, Pool};
 
-/// A body that is too large is read on, up to so many times `max_body`, so that the client sees the answer.
+/// A body that is refused is read on, up to so many times its limit, so that the client sees the answer.
 const DISCARD_FACTOR: usize = 4;
+/// How long that may take.
+const DISCARD_WAIT: Duration = Duration::from_secs(2);
 /// Decompressed in steps of so many bytes, each of which is counted.
 const STEP_BYTES: u64 = 1 << 20;
 
@@ -102,7 +106,6 @@ pub(super) async fn collect(
 ) -> Result<Buffer, Refusal> {
     let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
     if announced.is_some_and(|bytes| bytes > max) {
-        discard(body, max).await;
         return Err(too_large(max));
     }
     let mut data = pool.take();
@@ -114,7 +117,6 @@ pub(super) async fn collect(
             continue;
         };
         if data.len() + part.len() > max {
-            discard(body, max).await;
             return Err(too_large(max));
         }
         held.grow(part.len())?;
@@ -123,15 +125,23 @@ pub(super) async fn collect(
     Ok(data)
 }
 
-/// Reads on for a while, so that the client has sent everything when the answer comes.
-async fn discard(body: &mut Incoming, max: usize) {
-    let mut left = max.saturating_mul(DISCARD_FACTOR);
-    while let Some(Ok(frame)) = body.frame().await {
-        left = left.saturating_sub(frame.data_ref().map_or(0, |part| part.len()));
-        if left == 0 {
-            return;
-        }
+/// Reads the rest of a body that is refused, so that the client has sent everything when the answer comes. A client that
+/// waits for leave to send is not given it.
+pub(super) async fn discard(body: &mut Incoming, headers: &HeaderMap, max: usize) {
+    if headers.contains_key(EXPECT) {
+        return;
     }
+    let mut left = max.saturating_mul(DISCARD_FACTOR);
+    let discarded = tokio::time::timeout(DISCARD_WAIT, async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, |part| part.len()));
+            if left == 0 {
+                return;
+            }
+        }
+    });
+    let in_time = discarded.await.is_ok();
+    debug!(in_time, "refused body discarded");
 }
 
 /// Decompresses a body.
@@ -188,5 +198,32 @@ fn expand(
             return Ok(plain);
         }
         held.grow(read)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_has_a_bound_and_is_given_back() {
+        let room = Arc::new(Room::new(100));
+        let (mut first, mut second) =
+            (Held::nothing(Arc::clone(&room)), Held::nothing(Arc::clone(&room)));
+        first.grow(60).unwrap();
+        assert_eq!(second.grow(60).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(second);
+        first.grow(40).unwrap();
+        drop(first);
+        assert_eq!(room.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn zlib_is_told_from_a_bare_deflate_stream() {
+        for (data, expected) in
+            [(&[0x78, 0x9c][..], true), (&[0x78, 0x01], true), (&[0x4b, 0x4c], false), (&[], false)]
+        {
+            assert_eq!(is_zlib(data), expected, "{data:x?}");
+        }
     }
 }

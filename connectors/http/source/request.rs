@@ -20,7 +20,7 @@ use super::body::{self, Encoding, Held, Room};
 use super::config::{Format, SourceConfig};
 use super::records::{self, Common};
 use crate::batch::stream_of;
-use crate::{Batch, Emitter, Headers, Pool, clock};
+use crate::{Batch, Buffer, Emitter, Headers, Pool, clock};
 
 /// Bodies that take longer to cut are cut on a thread for blocking work, bytes.
 const INLINE_MAX: usize = 256 << 10;
@@ -82,19 +82,25 @@ impl Shared {
     }
 
     async fn take(&self, request: Request<Incoming>, peer: IpAddr) -> Result<usize, Refusal> {
-        self.admit(&request)?;
+        let admitted = self.admit(&request).and_then(|()| Encoding::of(request.headers()));
         let (head, mut incoming) = request.into_parts();
-        let encoding = Encoding::of(&head.headers)?;
         let mut held = Held::nothing(Arc::clone(&self.room));
-        let collect = body::collect(&mut incoming, self.max_body, &self.pool, &mut held);
-        let collected = tokio::time::timeout(self.timeout, collect).await;
-        let late = |_elapsed| {
-            Refusal::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "the body did not come in time; send it again",
-            )
+        let collected = match admitted {
+            Ok(encoding) => {
+                let data = self.collect(&mut incoming, &mut held).await;
+                data.map(|data| (data, encoding))
+            }
+            Err(refusal) => Err(refusal),
         };
-        let data = collected.map_err(late)??;
+        let (data, encoding) = match collected {
+            Ok(collected) => collected,
+            Err(refusal) => {
+                if refusal.status != StatusCode::REQUEST_TIMEOUT {
+                    body::discard(&mut incoming, &head.headers, self.max_body).await;
+                }
+                return Err(refusal);
+            }
+        };
         let peer = peer.to_string();
         let common = Common {
             headers: Headers::new().with("peer", peer.as_bytes()),
@@ -117,6 +123,16 @@ impl Shared {
         let stored = self.store(batches, held);
         let late = |_elapsed| Refusal::busy("the hub did not take it in time; send it again");
         tokio::time::timeout(self.timeout, stored).await.map_err(late)?
+    }
+
+    async fn collect(&self, body: &mut Incoming, held: &mut Held) -> Result<Buffer, Refusal> {
+        let collect = body::collect(body, self.max_body, &self.pool, held);
+        let collected = tokio::time::timeout(self.timeout, collect).await;
+        let late = |_elapsed| {
+            let message = "the body did not come in time; send it again";
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, message)
+        };
+        collected.map_err(late)?
     }
 
     fn admit(&self, request: &Request<Incoming>) -> Result<(), Refusal> {

@@ -214,7 +214,7 @@ async fn only_those_with_credentials_may_send() {
         (Auth::Basic(Basic { username: "u".to_owned(), password: "p".to_owned().into() }), "Basic"),
     ] {
         let running = start(SourceConfig { auth, ..SourceConfig::default() }, Hub::Stores);
-        let refused = running.post("/").body("x").send().await.unwrap();
+        let refused = running.post("/").body("x".repeat(1 << 20)).send().await.unwrap();
         assert_eq!(refused.status().as_u16(), 401);
         assert!(header(&refused, "www-authenticate").starts_with(scheme));
         let wrong = running.post("/").body("x");

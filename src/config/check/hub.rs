@@ -34,11 +34,10 @@ fn check_embedded(embedded: &EmbeddedConfig, config: &Config, findings: &mut Fin
         findings.error(&["hub", "embedded", "flush"], "is 0", hint);
     }
     segment(&["hub", "embedded", "segment_size"], embedded.segment_size, config, findings);
-    if !config.sources.is_empty() || !config.topics.is_empty() {
-        for (name, topic) in &config.topics {
-            if let Some(size) = topic.segment_size {
-                segment(&["topics", name, "segment_size"], size, config, findings);
-            }
+    for (name, topic) in &config.topics {
+        let own = topic.segment_size != config.topic_defaults.segment_size;
+        if let Some(size) = topic.segment_size.filter(|_| own) {
+            segment(&["topics", name, "segment_size"], size, config, findings);
         }
     }
     if let Some(size) = config.topic_defaults.segment_size {

@@ -27,15 +27,21 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
             }
         }
     }
-    check_shared_files(config, findings);
+    check_written_files(config, findings);
 }
 
-fn check_shared_files(config: &Config, findings: &mut Findings) {
+fn check_written_files(config: &Config, findings: &mut Findings) {
     let mut writers: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (name, sink) in &config.sinks {
-        let Some((_, template)) = sink.to.writes("x") else {
+        let Some((file, template)) = sink.to.writes("x") else {
             continue;
         };
+        if absolute(&file).starts_with(absolute(&config.data_dir)) {
+            let problem =
+                format!("writes into the agent's own folder ({})", config.data_dir.display());
+            let hint = "write to another folder, or move data_dir";
+            findings.error(&["sinks", name, "to", sink.to.kind(), "path"], problem, hint);
+        }
         if let Some(other) = writers.insert(absolute(Path::new(&template)), name) {
             let problem = format!("the sink `{other}` writes the same files");
             let hint = "give each a path of its own, or one sink the topics of both";

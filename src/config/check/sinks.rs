@@ -38,14 +38,6 @@ fn check_topics(config: &Config, name: &str, sink: &SinkBlock, findings: &mut Fi
                     let problem = format!("\"{wanted}\" is not a regular expression");
                     findings.error(path, problem, last_line(&cause.to_string()));
                 }
-                Ok(pattern) if sink.dead_letters && pattern.is_match(&dead_letters) => {
-                    let problem = format!(
-                        "\"{wanted}\" matches `{dead_letters}`, this sink's own dead letters"
-                    );
-                    let hint =
-                        "narrow the pattern, for example to ^[^.]*$, or set dead_letters: false";
-                    findings.error(path, problem, hint);
-                }
                 Ok(pattern) if !known(config).any(|topic| pattern.is_match(topic)) => {
                     let problem = format!("\"{wanted}\" matches no topic that is known yet");
                     findings.warning(

@@ -1,26 +1,34 @@
 //! `topics` and `topic_defaults`.
 
-use super::Findings;
 use super::names::topic_fault;
-use crate::config::{Config, TopicConfig, WhenFull};
+use super::{Findings, Invalid};
+use crate::config::{Cleanup, Config, HubConfig, TopicConfig, WhenFull};
 
 /// More partitions than this on one machine only cost files.
 const PARTITIONS_MAX: u32 = 10_000;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
-    check_topic(&["topic_defaults"], &config.topic_defaults, findings);
+    let mut of_defaults = Findings::default();
+    check_topic(&["topic_defaults"], config, &config.topic_defaults, &mut of_defaults);
+    findings.0.extend_from_slice(&of_defaults.0);
     for (name, topic) in &config.topics {
         if let Some((problem, hint)) = topic_fault(name) {
             findings.error(&["topics", name], problem, hint);
         }
-        // What a topic has from the defaults was judged there.
-        if *topic != config.topic_defaults {
-            check_topic(&["topics", name], topic, findings);
-        }
+        let mut of_topic = Findings::default();
+        check_topic(&["topics", name], config, topic, &mut of_topic);
+        // What a topic has from the defaults is said once, there.
+        let inherited = |found: &Invalid| {
+            let same = |default: &Invalid| {
+                default.problem == found.problem && default.path.get(1..) == found.path.get(2..)
+            };
+            of_defaults.0.iter().any(same)
+        };
+        findings.0.extend(of_topic.0.into_iter().filter(|found| !inherited(found)));
     }
 }
 
-fn check_topic(block: &[&str], topic: &TopicConfig, findings: &mut Findings) {
+fn check_topic(block: &[&str], config: &Config, topic: &TopicConfig, findings: &mut Findings) {
     let at = |rest: &[&'static str]| [block, rest].concat();
     if topic.partitions == 0 {
         findings.error(&at(&["partitions"]), "is 0", "write at least 1");
@@ -43,6 +51,10 @@ fn check_topic(block: &[&str], topic: &TopicConfig, findings: &mut Findings) {
         let problem = format!("{hard} is less than retention.size ({size})");
         let hint = "raise it; unread records are kept from `size` up to `hard_size`";
         findings.error(&at(&["retention", "hard_size"]), problem, hint);
+    }
+    if topic.cleanup == Cleanup::Compact && matches!(config.hub, HubConfig::Embedded(_)) {
+        let problem = "`compact` is not there yet on the embedded hub";
+        findings.error(&at(&["cleanup"]), problem, "write delete, or use hub.kafka");
     }
     if retention.when_full == WhenFull::DropOldest && retention.hard_size.is_none() {
         let problem = "does nothing without a limit";

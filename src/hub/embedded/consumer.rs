@@ -61,7 +61,7 @@ impl EmbeddedConsumer {
             for partition in &state.partitions {
                 let known =
                     |mine: &PartitionReader| Arc::ptr_eq(mine.reader.partition(), partition);
-                if !self.is_mine(&state.topic.name, partition) || self.readers.iter().any(known) {
+                if !self.spec.is_mine(partition.name()) || self.readers.iter().any(known) {
                     continue;
                 }
                 let start = if is_first { self.spec.start } else { StartAt::Earliest };
@@ -84,16 +84,6 @@ impl EmbeddedConsumer {
         Ok(())
     }
 
-    fn is_mine(&self, topic: &str, partition: &Partition) -> bool {
-        let number = partition.name().partition;
-        if let Some(assigned) = &self.spec.assigned {
-            return assigned.iter().any(|(name, partition)| name == topic && *partition == number);
-        }
-        let (member, members) = self.spec.member;
-        let turn = u32::try_from(number).unwrap_or(0) % members.max(1);
-        turn == member && self.spec.topics.iter().any(|selector| selector.matches(topic))
-    }
-
     fn start_of(
         &self,
         partition: &Arc<Partition>,
@@ -107,6 +97,7 @@ impl EmbeddedConsumer {
             StartAt::Earliest => (partition.start(), false),
             StartAt::Latest => (partition.end(), false),
             StartAt::Time(time_ms) => (self.shared.offset_at(partition, time_ms)?, false),
+            StartAt::Offset(offset) => (offset.clamp(partition.start(), partition.end()), false),
         })
     }
 

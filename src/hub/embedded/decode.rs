@@ -10,7 +10,7 @@ use crate::wire::{BatchHeader, CompressionError, HEADER_BYTES};
 const PLAIN_MAX: usize = 512 << 20;
 
 /// Decompresses one verified batch into a buffer of `pool`.
-pub(super) fn decode(
+pub(crate) fn decode(
     header: &BatchHeader,
     bytes: &[u8],
     place: (&Arc<Topic>, i32),

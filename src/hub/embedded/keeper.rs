@@ -23,17 +23,15 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
     let (mut space_at, mut keep_at) = (Instant::now(), Instant::now());
     while !shared.closing.load(Ordering::Acquire) {
-        let interval = match shared.settings.flush {
-            Flush::Every(interval) if shared.is_dirty() => interval,
-            Flush::Each | Flush::Every(_) | Flush::Os => SPACE_EVERY,
-        };
-        std::thread::park_timeout(interval);
-        if let Flush::Every(interval) = shared.settings.flush {
-            // Woken by the first append of a pause: the interval begins now.
-            if shared.is_dirty() && !shared.closing.load(Ordering::Acquire) {
+        match shared.settings.flush {
+            Flush::Every(interval) if shared.is_dirty() => {
                 std::thread::park_timeout(interval);
+                flush(shared);
             }
-            flush(shared);
+            // The writer flushes before it settles, unless receipts do not wait for it (`acks` 0 or 1).
+            Flush::Each if shared.is_dirty() => flush(shared),
+            // The first append after a pause wakes it, and the interval begins.
+            Flush::Each | Flush::Every(_) | Flush::Os => std::thread::park_timeout(SPACE_EVERY),
         }
         if space_at.elapsed() >= SPACE_EVERY {
             space_at = Instant::now();
@@ -149,8 +147,11 @@ fn expired(segments: &[Arc<Segment>], settings: &TopicSettings, now_ms: i64) -> 
     let by_size = settings.retention_size.map_or(0, |most| beyond_size(segments, most));
     let by_time = settings.retention_time.map_or(0, |age| {
         let oldest_ms = now_ms - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let is_old =
-            |segment: &Arc<Segment>| segment.latest_ms().is_none_or(|latest| latest < oldest_ms);
+        let is_old = |segment: &Arc<Segment>| {
+            // Records that came in with old times of their own are kept as long as others.
+            let written = segment.written_ms().is_some_and(|written| written < oldest_ms);
+            written && segment.latest_ms().is_none_or(|latest| latest < oldest_ms)
+        };
         let count = segments.iter().take_while(|segment| is_old(segment)).count();
         base_of(segments, count)
     });
@@ -181,6 +182,8 @@ fn base_of(segments: &[Arc<Segment>], count: usize) -> i64 {
 fn is_old(partition: &Partition, settings: &TopicSettings) -> bool {
     let Some(age) = settings.retention_time else { return false };
     let oldest_ms = now_ms() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-    let first = partition.segments().last().and_then(|active| active.first_ms());
-    first.is_some_and(|first| first < oldest_ms)
+    let active = partition.segments().pop();
+    active.is_some_and(|active| {
+        active.size_bytes() > 0 && active.created_ms().is_some_and(|created| created < oldest_ms)
+    })
 }

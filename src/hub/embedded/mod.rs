@@ -13,7 +13,9 @@ mod positions;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod times;
 mod topics;
+pub mod view;
 mod writer;
 
 use std::collections::HashSet;
@@ -22,16 +24,16 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use anabranch_connectors::Pool;
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use decode::decode;
 pub use settings::{Flush, Settings, TopicSettings, WhenFull};
 
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, TopicInfo, TopicSelector,
 };
-use crate::log::{Folder, Partition, PartitionName, Read, Reader};
+use crate::log::{Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
 use groups::Groups;
 use positions::Positions;
@@ -177,26 +179,9 @@ impl Shared {
 
     /// The first offset of a partition whose timestamp is at least `time_ms`; the end when there is none.
     fn offset_at(&self, partition: &Arc<Partition>, time_ms: i64) -> Result<i64, HubError> {
-        let not_now = |error: crate::log::LogError| HubError::NotNow(error.to_string());
-        let mut reader = Reader::new(Arc::clone(partition), partition.start());
-        if !reader.seek_time(time_ms) {
-            return Ok(partition.end());
-        }
-        let Some(state) = self.topics.get(&partition.name().topic) else {
-            return Ok(partition.end());
-        };
-        let pool = Pool::new(1, 8 << 20);
-        loop {
-            let (header, bytes) = match reader.read().map_err(not_now)? {
-                Read::Batch(header, _) if header.max_timestamp_ms < time_ms => continue,
-                Read::Batch(header, bytes) => (header, bytes),
-                Read::Damage(_) => continue,
-                Read::End => return Ok(partition.end()),
-            };
-            let place = (&state.topic, partition.name().partition);
-            let Ok(batch) = decode::decode(&header, bytes, place, &pool) else { continue };
-            let found = batch.iter().find(|stored| stored.record.timestamp_ms >= time_ms);
-            return Ok(found.map_or(header.base_offset, |stored| stored.offset));
+        match self.topics.get(&partition.name().topic) {
+            Some(state) => times::offset_at(partition, &state.topic, time_ms),
+            None => Ok(partition.end()),
         }
     }
 }

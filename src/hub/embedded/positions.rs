@@ -45,6 +45,10 @@ impl Positions {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_source.values().map(HashMap::len).sum()
+    }
+
     pub(super) fn of(&self, source: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
         let Some(keys) = self.by_source.get(source) else { return Vec::new() };
         keys.iter().map(|(key, value)| (key.clone(), value.clone())).collect()

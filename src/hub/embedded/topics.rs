@@ -163,7 +163,7 @@ fn store_id(folder: &Path, id: &str) -> Result<(), LogError> {
     write_atomically(&folder.join("partition.metadata"), &format!("version: 0\ntopic_id: {id}\n"))
 }
 
-fn load_id(folder: &Path) -> Option<String> {
+pub(super) fn load_id(folder: &Path) -> Option<String> {
     let text = std::fs::read_to_string(folder.join("partition.metadata")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("topic_id: ")).map(str::to_owned)
 }

@@ -25,6 +25,8 @@ use crate::hub::{HubError, Offset, Part};
 use crate::log::{LogError, Partition, PartitionName};
 use crate::wire::{Builder, Codec};
 
+/// Up to so many positions are stored together at once when one came without records; more of them within a second.
+const SNAPSHOT_PROMPT: usize = 10_000;
 /// How many commands are handled before waiting receipts are settled.
 const GROUP_MAX: usize = 64;
 /// How often an append that found no room is tried again.
@@ -69,6 +71,10 @@ pub(super) struct Writer {
     written: Vec<(Vec<Part>, Stored)>,
     commits: Vec<Done>,
     position_parts: Vec<Part>,
+    parked_positions: Vec<Part>,
+    positions_first: bool,
+    /// A flush has failed.
+    broken: bool,
     snapshot_at: Instant,
     snapshot_bytes: u64,
 }
@@ -85,6 +91,9 @@ impl Writer {
             written: Vec::new(),
             commits: Vec::new(),
             position_parts: Vec::new(),
+            parked_positions: Vec::new(),
+            positions_first: false,
+            broken: false,
             snapshot_at: Instant::now(),
             snapshot_bytes: 0,
         }
@@ -125,7 +134,10 @@ impl Writer {
 
     fn handle(&mut self, command: Command) -> Option<SyncSender<()>> {
         match command {
-            Command::Append(append) => self.append_or_park(append),
+            Command::Append(append) => {
+                self.store_ordered_positions();
+                self.append_or_park(append);
+            }
             Command::Commit { group, offsets, metadata, done } => {
                 let pairs = {
                     let mut groups = self.shared.groups();
@@ -158,11 +170,25 @@ impl Writer {
         None
     }
 
-    /// Positions without records become durable with the next snapshot.
+    /// A position that came without records must be durable before what was handed on after it: a copy of a file has
+    /// been read so far, and only then is the file itself read anew.
+    fn store_ordered_positions(&mut self) {
+        if self.positions_first && self.shared.positions().len() <= SNAPSHOT_PROMPT {
+            self.snapshot();
+        }
+    }
+
+    /// Positions without records become durable with the next snapshot. They wait for records that are parked: what
+    /// was handed on before them comes before them.
     fn take_positions(&mut self, parts: Vec<Part>) {
+        if !self.parked.is_empty() {
+            self.parked_positions.extend(parts);
+            return;
+        }
         let mut positions = self.shared.positions();
         for part in &parts {
             if let Some(position) = part.batch.position() {
+                self.positions_first |= position.value.is_some();
                 positions.set(&part.source, &position.key, position.value.as_deref());
             }
         }
@@ -173,7 +199,7 @@ impl Writer {
     fn append_or_park(&mut self, append: Append) {
         let behind =
             self.parked.iter().any(|parked| Arc::ptr_eq(&parked.partition, &append.partition));
-        if behind || self.shared.must_wait(append.partition.name()) {
+        if self.broken || behind || self.shared.must_wait(append.partition.name()) {
             self.parked.push_back(append);
         } else if let Some(append) = self.try_append(append) {
             self.parked.push_back(append);
@@ -229,7 +255,7 @@ impl Writer {
     }
 
     fn retry_parked(&mut self) {
-        if self.parked.is_empty() {
+        if self.parked.is_empty() || self.broken {
             return;
         }
         let mut stuck: HashSet<PartitionName> = HashSet::new();
@@ -245,6 +271,8 @@ impl Writer {
         }
         if self.parked.is_empty() {
             self.shared.state.ok();
+            let positions = std::mem::take(&mut self.parked_positions);
+            self.take_positions(positions);
         }
     }
 
@@ -256,12 +284,18 @@ impl Writer {
         if self.shared.settings.flush == Flush::Each && self.shared.settings.acks_all {
             for partition in &self.touched {
                 if let Err(error) = partition.flush() {
-                    // Pages may be marked clean now: what was acknowledged before is safe, this group is not known to be.
-                    self.shared.state.fail(&error.to_string(), true);
-                    error!(%error, "a flush failed; its records are handed back to their sources");
-                    self.written.clear();
-                    self.commits.clear();
+                    // Pages may be marked clean now, so a second try would prove nothing. What was acknowledged is
+                    // safe; this group is not known to be, and is neither settled nor handed back: the next start
+                    // finds out what is there.
+                    self.broken = true;
+                    let problem = format!("{error}; nothing more is stored until a restart");
+                    if self.shared.state.fail(&problem, true) {
+                        error!("{problem}");
+                    }
                 }
+            }
+            if self.broken {
+                return;
             }
         }
         self.shared.wake_consumers();
@@ -360,6 +394,7 @@ impl Writer {
             positions.covered = ends;
             positions.changed = false;
         }
+        self.positions_first = false;
         for part in self.position_parts.drain(..) {
             part.settle(Ok(Stored { partition: 0, offset: -1 }));
         }

@@ -17,6 +17,9 @@ use crate::hub::{GroupInfo, HubError, Offset, PartitionInfo, TopicInfo};
 /// How long one question to the cluster may take.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
+/// How long a look at one thing may take; it stands in the way of a stop.
+const LOOK_MAX: Duration = Duration::from_secs(3);
+
 /// Looks at the cluster; a client without a group.
 pub(super) struct Observer(BaseConsumer<Quiet>);
 
@@ -28,7 +31,7 @@ impl Observer {
 
     /// The cluster's own name.
     pub(super) fn cluster_id(&self) -> Result<String, HubError> {
-        self.0.client().fetch_cluster_id(ANSWER_MAX).ok_or_else(|| {
+        self.0.client().fetch_cluster_id(LOOK_MAX).ok_or_else(|| {
             HubError::NotNow(
                 "the kafka cluster does not tell its id; are the brokers reachable?".to_owned(),
             )
@@ -38,7 +41,7 @@ impl Observer {
     /// How many partitions `topic` has; `None` when it does not exist.
     pub(super) fn partitions(&self, topic: &str) -> Result<Option<u32>, HubError> {
         self.serve();
-        let metadata = self.0.fetch_metadata(Some(topic), ANSWER_MAX).map_err(not_now)?;
+        let metadata = self.0.fetch_metadata(Some(topic), LOOK_MAX).map_err(not_now)?;
         let known = metadata.topics().iter().find(|known| known.name() == topic);
         match known.map(|known| (known.error(), known)) {
             None | Some((Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), _)) => {

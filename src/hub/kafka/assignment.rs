@@ -24,6 +24,8 @@ const TRIES: u32 = 5;
 pub(super) struct Assignments {
     pub(super) group: String,
     pub(super) start: StartAt,
+    /// Whether that start is committed: not for a client that assigns partitions to itself.
+    pub(super) keeps_start: bool,
     pub(super) handover: Arc<Handover>,
     /// Whether an assignment has been taken over: then a partition without a commit has come into being since.
     pub(super) begun: AtomicBool,
@@ -150,7 +152,7 @@ impl Assignments {
         let new_since = self.begun.load(Ordering::Relaxed);
         let times = match self.start {
             StartAt::Time(time_ms) => Some(offsets_at(client, fresh, time_ms)?),
-            StartAt::Earliest | StartAt::Latest => None,
+            StartAt::Earliest | StartAt::Latest | StartAt::Offset(_) => None,
         };
         let (mut places, mut list) = (Vec::new(), TopicPartitionList::new());
         for place in fresh.elements() {
@@ -162,9 +164,10 @@ impl Assignments {
                 (StartAt::Earliest, _) => first,
                 (StartAt::Latest, _) if new_since => first,
                 (StartAt::Time(_), Some(At::Offset(offset))) => offset,
+                (StartAt::Offset(offset), _) => offset.clamp(first, end.max(first)),
                 (StartAt::Time(_) | StartAt::Latest, _) => end,
             };
-            if self.start != StartAt::Earliest {
+            if self.keeps_start && self.start != StartAt::Earliest {
                 list.add_partition(&topic, partition)
                     .set_offset(At::Offset(start))
                     .map_err(not_now)?;

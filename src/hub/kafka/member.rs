@@ -51,6 +51,7 @@ impl Member {
         let context = Assignments {
             group: group.clone(),
             start: spec.start,
+            keeps_start: spec.assigned.is_none(),
             handover: Arc::clone(&handover),
             begun: AtomicBool::new(false),
             rejoin: AtomicBool::new(false),

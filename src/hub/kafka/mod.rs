@@ -17,6 +17,7 @@ mod member;
 mod positions;
 mod queue;
 mod reader;
+mod round;
 mod send;
 mod settings;
 mod state;
@@ -44,6 +45,9 @@ const QUEUE_BYTES: usize = 16 << 20;
 
 /// How long a close lets the writer store what it has.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The same when nothing could be stored before it either.
+const GRACE_IN_TROUBLE: Duration = Duration::from_millis(500);
 
 /// How long a source waits for its positions.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -155,8 +159,9 @@ impl Hub for Kafka {
 
     async fn close(&self) {
         let queue = Arc::clone(&self.way_in.queue);
-        queue.close(GRACE);
-        let ended = tokio::task::spawn_blocking(move || queue.wait_for_end(GRACE * 2)).await;
+        let grace = if self.health.state().is_ok() { GRACE } else { GRACE_IN_TROUBLE };
+        queue.close(grace);
+        let ended = tokio::task::spawn_blocking(move || queue.wait_for_end(grace + GRACE)).await;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let joined = match (ended, thread) {
             (Ok(true), Some(thread)) => thread.join().map_err(|_panic| "has panicked"),

@@ -79,7 +79,7 @@ impl Reader {
                 look_again = Instant::now() + self.follow(&mut subscribed);
             }
             if !self.handover.has_room(STALL_MAX) {
-                self.wait_paused();
+                self.wait_paused(&mut gatherer, &mut generation);
             }
             self.poll_once(&mut gatherer, &mut generation);
             if self.client.context().rejoin.swap(false, Ordering::Relaxed) {
@@ -119,16 +119,13 @@ impl Reader {
     }
 
     /// Pauses all partitions until there is room; the assignment may change meanwhile.
-    fn wait_paused(&self) {
+    fn wait_paused(&self, gatherer: &mut Gatherer, generation: &mut u64) {
         debug!(group = self.spec.group, "the sink does not fetch, reading is paused");
         let assigned = self.client.assignment();
         let pause = assigned.as_ref().map_or(Ok(()), |assigned| self.client.pause(assigned));
         let paused = pause.is_ok();
         while paused && !self.handover.has_room(Duration::ZERO) && !self.handover.is_closing() {
-            // A paused partition gives nothing; what else there is has been served by the call.
-            if let Some(Err(error)) = self.client.poll(LOOK) {
-                self.note(&error);
-            }
+            self.poll_once(gatherer, generation);
         }
         if let Ok(assigned) = assigned
             && let Err(error) = self.client.resume(&assigned)

@@ -22,6 +22,7 @@ use tracing::warn;
 
 use super::context::Deliveries;
 use super::queue::{Job, Queue};
+use super::round::Round;
 use super::topics::Topics;
 use crate::hub::DEAD_LETTERS;
 
@@ -60,13 +61,8 @@ struct Way<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends those records of `job` for whose number `wanted` says yes; they are numbered from `first` on.
-    pub(super) fn job(
-        &self,
-        job: &Job,
-        first: usize,
-        wanted: impl Fn(usize) -> bool,
-    ) -> Result<(), Refused> {
+    /// Sends the records of `job` that the round still wants; they are numbered from `first` on.
+    pub(super) fn job(&self, job: &Job, first: usize, round: &Round) -> Result<(), Refused> {
         let size_max = self.topics.message_max(&job.topic).saturating_sub(AROUND);
         let mut number = first;
         for part in &job.parts {
@@ -74,7 +70,8 @@ impl Sender<'_> {
             for record in part.batch.iter() {
                 let way = Way { topic: &job.topic, partition: job.partition, number };
                 number += 1;
-                if !wanted(way.number) {
+                if !round.wants(way.number) {
+                    round.sent.set(number);
                     continue;
                 }
                 let size = size(&record);
@@ -83,6 +80,7 @@ impl Sender<'_> {
                 } else {
                     self.record(way, &record, headers(&record, common.as_ref()))?;
                 }
+                round.sent.set(number);
             }
             self.kafka.poll(Duration::ZERO);
         }
@@ -145,7 +143,7 @@ impl Sender<'_> {
 
     fn dead_letter(&self, way: Way<'_>, record: &Record<'_>, size: usize) -> Result<(), Refused> {
         let topic = format!("{}{DEAD_LETTERS}", way.topic);
-        let partitions = self.topics.partitions(&topic);
+        let partitions = self.topics.partitions_now(&topic);
         let partitions = partitions.map_err(|error| Refused::Kafka(error.to_string()))?;
         let partitions = i32::try_from(partitions).unwrap_or(i32::MAX).max(1);
         let mut room = self.topics.message_max(&topic).saturating_sub(2 * AROUND + topic.len());

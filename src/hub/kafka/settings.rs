@@ -34,7 +34,7 @@ pub struct Settings {
     pub topic_partitions: BTreeMap<String, u32>,
     /// Replicas of topics that are made on first use; -1 leaves it to the broker.
     pub replication_factor: i32,
-    /// The compacted topic that keeps the positions of sources.
+    /// The compacted topic that keeps the positions of sources; empty for a client, which has none.
     pub positions_topic: String,
     /// Whether records and positions are stored in transactions; only with [`Acks::All`].
     pub transactional: bool,

@@ -44,31 +44,32 @@ impl Topics {
         Self { settings, observer, known: Mutex::default(), batch_max }
     }
 
-    /// How many partitions `topic` has; it is made when it does not exist. May block.
+    /// How many partitions `topic` has; it is made when it does not exist. Waits for a cluster that is away.
     pub(super) fn partitions(&self, topic: &str) -> Result<u32, HubError> {
+        let give_up_at = Instant::now() + PATIENCE;
+        loop {
+            match self.partitions_now(topic) {
+                Err(HubError::NotNow(_)) if Instant::now() < give_up_at => {}
+                answer => return answer,
+            }
+            std::thread::park_timeout(Duration::from_millis(200));
+        }
+    }
+
+    /// As [`Topics::partitions`], with one try.
+    pub(super) fn partitions_now(&self, topic: &str) -> Result<u32, HubError> {
         let known = self.known(topic);
         if let Some(known) = known.filter(|known| known.looked.elapsed() < FRESH) {
             return Ok(known.partitions);
         }
-        let give_up_at = Instant::now() + PATIENCE;
-        loop {
-            match self.look(topic, known) {
-                Ok(found) => {
-                    self.lock().insert(topic.to_owned(), found);
-                    return Ok(found.partitions);
-                }
-                Err(error @ HubError::Fatal(_)) => return Err(error),
-                Err(error) => {
-                    if let Some(known) = known {
-                        return Ok(known.partitions);
-                    }
-                    if Instant::now() >= give_up_at {
-                        return Err(error);
-                    }
-                }
-            }
-            std::thread::park_timeout(Duration::from_millis(200));
-        }
+        let found = match (self.look(topic, known), known) {
+            (Ok(found), _) => found,
+            // What was known counts a while longer.
+            (Err(HubError::NotNow(_)), Some(known)) => Known { looked: Instant::now(), ..known },
+            (Err(error), _) => return Err(error),
+        };
+        self.lock().insert(topic.to_owned(), found);
+        Ok(found.partitions)
     }
 
     /// Largest record that the brokers take for `topic`, bytes with everything around it.

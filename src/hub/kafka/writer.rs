@@ -24,7 +24,8 @@ use super::context::Deliveries;
 use super::health::Health;
 use super::positions;
 use super::queue::{Job, Queue, Taken};
-use super::send::{self, Kafka, Refused, Sender};
+use super::round::{Failure, Round, failure, is_retriable};
+use super::send::{self, Kafka, Sender};
 use super::settings::Settings;
 use super::topics::{Topics, is_too_large};
 use crate::hub::HubError;
@@ -53,39 +54,6 @@ pub(super) struct Writer {
     life: String,
     round: Round,
     committed: Instant,
-}
-
-/// What is being stored.
-#[derive(Debug, Default)]
-struct Round {
-    number: u64,
-    jobs: Vec<Job>,
-    bytes: usize,
-    records: usize,
-    /// After a failure without transactions: only these records are still to be sent.
-    only: Option<BTreeSet<usize>>,
-    /// The commit was sent and its answer was lost.
-    unsure: bool,
-}
-
-/// Why a round is not stored yet.
-#[derive(Debug)]
-enum Failure {
-    /// The transaction must be aborted; without transactions, what failed is sent again.
-    Abort(String),
-    /// The producer is of no more use.
-    Rebuild(String),
-    /// The time to stop has come.
-    Stopping,
-}
-
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Kafka(why) => Self::Abort(why),
-            Refused::Stopping => Self::Stopping,
-        }
-    }
 }
 
 impl Writer {
@@ -171,9 +139,11 @@ impl Writer {
 
     /// A new producer; with transactions it is the only one of its name from now on.
     fn start(&self) -> Result<Kafka, Failure> {
-        self.topics.partitions(&self.settings.positions_topic).map_err(|error| {
-            Failure::Rebuild(format!("topic \"{}\": {error}", self.settings.positions_topic))
-        })?;
+        if !self.settings.positions_topic.is_empty() {
+            self.topics.partitions_now(&self.settings.positions_topic).map_err(|error| {
+                Failure::Rebuild(format!("topic \"{}\": {error}", self.settings.positions_topic))
+            })?;
+        }
         let mut config = self.settings.producer();
         let batch_max = self.topics.batch_max();
         if batch_max < self.settings.batch_size {
@@ -194,6 +164,7 @@ impl Writer {
         let Some(kafka) = &self.kafka else { return Ok(()) };
         // What is left of an aborted round does not count against this one.
         drop(kafka.client().context().take());
+        self.round.sent.set(0);
         if self.settings.transactions() {
             kafka.begin_transaction().map_err(|error| failure(&error))?;
         }
@@ -230,10 +201,7 @@ impl Writer {
 
     fn send(&self, job: &Job, first: usize) -> Result<(), Failure> {
         let Some(sender) = self.sender() else { return Ok(()) };
-        match &self.round.only {
-            None => sender.job(job, first, |_| true)?,
-            Some(only) => sender.job(job, first, |number| only.contains(&number))?,
-        }
+        sender.job(job, first, &self.round)?;
         if self.settings.transactions() {
             self.send_positions(&sender, job)?;
         }
@@ -264,7 +232,7 @@ impl Writer {
             self.round.unsure = matches!(committed, Err(Failure::Rebuild(_)));
             return committed;
         }
-        if self.round.only.as_ref().is_none_or(|only| !only.is_empty()) {
+        if !self.round.is_delivered() {
             self.delivered(kafka)?;
         }
         for job in &self.round.jobs {
@@ -313,7 +281,10 @@ impl Writer {
             Failure::Rebuild(why) => (why, true),
             Failure::Stopping => return,
         };
-        let why = self.learn().unwrap_or(why);
+        if !rebuild && !self.settings.transactions() {
+            self.wait_for_the_rest();
+        }
+        let why = if rebuild { why } else { self.learn().unwrap_or(why) };
         self.health.trouble(&why);
         warn!(error = why, records = self.round.records, "kafka did not store, will retry");
         let Some(kafka) = &self.kafka else { return };
@@ -323,6 +294,14 @@ impl Writer {
             && (!self.settings.transactions() || self.abort(kafka).is_ok());
         if !keep {
             self.kafka = None;
+        }
+    }
+
+    /// Without transactions: what was handed over is either delivered or known to have failed.
+    fn wait_for_the_rest(&self) {
+        let Some(kafka) = &self.kafka else { return };
+        while kafka.in_flight_count() > 0 && !self.queue.is_over() {
+            send::rest(kafka);
         }
     }
 
@@ -338,11 +317,11 @@ impl Writer {
                 let size = if is_too_large(one.code) { largest(&one.topic) } else { None };
                 self.topics.failed(&one.topic, one.code, size.unwrap_or(one.size));
                 // A topic that was deleted is made again; if it cannot be, the next try says so.
-                self.topics.partitions(&one.topic).ok();
+                self.topics.partitions_now(&one.topic).ok();
             }
         }
-        if !self.settings.transactions() && self.round.only.as_ref().is_none_or(|o| !o.is_empty()) {
-            self.round.only = Some(undelivered.iter().map(|one| one.number).collect());
+        if !self.settings.transactions() && !self.round.is_delivered() {
+            self.round.keep(undelivered.iter().map(|one| one.number));
         }
         let first = undelivered.first()?;
         Some(format!("topic \"{}\": {}", first.topic, first.code))
@@ -405,28 +384,4 @@ impl Writer {
             kafka.poll(Duration::ZERO);
         }
     }
-}
-
-impl Round {
-    fn push(&mut self, job: Job) {
-        self.bytes += job.bytes;
-        self.records += job.records();
-        self.jobs.push(job);
-    }
-}
-
-fn is_retriable(error: &KafkaError) -> bool {
-    if let KafkaError::Transaction(cause) = error {
-        return cause.is_retriable() && !cause.txn_requires_abort();
-    }
-    matches!(error, KafkaError::Flush(_))
-}
-
-fn failure(error: &KafkaError) -> Failure {
-    if let KafkaError::Transaction(cause) = error
-        && cause.txn_requires_abort()
-    {
-        return Failure::Abort(cause.string());
-    }
-    Failure::Rebuild(error.to_string())
 }

@@ -1,6 +1,7 @@
 //! Configurations, right and wrong.
 
 mod loading;
+mod robust;
 mod shipped;
 mod wrong;
 

@@ -1,4 +1,4 @@
-//! The files in `config/`.
+//! The files in `config/` and `deploy/config/`.
 
 use std::fs;
 use std::path::Path;
@@ -6,9 +6,11 @@ use std::path::Path;
 use anabranch::config::{self, Config, Invalid};
 
 fn shipped() -> Vec<std::path::PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let entries =
+        ["config", "deploy/config"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
     let mut files: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }

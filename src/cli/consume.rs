@@ -1,0 +1,228 @@
+//! The command `consume`: prints records.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::Instant;
+
+use super::failure::{Done, Failure};
+use super::format::Format;
+use super::hub::HubArgs;
+use super::place::Place;
+use crate::client::{ConsumedRecord, Consumer, ConsumerSettings, HubHandle};
+use crate::hub::{Offset, StartAt, TopicInfo, TopicSelector};
+
+/// How long a group's member may take to get its partitions before its end counts as reached.
+const JOIN: Duration = Duration::from_secs(10);
+/// How long nothing must have come until nothing more is expected.
+const QUIET: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Args)]
+pub(super) struct ConsumeArgs {
+    /// Topics; one that begins with ^ is a regular expression over names
+    #[arg(required = true, value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// Read as a member of this group: go on where it was, and commit what was printed
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// beginning, end, an offset, a time such as 2026-11-20T08:00:00Z, or how long ago such as 15m
+    #[arg(long, value_name = "PLACE", default_value = "beginning")]
+    from: Place,
+    /// Only this partition
+    #[arg(long, value_name = "N", conflicts_with = "group", value_parser = clap::value_parser!(i32).range(0..))]
+    partition: Option<i32>,
+    /// Stop after so many records
+    #[arg(long, short = 'n', value_name = "N")]
+    count: Option<u64>,
+    /// Wait for more at the end
+    #[arg(long, short)]
+    follow: bool,
+    /// Stop at the end (this is the default without --follow)
+    #[arg(long, conflicts_with = "follow")]
+    until_end: bool,
+    /// value, json, pretty, keys, or a template
+    #[arg(long, value_name = "FORMAT", default_value = "value")]
+    format: Format,
+    /// Print headers too
+    #[arg(long)]
+    headers: bool,
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+pub(super) async fn consume(args: ConsumeArgs, out: &mut dyn Write) -> Done {
+    // A group's progress is written.
+    let hub = match args.group {
+        Some(_) => args.hub.writer().await?,
+        None => args.hub.reader().await?,
+    };
+    let printed = print(&args, &hub, out).await;
+    hub.close().await;
+    printed
+}
+
+async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done {
+    let meant = meant(args, hub).await?;
+    let mut consumer = Consumer::new(hub, settings(args, &meant)?).await?;
+    let ends = if args.follow { None } else { Some(Ends::of(args, hub, &meant).await?) };
+    let (mut left, mut bytes) = (args.count.unwrap_or(u64::MAX), Vec::new());
+    let mut quiet_since = Instant::now();
+    let is_done = |consumer: &Consumer, quiet: Duration| {
+        ends.as_ref().is_some_and(|ends| ends.are_reached(consumer, quiet))
+    };
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    while left > 0 && !is_done(&consumer, quiet_since.elapsed()) {
+        let wait = Duration::from_millis(if args.follow { 500 } else { 100 });
+        let next = tokio::select! {
+            next = consumer.poll(wait) => next?,
+            _ = &mut interrupted => break,
+        };
+        bytes.clear();
+        for record in next.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            args.format.print(record, args.headers, &mut bytes);
+        }
+        out.write_all(&bytes)?;
+        out.flush()?;
+        commit(args, &mut consumer, &next, left).await?;
+        left = left.saturating_sub(next.len() as u64);
+        if !next.is_empty() {
+            quiet_since = Instant::now();
+        }
+    }
+    Ok(())
+}
+
+/// Stores what was printed, and no more.
+async fn commit(
+    args: &ConsumeArgs,
+    consumer: &mut Consumer,
+    next: &[ConsumedRecord],
+    left: u64,
+) -> Done {
+    if args.group.is_none() || next.is_empty() {
+        return Ok(());
+    }
+    let mut offsets = consumer.position();
+    let printed = next.iter().take(usize::try_from(left).unwrap_or(usize::MAX));
+    let mut last = std::collections::BTreeMap::new();
+    for record in printed {
+        last.insert((record.topic().to_owned(), record.partition), record.offset + 1);
+    }
+    offsets.retain_mut(|offset| {
+        let known = last.get(&(offset.topic.clone(), offset.partition));
+        known.is_some_and(|end| {
+            offset.offset = *end;
+            true
+        })
+    });
+    Ok(consumer.commit_offsets(&offsets).await?)
+}
+
+/// The topics that are there and meant.
+async fn meant(args: &ConsumeArgs, hub: &HubHandle) -> Result<Vec<TopicInfo>, Failure> {
+    let mut selectors = Vec::new();
+    for topic in &args.topics {
+        let problem = |problem: String| {
+            let problem = problem.lines().last().unwrap_or_default().to_owned();
+            Failure::wrong(format!("topic \"{topic}\" is not a pattern: {problem}"))
+        };
+        selectors.push(TopicSelector::parse(topic).map_err(problem)?);
+    }
+    let topics = hub.hub().topics().await?;
+    for selector in &selectors {
+        if let TopicSelector::Name(name) = selector
+            && !topics.iter().any(|topic| topic.name == *name)
+        {
+            return Err(crate::hub::HubError::UnknownTopic(name.clone()).into());
+        }
+    }
+    let meant = |topic: &TopicInfo| selectors.iter().any(|selector| selector.matches(&topic.name));
+    let meant: Vec<TopicInfo> = topics.into_iter().filter(meant).collect();
+    for topic in &meant {
+        let count = topic.partitions.len();
+        if let Some(number) = args.partition
+            && usize::try_from(number).is_ok_and(|number| number >= count)
+        {
+            let name = &topic.name;
+            return Err(Failure::wrong(format!(
+                "topic \"{name}\" has {count} partitions; --partition {number} is none of 0 to {}",
+                count.saturating_sub(1)
+            )));
+        }
+    }
+    Ok(meant)
+}
+
+fn settings(args: &ConsumeArgs, meant: &[TopicInfo]) -> Result<ConsumerSettings, Failure> {
+    let group = args.group.clone().unwrap_or_else(|| {
+        // Never commits, so no group comes of it.
+        format!("anabranch-console-{}", uuid::Uuid::new_v4().simple())
+    });
+    let settings = ConsumerSettings::new(&group).auto_commit(None).start(args.from.0);
+    let settings = settings.max_poll_records(10_000);
+    let by_pattern = args.topics.iter().any(|topic| topic.starts_with('^'));
+    if args.group.is_some() || (args.follow && by_pattern && args.partition.is_none()) {
+        let topics: Vec<&str> = args.topics.iter().map(String::as_str).collect();
+        return Ok(settings.subscribe(&topics)?);
+    }
+    let mut settings = settings;
+    for topic in meant {
+        for (number, _) in (0i32..).zip(&topic.partitions) {
+            if args.partition.is_none_or(|wanted| wanted == number) {
+                settings = settings.assign(&topic.name, number);
+            }
+        }
+    }
+    Ok(settings)
+}
+
+/// Where the partitions ended when reading began: those that have something to read.
+struct Ends(Vec<(String, i32, i64)>);
+
+impl Ends {
+    async fn of(args: &ConsumeArgs, hub: &HubHandle, meant: &[TopicInfo]) -> Result<Self, Failure> {
+        let mut begun: Vec<Offset> = Vec::new();
+        if let Some(group) = &args.group {
+            let groups = hub.hub().groups().await?.into_iter();
+            begun.extend(
+                groups.filter(|known| known.name == *group).flat_map(|known| known.offsets),
+            );
+        }
+        let mut ends = Vec::new();
+        for topic in meant {
+            if let StartAt::Time(time_ms) = args.from.0 {
+                for offset in hub.hub().offsets_at(&topic.name, time_ms).await? {
+                    // A commit of the group comes first, and goes before it.
+                    begun.push(offset);
+                }
+            }
+            for (number, partition) in (0i32..).zip(&topic.partitions) {
+                let known =
+                    begun.iter().find(|at| at.topic == topic.name && at.partition == number);
+                let start = match (known, args.from.0) {
+                    (Some(at), _) => at.offset,
+                    (None, StartAt::Offset(offset)) => offset,
+                    (None, StartAt::Latest) => partition.end,
+                    (None, StartAt::Earliest | StartAt::Time(_)) => partition.start,
+                };
+                let is_meant = args.partition.is_none_or(|wanted| wanted == number);
+                if is_meant && start.max(partition.start) < partition.end {
+                    ends.push((topic.name.clone(), number, partition.end));
+                }
+            }
+        }
+        Ok(Self(ends))
+    }
+
+    /// Whether everything up to there was read. What ends with the marks of a transaction never gets there: then it
+    /// counts that nothing more comes.
+    fn are_reached(&self, consumer: &Consumer, quiet: Duration) -> bool {
+        let position = consumer.position();
+        let reached = |(topic, number, end): &(String, i32, i64)| {
+            let mut known = position.iter();
+            known.any(|at| at.topic == *topic && at.partition == *number && at.offset >= *end)
+        };
+        self.0.iter().all(reached) || quiet >= if position.is_empty() { JOIN } else { QUIET }
+    }
+}

@@ -1,0 +1,84 @@
+//! The examples below each command's help.
+
+pub(super) const MAIN: &str = "\
+Examples:
+  anabranch check config/quickstart.yaml      what would run, or what is wrong
+  anabranch run config/quickstart.yaml        run it
+  anabranch consume app-logs --follow         watch records arrive
+  anabranch topics list                       what is kept
+
+Exit codes: 0 done, 1 failed, 2 the configuration or the arguments are wrong";
+
+pub(super) const RUN: &str = "\
+Examples:
+  anabranch run                               with ./anabranch.yaml or /etc/anabranch/anabranch.yaml
+  anabranch run /etc/anabranch/conf.d         every *.yaml file of a folder
+  ANABRANCH_CONFIG=my.yaml anabranch run
+
+Stop it with SIGTERM; let it read its configuration again with SIGHUP.";
+
+pub(super) const CHECK: &str = "\
+Examples:
+  anabranch check my.yaml                     every mistake at once, with line and column
+  anabranch check my.yaml --connect           also try the sinks, the hub and the ports";
+
+pub(super) const CONSUME: &str = "\
+Examples:
+  anabranch consume app-logs                  everything that is kept, then stop
+  anabranch consume app-logs -f --from end    only what comes from now on
+  anabranch consume app-logs --from 15m --format json
+  anabranch consume app-logs --from 2026-11-20T08:00:00Z --count 10 --headers
+  anabranch consume '^web-.*' --group reader  as a member of a group, which goes on where it was
+  anabranch consume t --format '%t/%p@%o %k=%v\\n'
+  anabranch consume t --bootstrap kafka:9092 --option security.protocol=SSL
+
+In --format: %t topic, %p partition, %o offset, %T time, %k key, %v value, %h headers, %% percent, \\n, \\t";
+
+pub(super) const PRODUCE: &str = "\
+Examples:
+  echo hello | anabranch produce events
+  printf 'user-7:signed in\\n' | anabranch produce events --key-separator :
+  anabranch produce events --file lines.txt --header origin=backfill
+  anabranch produce events --bootstrap kafka:9092 < lines.txt
+
+While an agent has the data folder, records go through its API, and are stored all the same.";
+
+pub(super) const TOPICS: &str = "\
+Examples:
+  anabranch topics list
+  anabranch topics describe app-logs --json
+  anabranch topics create app-logs --partitions 4
+  anabranch topics delete app-logs --yes";
+
+pub(super) const GROUPS: &str = "\
+Examples:
+  anabranch groups list
+  anabranch groups describe search            committed, end and lag of each partition
+  anabranch groups reset search --topic app-logs --to earliest --dry-run
+  anabranch groups reset search --topic app-logs --to 2026-11-20T08:00:00Z --yes
+  anabranch groups reset search --topic app-logs --to offset 4711 --partition 0 --yes
+  anabranch groups reset search --topic app-logs --to shift -1000 --yes
+
+A sink's name is its group. Stop the agent before moving the group of one of its sinks.";
+
+pub(super) const DLQ: &str = "\
+Examples:
+  anabranch dlq list                          dead letters of every sink
+  anabranch dlq show search --count 5         records, and why they were refused
+  anabranch dlq replay search                 give them to their topics again
+
+A replay goes on where the last one stopped (group <sink>.dlq-replay).";
+
+pub(super) const LOG: &str = "\
+Examples:
+  anabranch log verify ./data                 read everything back; exit code 1 when something is damaged
+  anabranch log dump ./data app-logs --count 10
+  anabranch log dump ./data app-logs --batches
+
+Both only read, and work beside a running agent.";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  anabranch completions bash > /etc/bash_completion.d/anabranch
+  anabranch completions zsh > \"${fpath[1]}/_anabranch\"
+  anabranch completions fish > ~/.config/fish/completions/anabranch.fish";

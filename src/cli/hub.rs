@@ -1,0 +1,170 @@
+//! Which hub a client command talks to.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::failure::Failure;
+use crate::client::{Connection, HubHandle, ProducerSettings};
+use crate::config::{Config, HubConfig};
+use crate::hub::Hub;
+use crate::hub::embedded::view::View;
+use crate::hub::embedded::{Embedded, Settings, TopicSettings};
+use crate::hub::kafka::Kafka;
+use crate::hub::remote::Remote;
+use crate::log::Folder;
+use crate::{agent, config};
+
+const PLACES: [&str; 2] = ["anabranch.yaml", "/etc/anabranch/anabranch.yaml"];
+
+/// Which hub: Kafka by its brokers, or the hub of a configuration, or an embedded hub by its data folder.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Hub")]
+pub(super) struct HubArgs {
+    /// Brokers of a Kafka cluster, separated by commas
+    #[arg(long, value_name = "HOST:PORT", value_parser = brokers)]
+    bootstrap: Option<String>,
+    /// A property of librdkafka, such as security.protocol=SSL; may be repeated
+    #[arg(long = "option", value_name = "KEY=VALUE", requires = "bootstrap", value_parser = pair)]
+    options: Vec<(String, String)>,
+    /// The configuration whose hub is meant; otherwise ./anabranch.yaml or /etc/anabranch/anabranch.yaml
+    #[arg(long, value_name = "CONFIG", env = "ANABRANCH_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data folder of an embedded hub
+    #[arg(long, value_name = "DIR", conflicts_with = "bootstrap")]
+    data_dir: Option<PathBuf>,
+}
+
+fn brokers(text: &str) -> Result<String, String> {
+    let port = |broker: &str| {
+        broker.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
+    };
+    match text.split(',').find(|broker| !port(broker.trim())) {
+        Some(broker) => Err(format!("\"{broker}\" is not host:port, such as kafka:9092")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// `name=value`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("\"{text}\" is not name=value")),
+    }
+}
+
+/// The configuration that is meant: `named`, or the first of the usual places.
+pub(super) fn config_path(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    let found = PLACES.iter().map(PathBuf::from).find(|path| path.exists());
+    found.ok_or_else(|| {
+        Failure::wrong(
+            "there is neither ./anabranch.yaml nor /etc/anabranch/anabranch.yaml; name a configuration, \
+             or let ANABRANCH_CONFIG name it",
+        )
+    })
+}
+
+/// A hub, before it is opened.
+enum Target {
+    Kafka(Box<crate::hub::kafka::Settings>),
+    Embedded { settings: Box<Settings>, admin: Option<String> },
+}
+
+impl HubArgs {
+    /// Opens the hub for reading only: never locks a data folder, works beside the agent.
+    pub(super) async fn reader(&self) -> Result<HubHandle, Failure> {
+        match self.target()? {
+            Target::Kafka(settings) => connect_kafka(*settings).await,
+            Target::Embedded { settings, .. } => {
+                let view = View::open(&settings.data_dir)?;
+                Ok(HubHandle::from(Arc::new(view) as Arc<dyn Hub>))
+            }
+        }
+    }
+
+    /// Opens the hub for writing; while an agent has the data folder, the way leads through its API.
+    pub(super) async fn writer(&self) -> Result<HubHandle, Failure> {
+        let (settings, admin) = match self.target()? {
+            Target::Kafka(settings) => return connect_kafka(*settings).await,
+            Target::Embedded { settings, admin } => (*settings, admin),
+        };
+        if !Folder::is_held(&settings.data_dir) {
+            let opened =
+                tokio::task::spawn_blocking(move || Embedded::open(settings, Arc::default())).await;
+            let hub = opened.map_err(|error| Failure::failed(error.to_string()))??;
+            return Ok(HubHandle::from(hub as Arc<dyn Hub>));
+        }
+        let folder = settings.data_dir.display();
+        let Some(admin) = admin else {
+            return Err(Failure::failed(format!(
+                "{folder} is in use by a running agent; name the agent's configuration with --config, \
+                 so that it can be asked through `admin.listen`, or stop it first"
+            )));
+        };
+        let remote = Remote::connect(&admin, View::open(&settings.data_dir)?).await?;
+        Ok(HubHandle::from(Arc::new(remote) as Arc<dyn Hub>))
+    }
+
+    fn target(&self) -> Result<Target, Failure> {
+        if let Some(bootstrap) = &self.bootstrap {
+            let Connection::Kafka { bootstrap, .. } = Connection::kafka(bootstrap) else {
+                return Err(Failure::wrong("no brokers"));
+            };
+            let options: BTreeMap<String, String> = self.options.iter().cloned().collect();
+            let settings = ProducerSettings::default();
+            let settings = crate::client::kafka_settings(bootstrap, options, &settings);
+            return Ok(Target::Kafka(Box::new(settings)));
+        }
+        if let (None, Some(folder)) = (&self.config, &self.data_dir) {
+            return Ok(Target::Embedded { settings: Box::new(keep_all(folder)), admin: None });
+        }
+        let path = config_path(self.config.as_deref()).map_err(|_none| {
+            Failure::wrong(
+                "which hub? name a configuration with --config, a data folder with --data-dir, \
+                 or brokers with --bootstrap",
+            )
+        })?;
+        let loaded = config::load_checked(&path);
+        let (mut config, _) = loaded.map_err(|error| Failure::wrong(error.to_string()))?;
+        if let Some(folder) = &self.data_dir {
+            config.data_dir.clone_from(folder);
+        }
+        target_of(&config)
+    }
+}
+
+fn target_of(config: &Config) -> Result<Target, Failure> {
+    match &config.hub {
+        HubConfig::Embedded(embedded) => {
+            let settings = Box::new(agent::hub_settings(config, embedded)?);
+            Ok(Target::Embedded { settings, admin: config.admin.listen.clone() })
+        }
+        HubConfig::Kafka(kafka) => {
+            let mut settings = agent::kafka_settings(config, kafka);
+            // A transactional id belongs to the agent: whoever else uses it stops the agent's producer.
+            settings.transactional = false;
+            settings.positions_topic = String::new();
+            Ok(Target::Kafka(Box::new(settings)))
+        }
+    }
+}
+
+/// Without a configuration nobody knows what retention and sinks want: nothing is removed.
+fn keep_all(folder: &Path) -> Settings {
+    let topic_defaults =
+        TopicSettings { retention_time: None, retention_size: None, ..TopicSettings::default() };
+    Settings { topic_defaults, ..Settings::new(folder) }
+}
+
+async fn connect_kafka(settings: crate::hub::kafka::Settings) -> Result<HubHandle, Failure> {
+    let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
+    let hub = connected.map_err(|error| Failure::failed(error.to_string()))??;
+    Ok(HubHandle::from(hub as Arc<dyn Hub>))
+}

@@ -1,0 +1,141 @@
+//! Topics and groups of a hub.
+
+use std::collections::BTreeMap;
+
+use super::{ClientError, HubHandle, is_topic_name};
+use crate::hub::{HubError, Offset, TopicInfo};
+
+/// Makes, lists and changes topics and groups.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    hub: HubHandle,
+}
+
+/// A group's progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupDescription {
+    /// The group.
+    pub name: String,
+    /// Partitions that it has committed offsets of, by topic and number.
+    pub partitions: Vec<PartitionProgress>,
+}
+
+/// A group's progress in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionProgress {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub committed: i64,
+    /// Offset after the last record.
+    pub end: i64,
+    /// Records between the two that are still kept.
+    pub lag: u64,
+}
+
+impl Admin {
+    /// For that hub.
+    #[must_use]
+    pub fn new(hub: &HubHandle) -> Self {
+        Self { hub: hub.clone() }
+    }
+
+    /// Makes a topic.
+    ///
+    /// # Errors
+    /// [`ClientError::TopicName`], or [`ClientError::Hub`] when it exists or cannot be made.
+    pub async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), ClientError> {
+        if !is_topic_name(name) {
+            return Err(ClientError::TopicName(name.to_owned()));
+        }
+        Ok(self.hub.hub().create_topic(name, partitions).await?)
+    }
+
+    /// Deletes a topic and its records.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when it does not exist or cannot be deleted.
+    pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
+        Ok(self.hub.hub().delete_topic(name).await?)
+    }
+
+    /// Every topic, by name; internal ones, which begin with `__`, only when `internal`.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when the hub does not answer.
+    pub async fn topics(&self, internal: bool) -> Result<Vec<TopicInfo>, ClientError> {
+        let mut topics = self.hub.hub().topics().await?;
+        topics.retain(|topic| internal || !topic.name.starts_with("__"));
+        Ok(topics)
+    }
+
+    /// One topic.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when it does not exist or the hub does not answer.
+    pub async fn topic(&self, name: &str) -> Result<TopicInfo, ClientError> {
+        let found = self.hub.hub().topics().await?.into_iter().find(|topic| topic.name == name);
+        found.ok_or_else(|| HubError::UnknownTopic(name.to_owned()).into())
+    }
+
+    /// Every group that has committed offsets, by name.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when the hub does not answer.
+    pub async fn groups(&self) -> Result<Vec<GroupDescription>, ClientError> {
+        let topics = self.hub.hub().topics().await?.into_iter();
+        let topics: BTreeMap<String, TopicInfo> =
+            topics.map(|topic| (topic.name.clone(), topic)).collect();
+        let mut groups = Vec::new();
+        for group in self.hub.hub().groups().await? {
+            let progress = |offset: &Offset| progress(offset, &topics);
+            let partitions = group.offsets.iter().map(progress).collect();
+            groups.push(GroupDescription { name: group.name, partitions });
+        }
+        Ok(groups)
+    }
+
+    /// One group; `None` when it has committed nothing.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when the hub does not answer.
+    pub async fn group(&self, name: &str) -> Result<Option<GroupDescription>, ClientError> {
+        Ok(self.groups().await?.into_iter().find(|group| group.name == name))
+    }
+
+    /// Sets a group's offsets; it must have no members.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when the group is in use or the offsets could not be stored.
+    pub async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), ClientError> {
+        Ok(self.hub.hub().set_offsets(group, offsets).await?)
+    }
+
+    /// For each partition the first offset whose time is at least `timestamp_ms`; the end when there is none.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when the topic does not exist or the hub does not answer.
+    pub async fn offsets_for_time(
+        &self,
+        topic: &str,
+        timestamp_ms: i64,
+    ) -> Result<Vec<Offset>, ClientError> {
+        Ok(self.hub.hub().offsets_at(topic, timestamp_ms).await?)
+    }
+}
+
+fn progress(offset: &Offset, topics: &BTreeMap<String, TopicInfo>) -> PartitionProgress {
+    let number = usize::try_from(offset.partition).unwrap_or(usize::MAX);
+    let topic = topics.get(&offset.topic);
+    let info = topic.and_then(|topic| topic.partitions.get(number)).copied().unwrap_or_default();
+    let lag = u64::try_from(info.end - offset.offset.max(info.start)).unwrap_or(0);
+    PartitionProgress {
+        topic: offset.topic.clone(),
+        partition: offset.partition,
+        committed: offset.offset,
+        end: info.end,
+        lag,
+    }
+}

@@ -1,0 +1,92 @@
+//! The library's way to a hub: [`Producer`], [`Consumer`] and [`Admin`], the same on the embedded log and on Kafka.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), anabranch::ClientError> {
+//! use anabranch::{Connection, Message, Producer, ProducerSettings};
+//!
+//! let hub = anabranch::connect(Connection::Embedded("./data".into())).await?;
+//! let producer = Producer::new(&hub, ProducerSettings::default())?;
+//! let stored = producer.send(Message::new("events").key("user-7").value("signed in")).await?;
+//! assert_eq!(stored.topic, "events");
+//! producer.close().await;
+//! hub.close().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod admin;
+mod connect;
+mod consumer;
+mod message;
+mod producer;
+mod serializer;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use thiserror::Error;
+
+use crate::hub::HubError;
+
+pub use admin::{Admin, GroupDescription, PartitionProgress};
+pub(crate) use connect::kafka_settings;
+pub use connect::{Connection, HubHandle, connect, connect_with};
+pub use consumer::{ConsumedRecord, Consumer};
+pub use message::{Message, RecordMetadata};
+pub use producer::Producer;
+pub use serializer::{Json, MessagePack, Raw, Serializer, Text};
+pub use settings::{ConsumerSettings, ProducerSettings};
+
+/// Why a client could not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ClientError {
+    /// The hub said no.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// The hub does not have the record, and will not by itself.
+    #[error("not stored: {0}")]
+    NotStored(String),
+    /// The record was not stored within `delivery_timeout`.
+    #[error("the record was not stored within the delivery timeout")]
+    TimedOut,
+    /// A header's name is one of those that the hub keeps for itself.
+    #[error("header \"{0}\" is reserved; choose a name that does not begin with `__anabranch.`")]
+    ReservedHeader(String),
+    /// A topic's name cannot be one.
+    #[error(
+        "\"{0}\" cannot be a topic; use 1 to 249 letters, digits, dots, dashes and underscores"
+    )]
+    TopicName(String),
+    /// No such partition.
+    #[error("topic \"{topic}\" has {partitions} partitions; there is no partition {partition}")]
+    NoPartition {
+        /// The topic.
+        topic: String,
+        /// What was asked for.
+        partition: i32,
+        /// How many there are.
+        partitions: u32,
+    },
+    /// A value could not be turned into bytes, or bytes into a value.
+    #[error("cannot {what}: {cause}")]
+    Format {
+        /// What was tried.
+        what: &'static str,
+        /// Why it did not work.
+        cause: String,
+    },
+    /// What was asked of a pattern of topics is wrong.
+    #[error("{0}")]
+    Pattern(String),
+    /// The producer was closed.
+    #[error("the producer is closed")]
+    Closed,
+}
+
+/// Whether a topic can have that name: Kafka's rule.
+#[must_use]
+pub fn is_topic_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.bytes().all(fits)
+}

@@ -1,0 +1,185 @@
+//! Reads a data folder beside the agent that writes to it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anabranch_connectors::{Pool, Topic};
+use async_trait::async_trait;
+use tokio::time::Instant;
+use tracing::error;
+
+use super::View;
+use crate::hub::embedded::decode::decode;
+use crate::hub::embedded::times;
+use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
+use crate::log::{LogError, Read, Reader};
+
+/// How often the end of the log is looked at while nothing comes.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often new topics and partitions are looked for.
+const TOPICS_EVERY: Duration = Duration::from_secs(1);
+
+/// The consumer.
+pub(super) struct ViewConsumer {
+    view: View,
+    spec: ConsumerSpec,
+    readers: Vec<PartitionReader>,
+    listed: Option<Instant>,
+    turn: usize,
+    pool: Pool,
+    resumed: bool,
+}
+
+struct PartitionReader {
+    topic: Arc<Topic>,
+    reader: Reader,
+    from: i64,
+    committed: i64,
+}
+
+impl ViewConsumer {
+    pub(super) fn new(view: View, spec: ConsumerSpec) -> Result<Self, HubError> {
+        let pool = Pool::new(4, 8 << 20);
+        let mut consumer =
+            Self { view, spec, readers: Vec::new(), listed: None, turn: 0, pool, resumed: false };
+        consumer.list()?;
+        Ok(consumer)
+    }
+
+    /// Takes partitions in that are not known yet.
+    fn list(&mut self) -> Result<(), HubError> {
+        let is_first = self.listed.is_none();
+        self.listed = Some(Instant::now());
+        let known: HashSet<_> =
+            self.readers.iter().map(|mine| mine.reader.partition().name().clone()).collect();
+        let topics = self.view.look(|name| self.spec.is_mine(name) && !known.contains(name))?;
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let groups = self.view.all_groups()?;
+        for seen in topics.values() {
+            for partition in &seen.partitions {
+                let name = partition.name();
+                let committed = groups.committed(&self.spec.group, name);
+                let start = if is_first { self.spec.start } else { StartAt::Earliest };
+                let from = match (committed, start) {
+                    (Some(committed), _) => committed.offset,
+                    (None, StartAt::Earliest) => partition.start(),
+                    (None, StartAt::Latest) => partition.end(),
+                    (None, StartAt::Offset(at)) => at.clamp(partition.start(), partition.end()),
+                    (None, StartAt::Time(ms)) => times::offset_at(partition, &seen.topic, ms)?,
+                };
+                let reader = Reader::new(Arc::clone(partition), from);
+                let topic = Arc::clone(&seen.topic);
+                self.readers.push(PartitionReader { topic, reader, from, committed: from });
+            }
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, max_bytes: usize) -> Result<Vec<FetchedBatch>, HubError> {
+        let (mut batches, mut bytes, mut idle) = (Vec::new(), 0, 0);
+        while idle < self.readers.len() && bytes < max_bytes {
+            let turn = self.turn % self.readers.len();
+            let Some(mine) = self.readers.get_mut(turn) else { break };
+            match mine.next(&self.pool)? {
+                Some(fetched) => {
+                    bytes += fetched.batch.data.len();
+                    batches.push(fetched);
+                    idle = 0;
+                }
+                None => {
+                    idle += 1;
+                    self.turn += 1;
+                }
+            }
+        }
+        Ok(batches)
+    }
+
+    fn refresh(&self) -> Result<(), HubError> {
+        for mine in &self.readers {
+            mine.reader.partition().refresh().map_err(|error| not_now(&error))?;
+        }
+        Ok(())
+    }
+}
+
+impl PartitionReader {
+    fn next(&mut self, pool: &Pool) -> Result<Option<FetchedBatch>, HubError> {
+        loop {
+            let number = self.reader.partition().name().partition;
+            let (from, to, reason) = match self.reader.read().map_err(|error| not_now(&error))? {
+                Read::End => return Ok(None),
+                Read::Batch(header, _) if header.is_control() => continue,
+                Read::Damage(damage) => (damage.from, damage.to, damage.reason),
+                Read::Batch(header, bytes) => {
+                    match decode(&header, bytes, (&self.topic, number), pool) {
+                        Ok(batch) => {
+                            let old = batch.iter().take_while(|stored| stored.offset < self.from);
+                            let skip = old.count();
+                            return Ok(Some(FetchedBatch { batch: Arc::new(batch), skip }));
+                        }
+                        Err(reason) => (header.base_offset, header.next_offset(), reason),
+                    }
+                }
+            };
+            let topic = &self.topic.name;
+            error!(topic, partition = number, from, to, %reason, "these offsets cannot be read; reading goes on behind them");
+        }
+    }
+}
+
+fn not_now(error: &LogError) -> HubError {
+    HubError::NotNow(error.to_string())
+}
+
+#[async_trait]
+impl Consumer for ViewConsumer {
+    async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let resumed = (!std::mem::replace(&mut self.resumed, true)).then_some(None);
+            let batches = self.gather(max_bytes)?;
+            if !batches.is_empty() || resumed.is_some() {
+                return Ok(Fetched { resumed, batches });
+            }
+            if Instant::now() >= deadline {
+                return Ok(Fetched::default());
+            }
+            tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_EVERY)).await;
+            if self.listed.is_none_or(|at| at.elapsed() >= TOPICS_EVERY) {
+                self.list()?;
+            }
+            self.refresh()?;
+        }
+    }
+
+    async fn commit(&mut self, offsets: &[Offset], _: Option<&str>) -> Result<(), HubError> {
+        use crate::hub::Hub;
+        self.view.set_offsets(&self.spec.group, offsets).await?;
+        for Offset { topic, partition, offset, .. } in offsets {
+            for mine in &mut self.readers {
+                let name = mine.reader.partition().name();
+                if name.topic == *topic && name.partition == *partition {
+                    mine.committed = *offset;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn lag(&mut self) -> Vec<Lag> {
+        let lag = |mine: &PartitionReader| {
+            let partition = mine.reader.partition();
+            let behind = partition.end() - mine.committed.max(partition.start());
+            Lag {
+                topic: partition.name().topic.clone(),
+                partition: partition.name().partition,
+                records: u64::try_from(behind).unwrap_or(0),
+            }
+        };
+        self.readers.iter().map(lag).collect()
+    }
+}

@@ -1,0 +1,222 @@
+//! The embedded hub as one sees it who only looks: reads the data folder without its lock, beside a running agent.
+//!
+//! What would write is refused; a group's progress may be stored by another way in (see [`View::storing_offsets`]).
+
+mod consumer;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anabranch_connectors::{Pool, Topic};
+use async_trait::async_trait;
+
+use super::decode::decode;
+use super::groups::Groups;
+use super::times;
+use super::topics::{OFFSETS, load_id};
+use crate::hub::{
+    Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, PartitionInfo,
+    TopicInfo,
+};
+use crate::log::{self, LogError, Meta, Partition, PartitionName, Read, Reader};
+
+/// Where one who only looks has a group's progress stored.
+#[async_trait]
+pub trait StoresOffsets: Send + Sync {
+    /// Stores it.
+    ///
+    /// # Errors
+    /// [`HubError`] when it could not be stored.
+    async fn store(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError>;
+}
+
+/// A data folder, read only.
+#[derive(Clone)]
+pub struct View {
+    folder: PathBuf,
+    hub_id: String,
+    offsets: Option<Arc<dyn StoresOffsets>>,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("View").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// A topic as it lies on disk.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) partitions: Vec<Arc<Partition>>,
+}
+
+impl View {
+    /// Looks at a data folder; nothing in it is changed.
+    ///
+    /// # Errors
+    /// [`HubError::Fatal`] when there is no data folder of ours.
+    pub fn open(folder: &Path) -> Result<Self, HubError> {
+        let meta = Meta::load(folder).map_err(|error| HubError::Fatal(error.to_string()))?;
+        let missing = || {
+            let folder = folder.display();
+            HubError::Fatal(format!(
+                "{folder} is not a data folder: it has no meta.properties; name the `data_dir` of an agent"
+            ))
+        };
+        let hub_id = meta.ok_or_else(missing)?.hub_id;
+        Ok(Self { folder: folder.to_owned(), hub_id, offsets: None })
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Has the progress of groups stored by `offsets`.
+    #[must_use]
+    pub fn storing_offsets(mut self, offsets: Arc<dyn StoresOffsets>) -> Self {
+        self.offsets = Some(offsets);
+        self
+    }
+
+    /// The partitions that `wanted` wants as they are on disk now, by topic.
+    pub(crate) fn look(
+        &self,
+        wanted: impl Fn(&PartitionName) -> bool,
+    ) -> Result<BTreeMap<String, Seen>, HubError> {
+        let not_now = |error: LogError| HubError::NotNow(error.to_string());
+        let mut topics: BTreeMap<String, Seen> = BTreeMap::new();
+        for (name, path) in log::partitions(&self.folder).map_err(not_now)? {
+            if !wanted(&name) {
+                continue;
+            }
+            let topic = name.topic.clone();
+            let partition = Arc::new(Partition::peek(&path, name).map_err(not_now)?);
+            let id = load_id(&path).unwrap_or_default();
+            let seen = topics.entry(topic.clone()).or_insert_with(|| {
+                let id = format!("{}.{id}", self.hub_id);
+                Seen { topic: Arc::new(Topic { name: topic, id }), partitions: Vec::new() }
+            });
+            seen.partitions.push(partition);
+        }
+        for seen in topics.values_mut() {
+            seen.partitions.sort_by_key(|partition| partition.name().partition);
+        }
+        Ok(topics)
+    }
+
+    fn all_groups(&self) -> Result<Groups, HubError> {
+        let mut groups = Groups::default();
+        let topics = self.look(|name| name.topic == OFFSETS)?;
+        let pool = Pool::new(1, 1 << 20);
+        for seen in topics.values() {
+            for partition in &seen.partitions {
+                let mut reader = Reader::new(Arc::clone(partition), partition.start());
+                loop {
+                    let read =
+                        reader.read().map_err(|error| HubError::NotNow(error.to_string()))?;
+                    let Read::Batch(header, bytes) = read else {
+                        if matches!(read, Read::End) {
+                            break;
+                        }
+                        continue;
+                    };
+                    let place = (&seen.topic, partition.name().partition);
+                    let Ok(batch) = decode(&header, bytes, place, &pool) else { continue };
+                    for stored in batch.iter() {
+                        let key = stored.record.key.unwrap_or_default();
+                        // A damaged commit is the agent's to report.
+                        groups.replay(key, stored.record.value).ok();
+                    }
+                }
+            }
+        }
+        Ok(groups)
+    }
+
+    fn read_only<T>(&self) -> Result<T, HubError> {
+        let folder = self.folder.display();
+        Err(HubError::Fatal(format!("{folder} is only looked at; nothing in it can be changed")))
+    }
+}
+
+#[async_trait]
+impl Hub for View {
+    fn appender(&self) -> Arc<dyn Appender> {
+        Arc::new(self.clone())
+    }
+
+    async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
+        Ok(Box::new(consumer::ViewConsumer::new(self.clone(), spec)?))
+    }
+
+    async fn positions(&self, _source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
+        self.read_only()
+    }
+
+    async fn create_topic(&self, _name: &str, _partitions: u32) -> Result<(), HubError> {
+        self.read_only()
+    }
+
+    async fn delete_topic(&self, _name: &str) -> Result<(), HubError> {
+        self.read_only()
+    }
+
+    async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
+        let info = |partition: &Arc<Partition>| PartitionInfo {
+            start: partition.start(),
+            end: partition.end(),
+            bytes: partition.size_bytes(),
+        };
+        let topics = self.look(|_name| true)?.into_iter();
+        Ok(topics
+            .map(|(name, seen)| TopicInfo {
+                name,
+                partitions: seen.partitions.iter().map(info).collect(),
+            })
+            .collect())
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupInfo>, HubError> {
+        Ok(self.all_groups()?.info())
+    }
+
+    async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        match &self.offsets {
+            Some(way) => way.store(group, offsets).await,
+            None => self.read_only(),
+        }
+    }
+
+    async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {
+        let topics = self.look(|name| name.topic == topic)?;
+        let seen = topics.get(topic).ok_or_else(|| HubError::UnknownTopic(topic.to_owned()))?;
+        let mut offsets = Vec::new();
+        for partition in &seen.partitions {
+            let offset = times::offset_at(partition, &seen.topic, timestamp_ms)?;
+            let partition = partition.name().partition;
+            offsets.push(Offset { topic: topic.to_owned(), partition, offset, epoch: -1 });
+        }
+        Ok(offsets)
+    }
+
+    async fn close(&self) {}
+
+    fn state(&self) -> Result<String, String> {
+        Ok(format!("embedded, {}, looked at", self.folder.display()))
+    }
+}
+
+impl Appender for View {
+    fn partitions(&self, _topic: &str) -> Result<u32, HubError> {
+        self.read_only()
+    }
+
+    /// Dropped parts tell their senders that they are not stored.
+    fn append(&self, _topic: &str, _partition: i32, _parts: Vec<Part>) {}
+
+    fn store_positions(&self, _parts: Vec<Part>) {}
+}

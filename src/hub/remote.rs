@@ -1,0 +1,269 @@
+//! The embedded hub of a running agent: read from its data folder, written through its API.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use anabranch_connectors::source::{NotStored, Stored};
+use anabranch_connectors::{Batch, Record};
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::{Client, RequestBuilder};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::{Encoding, Line};
+use crate::hub::embedded::view::{StoresOffsets, View};
+use crate::hub::{
+    Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
+};
+
+/// Longest wait for an answer: an agent whose disk is full answers when there is room.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// Appends that may wait for the API.
+const QUEUE: usize = 4;
+
+/// The hub of a running agent.
+pub struct Remote {
+    api: Api,
+    view: View,
+    appender: Arc<Sender>,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Remote").field("base", &self.api.base).finish_non_exhaustive()
+    }
+}
+
+impl Remote {
+    /// Asks the agent whose admin listener is at `listen`; it must be the one that has the folder of `view`.
+    ///
+    /// # Errors
+    /// [`HubError::Fatal`] when it does not answer, or has another folder.
+    pub async fn connect(listen: &str, view: View) -> Result<Self, HubError> {
+        let api = Api::new(listen);
+        let folder = view.folder().to_owned();
+        let answer = api.call(api.client.get(api.url("hub"))).await.map_err(|error| {
+            let folder = folder.display();
+            HubError::Fatal(format!(
+                "{folder} is in use by another process, and no agent answers at {listen}: {error}; \
+                 see `admin.listen` of its configuration"
+            ))
+        })?;
+        let theirs = answer.get("data_dir").and_then(Value::as_str).unwrap_or_default();
+        if !is_same(Path::new(theirs), &folder) {
+            return Err(HubError::Fatal(format!(
+                "{} is in use by another process, and the agent at {listen} has {theirs}",
+                folder.display()
+            )));
+        }
+        let view = view.storing_offsets(Arc::new(api.clone()));
+        let appender = Arc::new(Sender::start(listen)?);
+        Ok(Self { api, view, appender })
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// The agent's API.
+#[derive(Clone)]
+struct Api {
+    base: String,
+    client: Client,
+}
+
+impl Api {
+    fn new(listen: &str) -> Self {
+        // One who listens everywhere is here too.
+        let listen = listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+        Self { base: format!("http://{listen}/api/v1"), client: Client::new() }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    async fn call(&self, request: RequestBuilder) -> Result<Value, HubError> {
+        let away = |error: reqwest::Error| HubError::NotNow(error.without_url().to_string());
+        let answer = request.timeout(ANSWER_MAX).send().await.map_err(away)?;
+        let status = answer.status();
+        let body: Value = answer.json().await.map_err(away)?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let problem = body.get("error").and_then(Value::as_str).unwrap_or_default();
+        Err(HubError::Fatal(format!("the agent refuses: {problem}")))
+    }
+}
+
+#[async_trait]
+impl StoresOffsets for Api {
+    async fn store(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        let offset = |at: &Offset| {
+            json!({
+                "topic": at.topic, "partition": at.partition, "offset": at.offset, "epoch": at.epoch,
+            })
+        };
+        let offsets: Vec<Value> = offsets.iter().map(offset).collect();
+        let url = self.url(&format!("groups/{group}/offsets"));
+        self.call(self.client.post(url).json(&json!({ "offsets": offsets }))).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Hub for Remote {
+    fn appender(&self) -> Arc<dyn Appender> {
+        Arc::clone(&self.appender) as Arc<dyn Appender>
+    }
+
+    async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
+        self.view.consumer(spec).await
+    }
+
+    async fn positions(&self, source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
+        self.view.positions(source).await
+    }
+
+    async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), HubError> {
+        let url = self.api.url(&format!("topics/{name}"));
+        let body = json!({ "partitions": partitions });
+        self.api.call(self.api.client.post(url).json(&body)).await?;
+        Ok(())
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
+        self.api.call(self.api.client.delete(self.api.url(&format!("topics/{name}")))).await?;
+        Ok(())
+    }
+
+    async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
+        self.view.topics().await
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupInfo>, HubError> {
+        self.view.groups().await
+    }
+
+    async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        self.api.store(group, offsets).await
+    }
+
+    async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {
+        self.view.offsets_at(topic, timestamp_ms).await
+    }
+
+    async fn close(&self) {}
+
+    fn state(&self) -> Result<String, String> {
+        Ok(format!("the agent at {}", self.api.base))
+    }
+}
+
+/// What the sending thread is asked to do.
+enum Job {
+    Partitions(String, SyncSender<Result<u32, HubError>>),
+    Append(String, i32, Vec<Part>),
+}
+
+/// Hands appends to a thread that speaks HTTP.
+struct Sender(SyncSender<Job>);
+
+impl Sender {
+    fn start(listen: &str) -> Result<Self, HubError> {
+        let failed =
+            |error: std::io::Error| HubError::Fatal(format!("cannot start a thread: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(failed)?;
+        let (jobs, queue) = sync_channel(QUEUE);
+        let listen = listen.to_owned();
+        std::thread::Builder::new()
+            .name("api-sender".to_owned())
+            .spawn(move || serve(&runtime, &listen, &queue))
+            .map_err(failed)?;
+        Ok(Self(jobs))
+    }
+}
+
+fn serve(runtime: &tokio::runtime::Runtime, listen: &str, queue: &Receiver<Job>) {
+    let api = Api::new(listen);
+    while let Ok(job) = queue.recv() {
+        match job {
+            Job::Partitions(topic, answer) => {
+                let request = api.client.post(api.url(&format!("topics/{topic}")));
+                let made = runtime.block_on(api.call(request)).map(|body| {
+                    let count = body.get("partitions").and_then(Value::as_u64);
+                    count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
+                });
+                // Whoever asked may be gone.
+                answer.send(made).ok();
+            }
+            Job::Append(topic, partition, parts) => {
+                for part in parts {
+                    let outcome = runtime.block_on(store(&api, &topic, partition, &part.batch));
+                    part.settle(outcome);
+                }
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Answered {
+    offset: i64,
+}
+
+async fn store(api: &Api, topic: &str, partition: i32, batch: &Batch) -> Result<Stored, NotStored> {
+    let url = api.url(&format!("topics/{topic}/records?partition={partition}"));
+    let mut body = Vec::new();
+    for record in batch.iter() {
+        let line = serde_json::to_vec(&line(&record));
+        body.extend(line.map_err(|error| NotStored(error.to_string()))?);
+        body.push(b'\n');
+    }
+    let answer = api.call(api.client.post(url).body(body)).await;
+    let answer = answer.map_err(|error| NotStored(error.to_string()))?;
+    let Answered { offset } =
+        serde_json::from_value(answer).map_err(|error| NotStored(error.to_string()))?;
+    Ok(Stored { partition, offset })
+}
+
+fn line(record: &Record<'_>) -> Line {
+    let text = |bytes: &[u8]| STANDARD.encode(bytes);
+    let header =
+        |(name, value): (&str, Option<&[u8]>)| (name.to_owned(), text(value.unwrap_or_default()));
+    let headers: BTreeMap<String, String> = record.headers.iter().map(header).collect();
+    Line {
+        key: record.key.map(text),
+        value: record.value.map_or(Value::Null, |value| text(value).into()),
+        headers,
+        timestamp: Some(record.timestamp_ms),
+        encoding: Encoding::Base64,
+    }
+}
+
+impl Appender for Sender {
+    fn partitions(&self, topic: &str) -> Result<u32, HubError> {
+        let (answer, answered) = sync_channel(1);
+        let closed = || HubError::Fatal("the thread that asks the agent has ended".to_owned());
+        self.0.send(Job::Partitions(topic.to_owned(), answer)).map_err(|_closed| closed())?;
+        answered.recv().map_err(|_closed| closed())?
+    }
+
+    fn append(&self, topic: &str, partition: i32, parts: Vec<Part>) {
+        // Parts that come back are dropped, which tells their senders.
+        self.0.send(Job::Append(topic.to_owned(), partition, parts)).ok();
+    }
+
+    fn store_positions(&self, _parts: Vec<Part>) {}
+}

@@ -1,0 +1,151 @@
+//! Looking at a partition without writing, beside the process that owns it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use crate::log::partition::segment_paths;
+use crate::log::recovery::resync;
+use crate::log::segment::Segment;
+use crate::log::{LogError, Partition, PartitionName, Settings, scan};
+
+impl Partition {
+    /// Looks at the partition in `folder` without writing, beside the process that owns it: what is there now.
+    /// Damage is passed over and left for readers to report.
+    ///
+    /// # Errors
+    /// [`LogError`] when its files cannot be read.
+    pub fn peek(folder: &Path, name: PartitionName) -> Result<Self, LogError> {
+        let (mut segments, mut end) = (Vec::new(), 0);
+        let paths = segment_paths(folder)?;
+        for (number, path) in paths.iter().enumerate() {
+            let segment = match Segment::open(path, false) {
+                // Retention was faster.
+                Err(LogError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
+            end = segment.base_offset();
+            if number + 1 == paths.len() || !segment.load_index() {
+                end = look(&segment, 0, end)?;
+            }
+            segments.push(Arc::new(segment));
+        }
+        let settings = Settings { segment_bytes: u64::MAX };
+        Ok(Self::assemble(folder, name, settings, (segments, end)))
+    }
+
+    /// For a partition that was opened with [`Partition::peek`]: takes in what has been appended, begun and removed
+    /// since, without reading again what is known. Says whether there is more.
+    ///
+    /// # Errors
+    /// [`LogError`] when its files cannot be read.
+    pub fn refresh(&self) -> Result<bool, LogError> {
+        self.forget_removed();
+        let before = self.end();
+        loop {
+            let active = self.segments().pop();
+            if let Some(active) = &active
+                && active.file_bytes()? > active.size_bytes()
+            {
+                let end = look(active, active.size_bytes(), self.end())?;
+                self.end.store(end, Ordering::Release);
+            }
+            if !self.take_next(active.as_deref())? {
+                return Ok(self.end() > before);
+            }
+        }
+    }
+
+    /// A segment that was closed has its successor at the end; says whether it is there.
+    fn take_next(&self, active: Option<&Segment>) -> Result<bool, LogError> {
+        let base = self.end();
+        let path = self.folder.join(format!("{base:020}.log"));
+        if active.is_some_and(|active| active.base_offset() >= base) || !path.exists() {
+            return Ok(false);
+        }
+        let segment = Arc::new(Segment::open(&path, false)?);
+        let end = look(&segment, 0, base)?;
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
+        self.end.store(end, Ordering::Release);
+        Ok(true)
+    }
+
+    fn forget_removed(&self) {
+        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let most = segments.len().saturating_sub(1);
+        let gone = segments.iter().take(most).take_while(|known| !known.path().exists()).count();
+        segments.drain(..gone);
+        if let Some(first) = segments.first() {
+            self.start.fetch_max(first.base_offset(), Ordering::AcqRel);
+        }
+    }
+}
+
+/// Notes every good batch from `place` on, and gives the offset after the last.
+fn look(segment: &Segment, mut place: u64, mut next_offset: i64) -> Result<i64, LogError> {
+    segment.set_size_bytes(segment.file_bytes()?);
+    loop {
+        let end = scan(segment, place, |header, at, _bytes| {
+            segment.note(header.base_offset, at, header.max_timestamp_ms);
+        })?;
+        next_offset = end.next_offset.unwrap_or(next_offset);
+        let behind = match end.fault {
+            Some(_) => resync(segment, end.place, next_offset)?,
+            None => None,
+        };
+        let Some((good, offset)) = behind else {
+            // What follows is being written now, or was torn: the owner will judge it.
+            segment.set_size_bytes(end.place);
+            return Ok(next_offset);
+        };
+        (place, next_offset) = (good, offset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Read, Reader};
+    use crate::wire::{Builder, Codec, Stamp};
+
+    fn batch(count: i32) -> Vec<u8> {
+        let (mut builder, mut out) = (Builder::new(Codec::None, None), Vec::new());
+        builder.begin(&mut out);
+        builder.records().extend_from_slice(&[7; 100]);
+        let stamp =
+            Stamp { base_timestamp_ms: 1, max_timestamp_ms: 2, count, producer: (-1, -1, -1) };
+        builder.finish(stamp, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn one_who_looks_sees_growth_new_segments_and_what_retention_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t-0");
+        let name = PartitionName { topic: "t".into(), partition: 0 };
+        let settings = Settings { segment_bytes: 400 };
+        let (owner, _) = Partition::open(&path, name.clone(), settings, 0).unwrap();
+        owner.append(&mut batch(2), 0).unwrap();
+
+        let seen = Arc::new(Partition::peek(&path, name).unwrap());
+        assert_eq!((seen.start(), seen.end()), (0, 2));
+        assert!(!seen.refresh().unwrap());
+        for _ in 0..9 {
+            owner.append(&mut batch(2), 0).unwrap();
+        }
+        assert!(seen.refresh().unwrap());
+        assert_eq!(seen.end(), 20);
+        assert_eq!(seen.segments().len(), owner.segments().len());
+        let mut reader = Reader::new(Arc::clone(&seen), 0);
+        let mut offsets = Vec::new();
+        while let Read::Batch(header, _) = reader.read().unwrap() {
+            offsets.push(header.base_offset);
+        }
+        assert_eq!(offsets, (0..10).map(|number| number * 2).collect::<Vec<_>>());
+
+        owner.delete_before(10).unwrap();
+        seen.refresh().unwrap();
+        assert_eq!(seen.start(), owner.start());
+    }
+}

@@ -1,0 +1,130 @@
+//! The Kafka hub against a real broker: `ANABRANCH_KAFKA=host:port`, and `ANABRANCH_KAFKA_PID` for the tests that
+//! freeze it.
+
+mod groups;
+mod way_in;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anabranch::hub::kafka::{Acks, Kafka, Settings};
+use anabranch::hub::{
+    Appender, Consumer, ConsumerSpec, Fetched, Hub, HubError, Offset, Part, StartAt, TopicSelector,
+};
+use anabranch_connectors::source::{NotStored, Stored};
+use anabranch_connectors::{Batch, Buffer, Emission, Headers, Position};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+type Receipt = oneshot::Receiver<Result<Stored, NotStored>>;
+
+fn server(name: &str) -> Option<String> {
+    let server = std::env::var(name).ok();
+    if server.is_none() {
+        assert!(std::env::var("REQUIRE_SERVERS").is_err(), "{name} is not set");
+        eprintln!("SKIPPED: {name} is not set");
+    }
+    server
+}
+
+fn unique(name: &str) -> String {
+    format!("{name}-{}", uuid::Uuid::new_v4())
+}
+
+fn settings(server: String) -> Settings {
+    Settings {
+        bootstrap_servers: vec![server],
+        transactional_id: unique("agent"),
+        ..Settings::default()
+    }
+}
+
+fn by_name(topic: &str) -> Vec<TopicSelector> {
+    vec![TopicSelector::Name(topic.to_owned())]
+}
+
+fn spec(group: &str, topics: Vec<TopicSelector>, start: StartAt) -> ConsumerSpec {
+    let group = group.to_owned();
+    ConsumerSpec { group, topics, start, member: (0, 1), assigned: None }
+}
+
+fn part(batch: Batch) -> (Part, Receipt) {
+    let (settle, receipt) = oneshot::channel();
+    let source = "app".into();
+    let emission = Emission { source, batch, settle, permit: None, sent: Instant::now() };
+    (Part::from(emission), receipt)
+}
+
+fn lines(first: usize, count: usize) -> Batch {
+    let headers = Headers::new().with("host", b"web-1");
+    let mut batch = Batch::new(Buffer::default(), headers, 1_700_000_000_000, 0);
+    for number in first..first + count {
+        batch.push_copy(format!("line {number}").as_bytes());
+    }
+    batch
+}
+
+fn at(key: &[u8], value: Option<&[u8]>) -> Position {
+    Position { key: key.to_vec(), value: value.map(<[u8]>::to_vec) }
+}
+
+async fn partitions(hub: &Kafka, topic: &str) -> Result<u32, HubError> {
+    let (appender, topic) = (hub.appender(), topic.to_owned());
+    tokio::task::spawn_blocking(move || appender.partitions(&topic)).await.unwrap()
+}
+
+async fn queue(appender: &Arc<dyn Appender>, topic: &str, partition: i32, batch: Batch) -> Receipt {
+    let (part, receipt) = part(batch);
+    let (appender, topic) = (Arc::clone(appender), topic.to_owned());
+    tokio::task::spawn_blocking(move || appender.append(&topic, partition, vec![part]))
+        .await
+        .unwrap();
+    receipt
+}
+
+async fn append(hub: &Kafka, topic: &str, partition: i32, batch: Batch) {
+    partitions(hub, topic).await.unwrap();
+    queue(&hub.appender(), topic, partition, batch).await.await.unwrap().unwrap();
+}
+
+/// One fetch that is tried again while the hub cannot; fails after a minute.
+async fn fetch(consumer: &mut dyn Consumer) -> Fetched {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match consumer.fetch(1 << 20, Duration::from_millis(500)).await {
+            Ok(fetched) => return fetched,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+    }
+}
+
+/// Values by partition, until there are `count`.
+async fn read(consumer: &mut dyn Consumer, count: usize) -> BTreeMap<i32, Vec<String>> {
+    let mut values: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+    let until = Instant::now() + Duration::from_secs(60);
+    while values.values().map(Vec::len).sum::<usize>() < count {
+        let fetched = fetch(consumer).await;
+        if fetched.resumed.is_some() {
+            values.clear();
+        }
+        for stored in fetched.batches.iter().flat_map(|fetched| fetched.batch.iter()) {
+            let value = String::from_utf8_lossy(stored.record.value.unwrap()).into_owned();
+            values.entry(stored.batch.partition).or_default().push(value);
+        }
+        assert!(Instant::now() < until, "only {values:?}");
+    }
+    values
+}
+
+async fn resumed(consumer: &mut dyn Consumer) -> Option<String> {
+    loop {
+        if let Some(metadata) = fetch(consumer).await.resumed {
+            return metadata;
+        }
+    }
+}
+
+fn next(topic: &str, partition: i32, offset: i64) -> Offset {
+    Offset { topic: topic.to_owned(), partition, offset, epoch: -1 }
+}

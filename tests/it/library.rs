@@ -1,0 +1,92 @@
+//! Every example of the library, run as a program: on an embedded hub, and on Kafka when there is one.
+
+use std::process::Command;
+
+use super::support::server;
+
+/// The example, and what it prints; where Kafka differs, what it prints there.
+const EXAMPLES: &[(&str, &str, Option<&str>)] = &[
+    (
+        "send",
+        "one: partition 0, offset 0\ntwo: partition 0, offset 1\nthree: partition 0, offset 2\n",
+        Some(
+            "one: partition 0, offset not told\ntwo: partition 0, offset not told\n\
+             three: partition 0, offset not told\n",
+        ),
+    ),
+    ("send_with_callbacks", "1000 stored, 0 failed\n", None),
+    ("keyed", "ada: 1 partition\nbob: 1 partition\neve: 1 partition\n", None),
+    ("custom_partitioner", "abc: partition 0\ndef: partition 2\n", None),
+    (
+        "serializers",
+        "Order { user: \"ada\", amount: 3 } in 25 bytes\nOrder { user: \"ada\", amount: 3 } in 18 bytes\n",
+        None,
+    ),
+    ("consume", "0: record 0\n1: record 1\n2: record 2\n3: record 3\n4: record 4\n", None),
+    ("manual_commit", "committed after 10\ncommitted after 20\ncomes again: record 20\n", None),
+    ("worker_pool", "3 workers did 300\n", None),
+    ("several_topics", "first: 3\nsecond: 2\n", None),
+    ("topic_pattern", "2 of the first topic\n5 with a topic that was made later\n", None),
+    (
+        "assigned_partition",
+        "partition 1, offset 1: record 4\npartition 1, offset 2: record 7\n",
+        None,
+    ),
+    ("timeout", "0 records in 200 ms\nthen record 0\n", None),
+];
+
+/// Builds the examples beside the program: a test that is run alone finds them missing, or old.
+fn build() {
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    BUILT.call_once(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--examples"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "the examples do not build");
+    });
+}
+
+#[track_caller]
+fn run(example: &str, arguments: &[&str]) -> String {
+    build();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_anabranch"));
+    let program = program.parent().unwrap().join("examples").join(example);
+    let output = Command::new(&program).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{example}: {}\n{errors}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn every_example_does_what_it_says_on_an_embedded_hub() {
+    for (example, expected, _) in EXAMPLES {
+        assert_eq!(run(example, &[]), *expected, "{example}");
+    }
+}
+
+#[test]
+fn every_example_does_the_same_on_kafka() {
+    let Some(kafka) = server("ANABRANCH_KAFKA") else { return };
+    for (example, expected, on_kafka) in EXAMPLES {
+        assert_eq!(run(example, &[&kafka]), on_kafka.unwrap_or(expected), "{example}");
+    }
+}
+
+#[test]
+fn no_example_is_forgotten() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter(|path| std::fs::read_to_string(path).unwrap().contains("mod shared;"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let mut known: Vec<_> = EXAMPLES.iter().map(|(name, _, _)| (*name).to_owned()).collect();
+    known.sort();
+    assert_eq!(names, known);
+}
