@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::support::{
-    Agent, Nginx, SOON, append_lines, assert_each_once, assert_each_once_in_order, file_line_count,
-    file_lines, get, holds_within, lines, logrotate, messages, numbers, search_count, search_hits,
-    server, wait_until,
+    Agent, Broker, Nginx, SOON, append_lines, assert_each_once, assert_each_once_in_order,
+    file_line_count, file_lines, get, holds_within, lines, logrotate, messages, numbers,
+    search_count, search_hits, server, wait_until,
 };
 
 /// Kills in each test.
@@ -226,4 +226,35 @@ fn killed_before_its_first_line_is_stored_the_agent_reads_it_at_the_next_start()
     wait_until(LONG, "all lines in the file", || file_line_count(&out) >= 2000);
     agent.stop();
     assert_each_once_in_order(&file_lines(&out), "a", 2000);
+}
+
+#[test]
+fn a_kafka_broker_that_dies_and_comes_back_costs_nothing_and_repeats_nothing() {
+    let Some(_kafka) = server("ANABRANCH_KAFKA") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let broker = Broker::start(folder);
+    let blocks = format!(
+        "hub: {{ kafka: {{ bootstrap_servers: [\"{broker}\"] }} }}\n\
+         sources: {{ logs: {{ topic: logs, from: {{ file: {{ include: [\"{at}/logs/*.log\"] }} }} }} }}\n\
+         sinks: {{ out: {{ topics: [logs], to: {{ file: {{ path: \"{at}/out.txt\", codec: raw }} }} }} }}\n",
+        broker = broker.address(),
+        at = folder.display(),
+    );
+    std::fs::create_dir(folder.join("logs")).unwrap();
+    let mut agent = Agent::start(folder, &blocks);
+    let (log, out) = (folder.join("logs/a.log"), folder.join("out.txt"));
+    append_lines(&log, "a", 0..50_000);
+    wait_until(LONG, "the first lines in the file", || file_line_count(&out) > 0);
+
+    broker.kill();
+    append_lines(&log, "a", 50_000..60_000);
+    broker.start_again();
+    append_lines(&log, "a", 60_000..70_000);
+    wait_until(LONG, "all lines in the file", || file_line_count(&out) >= 70_000);
+    agent.wait_no_lag(&["out"], LONG);
+    agent.stop();
+    let texts = file_lines(&out);
+    assert_each_once_in_order(&texts, "a", 70_000);
+    assert_eq!(texts.len(), 70_000);
 }
