@@ -129,6 +129,8 @@ fn killed_at_random(hub: &str, search: &str, limit_ms: u64) {
     let mut random = Random::seeded(0x5eed_0001);
     std::fs::create_dir(folder.join("logs")).unwrap();
     let mut agent = Agent::start(folder, &blocks);
+    // What is rotated away before anybody has looked at the folder is not known to be a log.
+    wait_until(SOON, "the source", || agent.log().contains("following files"));
     let (of_renamed, of_truncated) = std::thread::scope(|scope| {
         let renamed = scope.spawn(|| renamed.grow(&stop));
         let truncated = scope.spawn(|| truncated.grow(&stop));
