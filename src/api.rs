@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::{NotStored, Stored};
@@ -197,7 +198,9 @@ async fn append(
     let (settle, settled) = oneshot::channel();
     let sent = tokio::time::Instant::now();
     let part = Part::from(Emission { source: "api".into(), batch, settle, permit: None, sent });
-    let part = part.metered(api.metrics.source("api"));
+    let meter = api.metrics.source("api");
+    let (records, bytes) = (part.records(), part.batch.value_bytes());
+    let part = part.metered(Arc::clone(&meter));
     let appender = api.hub.appender();
     let appended = tokio::task::spawn_blocking(move || {
         let partitions = appender.partitions(&topic)?;
@@ -206,6 +209,9 @@ async fn append(
         {
             return Err(HubError::Fatal(format!("topic \"{topic}\" has no partition {number}")));
         }
+        // What is counted as read is stored or handed back.
+        meter.read.records.fetch_add(records, Ordering::Relaxed);
+        meter.read.bytes.fetch_add(bytes, Ordering::Relaxed);
         let parts = match wanted {
             Some(partition) => vec![(partition, part)],
             None => place(Partitioner::Default, part, partitions, &mut 0),

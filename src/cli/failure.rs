@@ -64,6 +64,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
             ClientError::TopicName(_)
+            | ClientError::Internal(_)
             | ClientError::ReservedHeader(_)
             | ClientError::Pattern(_)
             | ClientError::NoPartition { .. } => Self::Wrong(error.to_string()),

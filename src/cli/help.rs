@@ -82,3 +82,13 @@ Examples:
   anabranch completions bash > /etc/bash_completion.d/anabranch
   anabranch completions zsh > \"${fpath[1]}/_anabranch\"
   anabranch completions fish > ~/.config/fish/completions/anabranch.fish";
+
+pub(super) const BENCH: &str = "\
+Examples:
+  anabranch bench                          every case, with 1 GB of 200-byte lines
+  anabranch bench store file --json        two cases, for a program
+  anabranch bench kafka --bootstrap 127.0.0.1:9092
+  anabranch bench latency --dir /var/tmp   on another disk
+
+CPU seconds are those of the agent alone, in a process of its own. On a shared machine compare them with
+something that ran beside it: benches/compare prints a table beside the yardstick.";

@@ -68,6 +68,9 @@ enum Command {
     /// Verify and dump the log in a data folder
     #[command(after_help = help::LOG)]
     Log(log::LogArgs),
+    /// Measure what the main jobs cost on this machine
+    #[command(after_help = help::BENCH)]
+    Bench(crate::bench::BenchArgs),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -124,6 +127,7 @@ fn perform(command: Command, out: &mut dyn Write) -> Done {
         Command::Groups(args) => wait_for(groups::groups(args, out)),
         Command::Dlq(args) => wait_for(dlq::dlq(args, out)),
         Command::Log(args) => log::log(args, out),
+        Command::Bench(args) => crate::bench::run(&args, out).map_err(Failure::failed),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "anabranch", &mut script);

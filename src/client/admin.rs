@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClientError, HubHandle, is_topic_name};
+use super::{ClientError, HubHandle, check_topic};
 use crate::hub::{HubError, Offset, TopicInfo};
 
 /// Makes, lists and changes topics and groups.
@@ -45,19 +45,19 @@ impl Admin {
     /// Makes a topic.
     ///
     /// # Errors
-    /// [`ClientError::TopicName`], or [`ClientError::Hub`] when it exists or cannot be made.
+    /// [`ClientError::TopicName`] and [`ClientError::Internal`], or [`ClientError::Hub`] when it exists or cannot be
+    /// made.
     pub async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), ClientError> {
-        if !is_topic_name(name) {
-            return Err(ClientError::TopicName(name.to_owned()));
-        }
+        check_topic(name)?;
         Ok(self.hub.hub().create_topic(name, partitions).await?)
     }
 
     /// Deletes a topic and its records.
     ///
     /// # Errors
-    /// [`ClientError::Hub`] when it does not exist or cannot be deleted.
+    /// [`ClientError::Internal`], or [`ClientError::Hub`] when it does not exist or cannot be deleted.
     pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
+        check_topic(name)?;
         Ok(self.hub.hub().delete_topic(name).await?)
     }
 

@@ -2,7 +2,7 @@
 
 use anabranch_connectors::header::INTERNAL;
 
-use super::{ClientError, Serializer, is_topic_name};
+use super::{ClientError, Serializer, check_topic};
 
 /// A record to send.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,9 +87,7 @@ impl Message {
     /// # Errors
     /// What is wrong with its topic or its headers.
     pub(super) fn check(&self) -> Result<(), ClientError> {
-        if !is_topic_name(&self.topic) {
-            return Err(ClientError::TopicName(self.topic.clone()));
-        }
+        check_topic(&self.topic)?;
         match self.headers.iter().find(|(name, _)| name.starts_with(INTERNAL)) {
             Some((name, _)) => Err(ClientError::ReservedHeader(name.clone())),
             None => Ok(()),

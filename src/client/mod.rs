@@ -58,6 +58,9 @@ pub enum ClientError {
         "\"{0}\" cannot be a topic; use 1 to 249 letters, digits, dots, dashes and underscores"
     )]
     TopicName(String),
+    /// A topic that the hub keeps for itself.
+    #[error("topic \"{0}\" belongs to the hub itself; choose a name that does not begin with `__`")]
+    Internal(String),
     /// No such partition.
     #[error("topic \"{topic}\" has {partitions} partitions; there is no partition {partition}")]
     NoPartition {
@@ -89,4 +92,16 @@ pub enum ClientError {
 pub fn is_topic_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.bytes().all(fits)
+}
+
+/// # Errors
+/// [`ClientError::TopicName`] and [`ClientError::Internal`] when clients must not write to that topic.
+fn check_topic(name: &str) -> Result<(), ClientError> {
+    if !is_topic_name(name) {
+        return Err(ClientError::TopicName(name.to_owned()));
+    }
+    if name.starts_with("__") {
+        return Err(ClientError::Internal(name.to_owned()));
+    }
+    Ok(())
 }

@@ -71,6 +71,10 @@ async fn what_cannot_be_sent_is_refused_with_a_reason() {
         "\"a/b\" cannot be a topic; use 1 to 249 letters, digits, dots, dashes and underscores"
     );
     assert_eq!(
+        refused(Message::new("__consumer_offsets")).await,
+        "topic \"__consumer_offsets\" belongs to the hub itself; choose a name that does not begin with `__`"
+    );
+    assert_eq!(
         refused(Message::new("events").partition(3)).await,
         "topic \"events\" has 1 partitions; there is no partition 3"
     );

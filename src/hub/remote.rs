@@ -86,7 +86,9 @@ impl Api {
     fn new(listen: &str) -> Self {
         // One who listens everywhere is here too.
         let listen = listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
-        Self { base: format!("http://{listen}/api/v1"), client: Client::new() }
+        // It is on this machine or one beside it: a proxy would only be in the way.
+        let client = Client::builder().no_proxy().build().unwrap_or_default();
+        Self { base: format!("http://{listen}/api/v1"), client }
     }
 
     fn url(&self, path: &str) -> String {

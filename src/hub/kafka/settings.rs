@@ -13,7 +13,7 @@ const TRANSACTION_TIMEOUT_MS: u128 = 60_000;
 /// Most requests on their way to one broker with which an idempotent producer keeps order.
 const ORDERED_IN_FLIGHT_MAX: u32 = 5;
 
-/// Records that wait in librdkafka. Few: what is sent while it is still in the cache costs a third less.
+/// Records that wait in librdkafka; each takes some hundred bytes beside its own.
 const QUEUE_RECORDS: &str = "65536";
 
 /// The same in bytes. A single record that does not fit could never be sent.

@@ -57,6 +57,10 @@ const WRONG: &[(&str, &str)] = &[
         "error: header \"__anabranch.position\" is reserved; choose a name that does not begin with `__anabranch.`",
     ),
     (
+        "topics delete __consumer_offsets --yes --data-dir data",
+        "error: topic \"__consumer_offsets\" belongs to the hub itself; choose a name that does not begin with `__`",
+    ),
+    (
         "produce t --data-dir data --partition 3",
         "error: 1 records are not stored: topic \"t\" has 1 partitions; there is no partition 3",
     ),

@@ -201,29 +201,54 @@ async fn a_broker_that_stands_still_loses_and_repeats_nothing() {
     let Some(server) = server("ANABRANCH_KAFKA") else { return };
     let Some(pid) = self::server("ANABRANCH_KAFKA_PID") else { return };
     let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    let trouble = async || {
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    };
+    append_through(server, trouble).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_and_started_loses_and_repeats_nothing() {
+    let Some(server) = server("ANABRANCH_KAFKA") else { return };
+    let Some(command) = self::server("ANABRANCH_KAFKA_RESTART") else { return };
+    let trouble = async || {
+        let restart = move || std::process::Command::new("sh").args(["-c", &command]).status();
+        assert!(tokio::task::spawn_blocking(restart).await.unwrap().unwrap().success());
+    };
+    append_through(server, trouble).await;
+}
+
+/// Appends while there is trouble, and counts what readers of committed records see.
+async fn append_through(server: String, trouble: impl AsyncFnOnce()) {
     let hub = Kafka::connect(settings(server)).unwrap();
-    let topic = unique("frozen");
+    let topic = unique("trouble");
     partitions(&hub, &topic).await.unwrap();
     let appender = hub.appender();
     let mut receipts = Vec::new();
-    for round in 0..400 {
-        if round == 100 {
-            rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let work = async {
+        for round in 0..400 {
+            let first = usize::try_from(round).unwrap() * 100;
+            receipts.push(queue(&appender, &topic, round % 4, lines(first, 100)).await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if round == 200 {
-            tokio::time::sleep(Duration::from_secs(10)).await;
-            rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
-        }
-        receipts.push(queue(&appender, &topic, round % 4, lines(0, 100)).await);
-    }
+    };
+    tokio::join!(work, async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        trouble().await;
+    });
     for receipt in receipts {
         receipt.await.unwrap().unwrap();
     }
-    let group = unique("group");
-    let mut consumer =
-        hub.consumer(spec(&group, by_name(&topic), StartAt::Earliest)).await.unwrap();
+    let spec = spec(&unique("group"), by_name(&topic), StartAt::Earliest);
+    let mut consumer = hub.consumer(spec).await.unwrap();
     let values = read(consumer.as_mut(), 40_000).await;
-    assert!(values.values().all(|values| values.len() == 10_000));
+    for (partition, values) in values {
+        let in_order = (0..400).filter(|round| round % 4 == partition);
+        let in_order = in_order.flat_map(|round| round * 100..round * 100 + 100);
+        assert!(values.into_iter().eq(in_order.map(|number| format!("line {number}"))));
+    }
     let more = consumer.fetch(1 << 20, Duration::from_secs(1)).await.unwrap();
     assert!(more.batches.is_empty());
 }

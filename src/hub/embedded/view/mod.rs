@@ -94,7 +94,11 @@ impl View {
                 continue;
             }
             let topic = name.topic.clone();
-            let partition = Arc::new(Partition::peek(&path, name).map_err(not_now)?);
+            let partition = match Partition::peek(&path, name) {
+                // Deleted a moment ago.
+                Err(_) if !path.exists() => continue,
+                seen => Arc::new(seen.map_err(not_now)?),
+            };
             let id = load_id(&path).unwrap_or_default();
             let seen = topics.entry(topic.clone()).or_insert_with(|| {
                 let id = format!("{}.{id}", self.hub_id);

@@ -1,0 +1,101 @@
+//! `anabranch bench`: what the main jobs cost on this machine.
+//!
+//! The agent under test is this same program in a process of its own, so its CPU seconds and its memory are only its
+//! own; what makes the load and what receives it live in the benchmark's process. These machines are shared: quote CPU
+//! seconds and ratios to something that ran beside it, never one absolute time.
+
+mod cases;
+mod child;
+mod latency;
+mod load;
+mod receiver;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anabranch_connectors::ByteSize;
+use clap::{Args, ValueEnum};
+
+/// What to measure, and with how much.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// What to measure; everything but `kafka` when nothing is named
+    #[arg(value_enum)]
+    pub cases: Vec<Case>,
+    /// Bytes of lines that go through
+    #[arg(long, default_value = "1GB")]
+    pub bytes: ByteSize,
+    /// Bytes of a line, with its end
+    #[arg(long, default_value_t = 200)]
+    pub line_bytes: usize,
+    /// A Kafka cluster, for the case `kafka`
+    #[arg(long, value_name = "HOST:PORT")]
+    pub bootstrap: Option<String>,
+    /// Where the benchmark's files go while it runs; a disk, not memory
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// One JSON object for each case
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One thing to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Case {
+    /// File → embedded hub
+    Store,
+    /// File → embedded hub → file
+    File,
+    /// HTTP NDJSON → embedded hub
+    Http,
+    /// Syslog over TCP (RFC 5424) → embedded hub
+    Syslog,
+    /// Embedded hub → `_bulk` of a counting receiver
+    Bulk,
+    /// File → Kafka (lz4, acks=all)
+    Kafka,
+    /// Line in a file to line in the file sink's output, at 10,000 lines a second
+    Latency,
+    /// Resident memory, idle
+    Idle,
+}
+
+/// What was measured: name, value, unit.
+pub(crate) type Figures = Vec<(&'static str, f64, &'static str)>;
+
+/// Measures the cases that are named and prints each as it is done.
+///
+/// # Errors
+/// What could not be run, in a sentence.
+pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), String> {
+    let mut cases = args.cases.clone();
+    if cases.is_empty() {
+        cases = Case::value_variants().to_vec();
+        cases.retain(|case| *case != Case::Kafka || args.bootstrap.is_some());
+    }
+    let rig = cases::Rig::new(args)?;
+    for case in cases {
+        let figures = rig.measure(case)?;
+        print(case, &figures, args.json, out).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn print(case: Case, figures: &Figures, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    let name = case.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    if json {
+        let mut object = serde_json::Map::new();
+        object.insert("case".to_owned(), name.into());
+        for (figure, value, _) in figures {
+            object.insert((*figure).to_owned(), (*value).into());
+        }
+        return writeln!(out, "{}", serde_json::Value::Object(object));
+    }
+    write!(out, "{name:<8}")?;
+    for (figure, value, unit) in figures {
+        let digits = if *value < 10.0 { 3 } else { 0 };
+        write!(out, "  {figure} {value:.digits$} {unit}")?;
+    }
+    writeln!(out)?;
+    out.flush()
+}
