@@ -181,6 +181,7 @@ fn killed_while_nginx_writes_and_its_log_rotates_every_request_is_there_once() {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 let number = requested.load(Ordering::Relaxed);
+                pause(1);
                 get(&format!("http://{}/web%23{number:07}", nginx.address)).unwrap();
                 requested.store(number + 1, Ordering::Relaxed);
                 if number % 500 == 499 {
