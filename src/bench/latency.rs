@@ -32,7 +32,6 @@ pub(super) fn measure(folder: &Path) -> Result<Figures, String> {
     let count = LINES_PER_SECOND * SECONDS;
     let begin = Instant::now();
     let reader = {
-        let output = output.clone();
         std::thread::Builder::new().spawn(move || read(&output, begin, count)).map_err(failed)?
     };
     let due = |number: u64| Duration::from_nanos(number * (1_000_000_000 / LINES_PER_SECOND));

@@ -49,17 +49,16 @@ struct Rig {
     hub: Arc<Embedded>,
     metrics: Arc<Metrics>,
     producer: Producer,
-    workers: Vec<tokio::task::JoinHandle<()>>,
+    workers: tokio::task::JoinSet<()>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test's own tasks")]
 fn rig(folder: &std::path::Path) -> Rig {
     let metrics = Arc::new(Metrics::default());
     let settings = embedded::Settings::new(folder);
     let hub = Embedded::open(settings, Arc::clone(&metrics)).unwrap();
     let settings = producer::Settings { workers: 1, ..producer::Settings::default() };
     let (producer, workers) = Producer::new(&settings, &hub.appender(), &Arc::default(), &metrics);
-    let workers = workers.into_iter().map(|worker| tokio::spawn(worker.run())).collect();
+    let workers = workers.into_iter().map(producer::Worker::run).collect();
     Rig { hub, metrics, producer, workers }
 }
 
@@ -128,9 +127,7 @@ impl Rig {
 
     async fn close(self) {
         drop(self.producer);
-        for worker in self.workers {
-            worker.await.unwrap();
-        }
+        self.workers.join_all().await;
         self.hub.close().await;
     }
 }

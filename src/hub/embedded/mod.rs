@@ -7,6 +7,7 @@ mod consumer;
 mod decode;
 mod encode;
 mod groups;
+mod internal;
 mod keeper;
 mod open;
 mod positions;

@@ -4,7 +4,7 @@
 //! settles. An append that finds no room is parked with all that follows it in its partition, and tried again: nothing
 //! is dropped and nothing overtakes.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -18,9 +18,8 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::Shared;
-use super::encode::encode_pairs;
 use super::settings::Flush;
-use super::topics::{OFFSETS, POSITIONS};
+use super::topics::OFFSETS;
 use crate::hub::{HubError, Offset, Part};
 use crate::log::{LogError, Partition, PartitionName};
 use crate::wire::{Builder, Codec};
@@ -31,11 +30,6 @@ const SNAPSHOT_PROMPT: usize = 10_000;
 const GROUP_MAX: usize = 64;
 /// How often an append that found no room is tried again.
 const RETRY: Duration = Duration::from_millis(200);
-/// Positions are stored together at least so often while they change, by time and by bytes appended.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
-const SNAPSHOT_BYTES: u64 = 64 << 20;
-/// Bytes of an internal topic after which it is written anew.
-const INTERNAL_MAX: u64 = 16 << 20;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -62,21 +56,21 @@ pub(super) struct Append {
 
 /// The writer's own state.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
-    keeper: std::thread::Thread,
-    builder: Builder,
-    scratch: Vec<u8>,
-    parked: VecDeque<Append>,
-    touched: Vec<Arc<Partition>>,
-    written: Vec<(Vec<Part>, Stored)>,
-    commits: Vec<Done>,
-    position_parts: Vec<Part>,
-    parked_positions: Vec<Part>,
-    positions_first: bool,
+    pub(super) shared: Arc<Shared>,
+    pub(super) keeper: std::thread::Thread,
+    pub(super) builder: Builder,
+    pub(super) scratch: Vec<u8>,
+    pub(super) parked: VecDeque<Append>,
+    pub(super) touched: Vec<Arc<Partition>>,
+    pub(super) written: Vec<(Vec<Part>, Stored)>,
+    pub(super) commits: Vec<Done>,
+    pub(super) position_parts: Vec<Part>,
+    pub(super) parked_positions: Vec<Part>,
+    pub(super) positions_first: bool,
     /// A flush has failed.
-    broken: bool,
-    snapshot_at: Instant,
-    snapshot_bytes: u64,
+    pub(super) broken: bool,
+    pub(super) snapshot_at: Instant,
+    pub(super) snapshot_bytes: u64,
 }
 
 impl Writer {
@@ -248,7 +242,7 @@ impl Writer {
         }
     }
 
-    fn touch(&mut self, partition: &Arc<Partition>) {
+    pub(super) fn touch(&mut self, partition: &Arc<Partition>) {
         if !self.touched.iter().any(|known| Arc::ptr_eq(known, partition)) {
             self.touched.push(Arc::clone(partition));
         }
@@ -277,7 +271,7 @@ impl Writer {
     }
 
     /// Makes the group durable if receipts wait for it, settles it and wakes consumers.
-    fn finish_group(&mut self) {
+    pub(super) fn finish_group(&mut self) {
         if self.touched.is_empty() {
             return;
         }
@@ -311,94 +305,6 @@ impl Writer {
         if self.shared.mark_dirty(self.touched.drain(..)) {
             self.keeper.unpark();
         }
-    }
-
-    fn append_pairs(
-        &mut self,
-        topic: &str,
-        pairs: &[(Vec<u8>, Option<Vec<u8>>)],
-    ) -> Result<(), LogError> {
-        let Some(partition) = self.shared.internal(topic).filter(|_| !pairs.is_empty()) else {
-            return Ok(());
-        };
-        let encoded = encode_pairs(pairs, now_ms(), &mut self.builder, &mut self.scratch);
-        encoded.map_err(|error| LogError::Format {
-            path: self.shared.settings.data_dir.clone(),
-            problem: error.to_string(),
-        })?;
-        partition.append(&mut self.scratch, self.shared.epoch)?;
-        self.touch(&partition);
-        Ok(())
-    }
-
-    /// Writes an internal topic anew from `pairs` and drops what was before.
-    fn rewrite(
-        &mut self,
-        topic: &str,
-        pairs: &[(Vec<u8>, Option<Vec<u8>>)],
-    ) -> Result<(), LogError> {
-        let Some(partition) = self.shared.internal(topic) else { return Ok(()) };
-        partition.roll()?;
-        let base = partition.end();
-        self.append_pairs(topic, pairs)?;
-        partition.flush()?;
-        partition.delete_before(base)?;
-        Ok(())
-    }
-
-    fn compact_offsets(&mut self) {
-        let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
-        if !self.shared.internal(OFFSETS).is_some_and(large) {
-            return;
-        }
-        let pairs = self.shared.groups().snapshot();
-        if let Err(error) = self.rewrite(OFFSETS, &pairs) {
-            warn!(%error, "offsets could not be compacted, will retry");
-        }
-    }
-
-    fn snapshot_if_due(&mut self) {
-        let changed = self.shared.positions().changed;
-        let waiting = !self.position_parts.is_empty();
-        let due = self.snapshot_bytes >= SNAPSHOT_BYTES
-            || self.snapshot_at.elapsed() >= SNAPSHOT_EVERY
-            || (waiting && self.snapshot_at.elapsed() >= Duration::from_secs(1));
-        if changed && due {
-            self.snapshot();
-        }
-    }
-
-    /// Stores all positions together; from then on retention may remove what they cover.
-    fn snapshot(&mut self) {
-        let mut ends = HashMap::new();
-        for state in self.shared.topics.all() {
-            for partition in &state.partitions {
-                ends.insert(partition.name().clone(), partition.end());
-            }
-        }
-        self.snapshot_at = Instant::now();
-        self.snapshot_bytes = 0;
-        let pairs = self.shared.positions().snapshot(&ends);
-        let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
-        let stored = if self.shared.internal(POSITIONS).is_some_and(large) {
-            self.rewrite(POSITIONS, &pairs)
-        } else {
-            self.append_pairs(POSITIONS, &pairs)
-        };
-        if let Err(error) = stored {
-            warn!(%error, "positions could not be stored together, will retry");
-            return;
-        }
-        {
-            let mut positions = self.shared.positions();
-            positions.covered = ends;
-            positions.changed = false;
-        }
-        self.positions_first = false;
-        for part in self.position_parts.drain(..) {
-            part.settle(Ok(Stored { partition: 0, offset: -1 }));
-        }
-        self.finish_group();
     }
 
     fn close(&mut self) {

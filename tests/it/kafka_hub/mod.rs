@@ -1,5 +1,4 @@
-//! The Kafka hub against a real broker: `ANABRANCH_KAFKA=host:port`, and `ANABRANCH_KAFKA_PID` for the tests that
-//! freeze it.
+//! The Kafka hub against a real broker: `ANABRANCH_KAFKA=host:port`; the tests that freeze or kill one start their own.
 
 mod groups;
 mod way_in;
@@ -17,16 +16,9 @@ use anabranch_connectors::{Batch, Buffer, Emission, Headers, Position};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-type Receipt = oneshot::Receiver<Result<Stored, NotStored>>;
+use crate::support::server;
 
-fn server(name: &str) -> Option<String> {
-    let server = std::env::var(name).ok();
-    if server.is_none() {
-        assert!(std::env::var("REQUIRE_SERVERS").is_err(), "{name} is not set");
-        eprintln!("SKIPPED: {name} is not set");
-    }
-    server
-}
+type Receipt = oneshot::Receiver<Result<Stored, NotStored>>;
 
 fn unique(name: &str) -> String {
     format!("{name}-{}", uuid::Uuid::new_v4())

@@ -8,6 +8,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::*;
+use crate::support::Broker;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_appended_is_consumed_with_key_headers_and_time() {
@@ -198,26 +199,35 @@ async fn batches_shrink_to_what_a_topic_takes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_stands_still_loses_and_repeats_nothing() {
-    let Some(server) = server("ANABRANCH_KAFKA") else { return };
-    let Some(pid) = self::server("ANABRANCH_KAFKA_PID") else { return };
-    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    if server("ANABRANCH_KAFKA").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path());
     let trouble = async || {
-        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        broker.freeze(true);
         tokio::time::sleep(Duration::from_secs(10)).await;
-        rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+        broker.freeze(false);
     };
-    append_through(server, trouble).await;
+    append_through(broker.address(), trouble).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_killed_and_started_loses_and_repeats_nothing() {
-    let Some(server) = server("ANABRANCH_KAFKA") else { return };
-    let Some(command) = self::server("ANABRANCH_KAFKA_RESTART") else { return };
-    let trouble = async || {
-        let restart = move || std::process::Command::new("sh").args(["-c", &command]).status();
-        assert!(tokio::task::spawn_blocking(restart).await.unwrap().unwrap().success());
+    if server("ANABRANCH_KAFKA").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Arc::new(Broker::start(folder.path()));
+    let address = broker.address();
+    let trouble = async move || {
+        let restart = move || {
+            broker.kill();
+            broker.start_again();
+        };
+        tokio::task::spawn_blocking(restart).await.unwrap();
     };
-    append_through(server, trouble).await;
+    append_through(address, trouble).await;
 }
 
 /// Appends while there is trouble, and counts what readers of committed records see.

@@ -39,6 +39,15 @@ impl Broker {
         self.script(&["stop", "--kill"]);
     }
 
+    /// Stops its process as it stands, or lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let pid = std::fs::read_to_string(self.folder.join("pid"));
+        let pid = rustix::process::Pid::from_raw(pid.unwrap().trim().parse().unwrap()).unwrap();
+        let signal =
+            if frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     fn script(&self, arguments: &[&str]) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/kafka");
         let mut command = Command::new(script);

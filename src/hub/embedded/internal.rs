@@ -1,0 +1,112 @@
+//! What the writer keeps in topics of its own: committed offsets and snapshots of positions, each written anew when its
+//! topic has grown.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::source::Stored;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::encode::encode_pairs;
+use super::topics::{OFFSETS, POSITIONS};
+use super::writer::Writer;
+use crate::log::{LogError, Partition};
+
+/// Positions are stored together at least so often while they change, by time and by bytes appended.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
+const SNAPSHOT_BYTES: u64 = 64 << 20;
+/// Bytes of an internal topic after which it is written anew.
+const INTERNAL_MAX: u64 = 16 << 20;
+
+impl Writer {
+    pub(super) fn append_pairs(
+        &mut self,
+        topic: &str,
+        pairs: &[(Vec<u8>, Option<Vec<u8>>)],
+    ) -> Result<(), LogError> {
+        let Some(partition) = self.shared.internal(topic).filter(|_| !pairs.is_empty()) else {
+            return Ok(());
+        };
+        let encoded = encode_pairs(pairs, now_ms(), &mut self.builder, &mut self.scratch);
+        encoded.map_err(|error| LogError::Format {
+            path: self.shared.settings.data_dir.clone(),
+            problem: error.to_string(),
+        })?;
+        partition.append(&mut self.scratch, self.shared.epoch)?;
+        self.touch(&partition);
+        Ok(())
+    }
+
+    /// Writes an internal topic anew from `pairs` and drops what was before.
+    fn rewrite(
+        &mut self,
+        topic: &str,
+        pairs: &[(Vec<u8>, Option<Vec<u8>>)],
+    ) -> Result<(), LogError> {
+        let Some(partition) = self.shared.internal(topic) else { return Ok(()) };
+        partition.roll()?;
+        let base = partition.end();
+        self.append_pairs(topic, pairs)?;
+        partition.flush()?;
+        partition.delete_before(base)?;
+        Ok(())
+    }
+
+    pub(super) fn compact_offsets(&mut self) {
+        let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
+        if !self.shared.internal(OFFSETS).is_some_and(large) {
+            return;
+        }
+        let pairs = self.shared.groups().snapshot();
+        if let Err(error) = self.rewrite(OFFSETS, &pairs) {
+            warn!(%error, "offsets could not be compacted, will retry");
+        }
+    }
+
+    pub(super) fn snapshot_if_due(&mut self) {
+        let changed = self.shared.positions().changed;
+        let waiting = !self.position_parts.is_empty();
+        let due = self.snapshot_bytes >= SNAPSHOT_BYTES
+            || self.snapshot_at.elapsed() >= SNAPSHOT_EVERY
+            || (waiting && self.snapshot_at.elapsed() >= Duration::from_secs(1));
+        if changed && due {
+            self.snapshot();
+        }
+    }
+
+    /// Stores all positions together; from then on retention may remove what they cover.
+    pub(super) fn snapshot(&mut self) {
+        let mut ends = HashMap::new();
+        for state in self.shared.topics.all() {
+            for partition in &state.partitions {
+                ends.insert(partition.name().clone(), partition.end());
+            }
+        }
+        self.snapshot_at = Instant::now();
+        self.snapshot_bytes = 0;
+        let pairs = self.shared.positions().snapshot(&ends);
+        let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
+        let stored = if self.shared.internal(POSITIONS).is_some_and(large) {
+            self.rewrite(POSITIONS, &pairs)
+        } else {
+            self.append_pairs(POSITIONS, &pairs)
+        };
+        if let Err(error) = stored {
+            warn!(%error, "positions could not be stored together, will retry");
+            return;
+        }
+        {
+            let mut positions = self.shared.positions();
+            positions.covered = ends;
+            positions.changed = false;
+        }
+        self.positions_first = false;
+        for part in self.position_parts.drain(..) {
+            part.settle(Ok(Stored { partition: 0, offset: -1 }));
+        }
+        self.finish_group();
+    }
+}
