@@ -2,9 +2,10 @@
 //!
 //! The source is one thread: `follow` is its loop, `sight` finds the files and what they have become,
 //! `resume` takes up what an earlier life
-//! left, `rotation` keeps hold of those that are renamed, copied and truncated, `tail` reads one.
+//! left, `watch` and `events` tell what may have changed, `rotation` keeps hold of those that are renamed, copied and truncated, `tail` reads one.
 
 mod discover;
+mod events;
 mod exact;
 #[cfg(test)]
 mod exactness;
