@@ -127,7 +127,11 @@ impl Meta {
     /// [`LogError::Format`] when it is not ours or of a later version.
     pub fn load(folder: &Path) -> Result<Option<Self>, LogError> {
         let path = folder.join("meta.properties");
-        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(LogError::io("read", &path)(error)),
+        };
         let value = |name: &str| {
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::trim)
         };

@@ -108,6 +108,9 @@ impl Reader {
                 Ok(header) => header,
                 Err(BatchError::Short { need, .. }) if self.fill(&segment, need)? => continue,
                 Err(BatchError::Short { .. }) if at_end && self.go_on(&segment) => {
+                    if let Some(gap) = self.gap() {
+                        return Ok(Read::Damage(gap));
+                    }
                     continue;
                 }
                 Err(BatchError::Short { .. }) if at_end => return Ok(Read::End),
@@ -169,6 +172,16 @@ impl Reader {
         let Some(next) = self.partition.find_after(segment.base_offset()) else { return false };
         self.enter(next, 0);
         true
+    }
+
+    /// What is missing before the segment that was entered: a file that was taken away.
+    fn gap(&mut self) -> Option<Damage> {
+        let (from, to) = (self.next_offset, self.segment.as_ref()?.base_offset());
+        if to <= from {
+            return None;
+        }
+        self.next_offset = to;
+        Some(Damage { from, to, reason: "a file of the log is missing".to_owned() })
     }
 
     fn removed(&mut self) -> Damage {

@@ -193,6 +193,26 @@ fn a_torn_tail_is_kept_aside_and_damage_is_reported_with_its_offsets() {
 }
 
 #[test]
+fn a_file_that_was_taken_away_is_reported_with_its_offsets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (partition, _) = open(folder.path(), 0);
+    for _ in 0..9 {
+        partition.append(&mut batch(&[7; 600], 10), 1).unwrap();
+    }
+    let bases: Vec<i64> = partition.segments().iter().map(|one| one.base_offset()).collect();
+    assert!(bases.len() > 2, "{bases:?}");
+    drop(partition);
+    std::fs::remove_file(folder.path().join(format!("t-0/{:020}.log", bases[1]))).unwrap();
+    let (partition, _) = open(folder.path(), 0);
+    for from in [0, bases[1], bases[1] + 1] {
+        let (seen, damage) = read(&partition, from);
+        assert!(seen.iter().all(|(at, _)| !(bases[1]..bases[2]).contains(at)));
+        assert_eq!((damage[0].from, damage[0].to), (from.max(bases[1]), bases[2]));
+        assert_eq!(damage.len(), 1);
+    }
+}
+
+#[test]
 fn a_folder_belongs_to_one_process_and_an_unclean_end_begins_an_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
