@@ -220,7 +220,9 @@ async fn a_broker_that_is_killed_and_started_loses_and_repeats_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let broker = Arc::new(Broker::start(folder.path()));
     let address = broker.address();
-    let trouble = async move || {
+    let trouble = async || {
+        // Dropping the last of it would end the broker.
+        let broker = Arc::clone(&broker);
         let restart = move || {
             broker.kill();
             broker.start_again();
