@@ -121,7 +121,8 @@ fn parse<'a>(batch: &'a StoredBatch, body: &'a [u8]) -> Option<StoredRecord<'a>>
     let key = varint::take_bytes(&mut rest)?;
     let value = varint::take_bytes(&mut rest)?;
     let header_count = u32::try_from(varint::take(&mut rest)?).ok()?;
-    let own_time = batch.base_timestamp_ms.checked_add(timestamp_delta)?;
+    // Times far apart wrap, as in Kafka's clients.
+    let own_time = batch.base_timestamp_ms.wrapping_add(timestamp_delta);
     let record = Record {
         key,
         value,
@@ -299,7 +300,7 @@ pub(crate) mod testing {
     pub(crate) fn store(batch: &Batch) -> Arc<StoredBatch> {
         let mut data = Vec::new();
         for (index, record) in batch.iter().enumerate() {
-            let time = record.timestamp_ms - batch.timestamp_ms();
+            let time = record.timestamp_ms.wrapping_sub(batch.timestamp_ms());
             push_record(&record, (time, varint::length(index)), &[], &mut data);
         }
         Arc::new(StoredBatch {
@@ -334,6 +335,18 @@ mod tests {
 
     fn values(records: &Records) -> Vec<Vec<u8>> {
         records.iter().map(|stored| stored.record.value.unwrap().to_vec()).collect()
+    }
+
+    #[test]
+    fn any_time_is_kept() {
+        for timestamp_ms in [i64::MIN, -5, i64::MAX] {
+            let mut batch = crate::Batch::new(Buffer::default(), crate::Headers::new(), 1000, 0);
+            batch.push_copy(b"v");
+            batch.set_timestamp_ms(timestamp_ms);
+            let stored = super::testing::store(&batch);
+            let record = stored.iter().next().unwrap().record;
+            assert_eq!((record.timestamp_ms, record.value), (timestamp_ms, Some(&b"v"[..])));
+        }
     }
 
     #[test]

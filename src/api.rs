@@ -36,6 +36,8 @@ use crate::producer::partitioner::{Partitioner, place};
 
 /// Largest body of a request, bytes.
 const BODY_MAX: usize = 64 << 20;
+/// Most partitions of a topic that is made here, as in the configuration.
+const PARTITIONS_MAX: u32 = 10_000;
 
 /// What the API acts on.
 #[derive(Clone)]
@@ -141,8 +143,9 @@ async fn create(State(api): State<Api>, Path(topic): Path<String>, body: Bytes) 
         return Ok(Json(json!({ "partitions": partitions })));
     }
     let creation: Creation = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
-    if creation.partitions == 0 {
-        return Err(Refused(StatusCode::BAD_REQUEST, "a topic has at least 1 partition".into()));
+    if !(1..=PARTITIONS_MAX).contains(&creation.partitions) {
+        let problem = format!("a topic has 1 to {PARTITIONS_MAX} partitions");
+        return Err(Refused(StatusCode::BAD_REQUEST, problem));
     }
     api.hub.create_topic(&topic, creation.partitions).await?;
     Ok(Json(json!({ "partitions": creation.partitions })))

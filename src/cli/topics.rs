@@ -48,7 +48,7 @@ enum Action {
         #[arg(value_parser = topic_name)]
         topic: String,
         /// Its partitions
-        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         partitions: u32,
         #[command(flatten)]
         hub: HubArgs,

@@ -28,7 +28,8 @@ pub(super) fn encode(
         let last = part.batch.len().saturating_sub(1);
         for (number, record) in part.batch.iter().enumerate() {
             let extra = if number == last { position.as_slice() } else { &[] };
-            let deltas = (record.timestamp_ms - base_timestamp_ms, i64::from(count));
+            let delta_ms = record.timestamp_ms.wrapping_sub(base_timestamp_ms);
+            let deltas = (delta_ms, i64::from(count));
             records::push_record(&record, deltas, extra, builder.records());
             max_timestamp_ms = max_timestamp_ms.max(record.timestamp_ms);
             count += 1;
