@@ -343,7 +343,7 @@ mod tests {
             let mut batch = crate::Batch::new(Buffer::default(), crate::Headers::new(), 1000, 0);
             batch.push_copy(b"v");
             batch.set_timestamp_ms(timestamp_ms);
-            let stored = super::testing::store(&batch);
+            let stored = testing::store(&batch);
             let record = stored.iter().next().unwrap().record;
             assert_eq!((record.timestamp_ms, record.value), (timestamp_ms, Some(&b"v"[..])));
         }

@@ -49,7 +49,9 @@ impl Folder {
         let mark = path.join("clean-shutdown");
         let clean = last.is_some() && mark.exists();
         let epoch = last.map_or(0, |last| if clean { last } else { last + 1 });
-        write_atomically(&epoch_path, &format!("{epoch}\n"))?;
+        if last != Some(epoch) {
+            store_epoch(&epoch_path, epoch)?;
+        }
         // From here on a crash is a crash.
         std::fs::remove_file(&mark).ok();
         Ok(Self { path: path.to_owned(), meta, epoch, clean, _lock: lock })
@@ -94,7 +96,7 @@ impl Folder {
             return Ok(());
         }
         self.epoch = seen + 1;
-        write_atomically(&self.path.join("leader-epoch"), &format!("{}\n", self.epoch))
+        store_epoch(&self.path.join("leader-epoch"), self.epoch)
     }
 
     /// What is known to be on disk.
@@ -151,6 +153,21 @@ impl Meta {
         let path = folder.join("meta.properties");
         write_atomically(&path, &format!("version={VERSION}\ncluster.id={hub_id}\n"))?;
         Ok(Self { hub_id: hub_id.to_owned() })
+    }
+}
+
+/// Stores the epoch; on a full disk in place, since the few bytes have their block already.
+fn store_epoch(path: &Path, epoch: i32) -> Result<(), LogError> {
+    let text = format!("{epoch}\n");
+    match write_atomically(path, &text) {
+        Err(LogError::NoSpace { .. }) if path.exists() => {
+            let file = std::fs::OpenOptions::new().write(true).open(path);
+            let file = file.map_err(LogError::io("open", path))?;
+            std::os::unix::fs::FileExt::write_all_at(&file, text.as_bytes(), 0)
+                .map_err(LogError::io("write", path))?;
+            file.sync_all().map_err(LogError::io("sync", path))
+        }
+        stored => stored,
     }
 }
 

@@ -73,6 +73,7 @@ pub(super) fn checkpoint(shared: &Shared) {
 
 fn watch_space(shared: &Shared) {
     let Some(free) = free_bytes(&shared.settings.data_dir) else { return };
+    shared.room.store(free, Ordering::Release);
     let full = free < shared.settings.min_free;
     let was_full = shared.disk_full.swap(full, Ordering::AcqRel);
     if full && !was_full {

@@ -48,6 +48,33 @@ pub struct Embedded {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+impl Embedded {
+    /// Whether a group of that name may have these offsets.
+    fn check_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        if group.is_empty() || group.len() > 249 || group.chars().any(char::is_control) {
+            let problem = "a group's name has 1 to 249 bytes and no control characters";
+            return Err(HubError::Fatal(problem.to_owned()));
+        }
+        for Offset { topic, partition, offset, .. } in offsets {
+            let state = self.shared.topics.get(topic);
+            let state = state.ok_or_else(|| HubError::UnknownTopic(topic.clone()))?;
+            let number = usize::try_from(*partition).unwrap_or(usize::MAX);
+            let Some(known) = state.partitions.get(number) else {
+                return Err(HubError::Fatal(format!(
+                    "topic \"{topic}\" has no partition {partition}"
+                )));
+            };
+            if *offset < 0 || *offset > known.end() {
+                let end = known.end();
+                let problem =
+                    format!("{topic}-{partition} has offsets from 0 to {end}, not {offset}");
+                return Err(HubError::Fatal(problem));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let folder = &self.shared.settings.data_dir;
@@ -72,6 +99,8 @@ struct Shared {
     blocked: Mutex<HashSet<PartitionName>>,
     keep_for: RwLock<Vec<(String, Vec<TopicSelector>)>>,
     disk_full: AtomicBool,
+    /// Bytes free on the disk when it was last looked at, less what was appended since.
+    room: AtomicU64,
     closing: AtomicBool,
     writer: SyncSender<Command>,
 }
@@ -145,6 +174,17 @@ impl Shared {
         }
         let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         !blocked.is_empty() && blocked.contains(name)
+    }
+
+    /// Counts appended bytes against the room on the disk, which is looked at only once a second.
+    fn use_room(&self, bytes: u64) {
+        let before = self.room.load(Ordering::Acquire);
+        let after = before.saturating_sub(bytes);
+        self.room.store(after, Ordering::Release);
+        if after < self.settings.min_free && before >= self.settings.min_free {
+            // The next look says so, or finds that there is room after all.
+            self.disk_full.store(true, Ordering::Release);
+        }
     }
 
     fn set_blocked(&self, name: &PartitionName, is_blocked: bool) {
@@ -228,6 +268,7 @@ impl Hub for Embedded {
     }
 
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        self.check_offsets(group, offsets)?;
         let (done, stored) = oneshot::channel();
         let (group, offsets) = (group.to_owned(), offsets.to_vec());
         let metadata = String::new();

@@ -54,6 +54,7 @@ impl Embedded {
             blocked: Mutex::new(HashSet::new()),
             keep_for: RwLock::new(settings.groups.clone()),
             disk_full: AtomicBool::new(false),
+            room: AtomicU64::new(u64::MAX),
             closing: AtomicBool::new(false),
             writer: writer.clone(),
             settings,

@@ -205,6 +205,7 @@ impl Writer {
         match append.partition.append(&mut append.bytes, self.shared.epoch) {
             Ok(appended) => {
                 self.snapshot_bytes += append.bytes.len() as u64;
+                self.shared.use_room(append.bytes.len() as u64);
                 self.note_positions(&append.parts);
                 self.touch(&append.partition);
                 let partition = append.partition.name().partition;
@@ -212,9 +213,9 @@ impl Writer {
                     .push((append.parts, Stored { partition, offset: appended.base_offset }));
                 None
             }
-            Err(LogError::NoSpace { path }) => {
-                let problem =
-                    format!("no space left on the disk of {}; sources wait", path.display());
+            Err(LogError::NoSpace { .. }) => {
+                let folder = self.shared.settings.data_dir.display();
+                let problem = format!("no space left on the disk of {folder}; sources wait");
                 if self.shared.state.fail(&problem, false) {
                     error!("{problem}");
                 }

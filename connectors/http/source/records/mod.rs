@@ -15,6 +15,10 @@ use crate::{Batch, Buffer, Headers, Pool};
 /// Larger bodies are cut into batches of about this many bytes, at the borders of records.
 const BATCH_BYTES: usize = 1 << 20;
 
+/// Most records of one request: a record takes memory beside its bytes, so a small body of empty lines must not become
+/// a large one.
+const RECORDS_MAX: usize = 1_000_000;
+
 /// What the batches of one request have in common.
 #[derive(Debug)]
 pub(super) struct Common {
@@ -31,11 +35,20 @@ pub(super) fn batches(
     format: Format,
     common: &Common,
 ) -> Result<Vec<Batch>, Refusal> {
+    let separator = if format == Format::Json { b',' } else { b'\n' };
+    // Commas stand inside of objects too, so for JSON this is only a first bound.
+    let bound = if format == Format::Json { 8 * RECORDS_MAX } else { RECORDS_MAX };
+    if format != Format::Bytes && memchr::memchr_iter(separator, &body).count() > bound {
+        return Err(too_many());
+    }
     let ranges = match format {
         Format::Json => elements(&body)?,
         Format::Bytes => std::iter::once(0..body.len()).collect(),
         Format::Auto | Format::Ndjson | Format::Lines => Vec::new(),
     };
+    if ranges.len() > RECORDS_MAX {
+        return Err(too_many());
+    }
     let fill = |batch: &mut Batch| match format {
         Format::Ndjson => json_lines(batch, common),
         Format::Auto | Format::Json | Format::Lines | Format::Bytes => lines(batch, common),
@@ -45,6 +58,11 @@ pub(super) fn batches(
         Format::Auto | Format::Ndjson | Format::Lines => by_lines(body, common, fill),
     };
     Ok(batches.into_iter().filter(|batch| !batch.is_empty()).collect())
+}
+
+fn too_many() -> Refusal {
+    let message = format!("more than {RECORDS_MAX} records in one request; send them in several");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
 fn batch(data: Buffer, common: &Common) -> Batch {

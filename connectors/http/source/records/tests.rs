@@ -5,6 +5,20 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[test]
+fn a_body_of_very_many_empty_records_is_refused() {
+    let common = || Common {
+        headers: Headers::new(),
+        timestamp_ms: 0,
+        stream: 0,
+        key: None,
+        pool: Pool::new(1, 1 << 20),
+    };
+    let most = |count: usize| Buffer::from(b"a\n".repeat(count));
+    assert!(batches(most(RECORDS_MAX), Format::Lines, &common()).is_ok());
+    assert!(batches(most(RECORDS_MAX + 1), Format::Lines, &common()).is_err());
+}
+
 fn common(key: Option<&str>) -> Common {
     Common {
         headers: Headers::new(),
