@@ -65,7 +65,8 @@ impl Rig {
             Case::File => {
                 let path = folder.join("out.log");
                 let to = format!("{{ file: {{ path: \"{}\", codec: raw }} }}", path.display());
-                self.files(&folder, &sink(&to), Some("anabranch_sink_delivered_records_total"))?.figures()
+                self.files(&folder, &sink(&to), Some("anabranch_sink_delivered_records_total"))?
+                    .figures()
             }
             Case::Http => self.http(&folder)?.figures(),
             Case::Syslog => self.syslog(&folder)?.figures(),
@@ -109,7 +110,9 @@ impl Rig {
 
     fn http(&self, folder: &Path) -> Result<Cost, String> {
         let address = format!("127.0.0.1:{}", free_port()?);
-        let source = format!("sources: {{ in: {{ topic: lines, from: {{ http: {{ listen: \"{address}\" }} }} }} }}\n");
+        let source = format!(
+            "sources: {{ in: {{ topic: lines, from: {{ http: {{ listen: \"{address}\" }} }} }} }}\n"
+        );
         let agent = Agent::start(folder, &source)?;
         let each = (1 << 20) / self.args.line_bytes.max(20) as u64;
         let count = self.args.bytes.0 / self.args.line_bytes.max(20) as u64 / CONNECTIONS;
@@ -121,7 +124,9 @@ impl Rig {
 
     fn syslog(&self, folder: &Path) -> Result<Cost, String> {
         let address = format!("127.0.0.1:{}", free_port()?);
-        let source = format!("sources: {{ in: {{ topic: lines, from: {{ syslog: {{ listen: [\"tcp://{address}\"] }} }} }} }}\n");
+        let source = format!(
+            "sources: {{ in: {{ topic: lines, from: {{ syslog: {{ listen: [\"tcp://{address}\"] }} }} }} }}\n"
+        );
         let agent = Agent::start(folder, &source)?;
         let count = self.args.bytes.0 / 190 / CONNECTIONS;
         let begin = Instant::now();

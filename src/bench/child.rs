@@ -43,11 +43,7 @@ impl Agent {
     }
 
     /// Waits until `done`, or the agent ends, or patience does.
-    pub(super) fn wait(
-        &mut self,
-        what: &str,
-        done: impl Fn(&Self) -> bool,
-    ) -> Result<(), String> {
+    pub(super) fn wait(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -64,10 +60,10 @@ impl Agent {
     /// The sum of a metric over all its labels.
     pub(super) fn metric(&self, name: &str) -> f64 {
         let Some(text) = self.get("/metrics") else { return 0.0 };
-        let of_name = |line: &&str| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
-        };
-        let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        let of_name =
+            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let value =
+            |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
         text.lines().filter(of_name).filter_map(value).sum()
     }
 
@@ -121,8 +117,10 @@ impl Drop for Agent {
 
 /// User and system time in the text of `/proc/PID/stat`, seconds (the kernel counts in hundredths).
 fn cpu_of_stat(stat: &str) -> f64 {
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let field = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let field =
+        |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (field(11) + field(12)) / 100.0
 }
 
@@ -135,7 +133,9 @@ pub(super) fn free_port() -> Result<u16, String> {
 /// Waits; the benchmark has nothing else to do.
 pub(super) fn pause(wait: Duration) {
     let until = Instant::now() + wait;
-    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+    while let Some(left) =
+        until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    {
         std::thread::park_timeout(left);
     }
 }

@@ -42,7 +42,9 @@ pub(super) fn measure(folder: &Path) -> Result<Figures, String> {
             pause(wait);
         }
         // One write(2) a line, as programs log.
-        writer.write_all(format!("{number:010} {}\n", "x".repeat(188)).as_bytes()).map_err(failed)?;
+        writer
+            .write_all(format!("{number:010} {}\n", "x".repeat(188)).as_bytes())
+            .map_err(failed)?;
     }
     let cpu = agent.cpu_seconds();
     agent.wait("the last line", |_| reader.is_finished())?;
@@ -63,7 +65,8 @@ pub(super) fn measure(folder: &Path) -> Result<Figures, String> {
 
 /// Follows the output and notes for each line how long ago it was due.
 fn read(output: &Path, begin: Instant, count: u64) -> Result<Histogram<u64>, String> {
-    let mut histogram = Histogram::new_with_bounds(1, 600_000_000, 3).map_err(|error| error.to_string())?;
+    let mut histogram =
+        Histogram::new_with_bounds(1, 600_000_000, 3).map_err(|error| error.to_string())?;
     let (mut file, mut rest, mut seen) = (None::<File>, Vec::new(), 0);
     let deadline = begin + Duration::from_secs(SECONDS + 60);
     while seen < count {
@@ -87,7 +90,8 @@ fn read(output: &Path, begin: Instant, count: u64) -> Result<Histogram<u64>, Str
             let line = rest.get(used..end).unwrap_or_default();
             used = end + 1;
             seen += 1;
-            let number = line.get(..10).and_then(|digits| str::from_utf8(digits).ok()?.parse::<u64>().ok());
+            let number =
+                line.get(..10).and_then(|digits| str::from_utf8(digits).ok()?.parse::<u64>().ok());
             let number = number.ok_or("a line came back changed")?;
             let due = Duration::from_nanos(number * (1_000_000_000 / LINES_PER_SECOND));
             let late = u64::try_from(now.saturating_sub(due).as_micros()).unwrap_or(u64::MAX);

@@ -4,9 +4,16 @@ use std::io::{BufWriter, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
-const PATHS: [&str; 6] =
-    ["/index.html", "/api/v1/users", "/static/app.js", "/login", "/images/logo.png", "/search?q=log"];
-const AGENTS: [&str; 3] = ["Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "curl/7.88.1", "Go-http-client/2.0"];
+const PATHS: [&str; 6] = [
+    "/index.html",
+    "/api/v1/users",
+    "/static/app.js",
+    "/login",
+    "/images/logo.png",
+    "/search?q=log",
+];
+const AGENTS: [&str; 3] =
+    ["Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "curl/7.88.1", "Go-http-client/2.0"];
 const STATUS: [u32; 6] = [200, 200, 200, 304, 404, 500];
 
 /// A row of numbers that only looks like chance.
@@ -97,7 +104,10 @@ pub(super) fn post(address: &str, count: u64, line_bytes: usize) -> Result<(), S
         let got = stream.read(&mut answer).map_err(failed)?;
         let answer = String::from_utf8_lossy(answer.get(..got).unwrap_or_default());
         if !answer.starts_with("HTTP/1.1 200") {
-            return Err(format!("http://{address} answered {}", answer.lines().next().unwrap_or("nothing")));
+            return Err(format!(
+                "http://{address} answered {}",
+                answer.lines().next().unwrap_or("nothing")
+            ));
         }
         sent += each;
     }
@@ -113,7 +123,13 @@ pub(super) fn syslog(address: &str, count: u64) -> Result<(), String> {
     for number in 0..EACH {
         let begin = block.len();
         let second = number / 100;
-        write!(block, "<134>1 2026-11-20T18:{:02}:{:02}.123Z web-1 nginx 812 - - ", second / 60, second % 60).ok();
+        write!(
+            block,
+            "<134>1 2026-11-20T18:{:02}:{:02}.123Z web-1 nginx 812 - - ",
+            second / 60,
+            second % 60
+        )
+        .ok();
         let used = block.len() - begin;
         line(&mut numbers, second, 189 - used, &mut block);
         block.push(b'\n');

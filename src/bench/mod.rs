@@ -82,7 +82,8 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), String> {
 }
 
 fn print(case: Case, figures: &Figures, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    let name = case.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let name =
+        case.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
     if json {
         let mut object = serde_json::Map::new();
         object.insert("case".to_owned(), name.into());

@@ -22,7 +22,8 @@ pub(super) struct Receiver {
 impl Receiver {
     pub(super) fn start() -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("the receiver cannot start: {error}");
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(failed)?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
@@ -53,7 +54,11 @@ async fn take(State(documents): State<Arc<AtomicU64>>, body: Bytes) -> impl Into
     let mut answer = String::with_capacity(40 + count * 26);
     answer.push_str("{\"errors\":false,\"items\":[");
     for number in 0..count {
-        answer.push_str(if number == 0 { "{\"create\":{\"status\":201}}" } else { ",{\"create\":{\"status\":201}}" });
+        answer.push_str(if number == 0 {
+            "{\"create\":{\"status\":201}}"
+        } else {
+            ",{\"create\":{\"status\":201}}"
+        });
     }
     answer.push_str("]}");
     ([(header::CONTENT_TYPE, "application/json")], answer)
