@@ -70,7 +70,11 @@ impl Rig {
             Case::File => {
                 let path = folder.join("out.log");
                 let to = format!("{{ file: {{ path: \"{}\", codec: raw }} }}", path.display());
-                self.files(&folder, &sink(&to), DELIVERED)?.figures()
+                let cost = self.files(&folder, &sink(&to), DELIVERED)?;
+                let wrote = std::fs::metadata(&path).map_err(|error| error.to_string())?.len();
+                // Each line once, no more and no less, or the figures are of other work.
+                same("bytes written", wrote, cost.value_bytes + cost.records)?;
+                cost.figures()
             }
             Case::Http => self.http(&folder)?.figures(),
             Case::Syslog => self.syslog(&folder)?.figures(),
@@ -182,12 +186,13 @@ impl Rig {
         let receiver = Receiver::start()?;
         let to = format!("{{ elasticsearch: {{ endpoints: [\"{}\"] }} }}", receiver.url);
         let begin = Instant::now();
-        let mut agent = Agent::start(folder, &sink(&to))?;
+        let mut agent = Agent::start(folder, &format!("topics: {{ lines: {{}} }}\n{}", sink(&to)))?;
         self.progress.set_length(count);
-        agent.wait("delivery", |_| {
+        agent.wait("delivery", |agent| {
             self.progress.set_position(receiver.documents());
-            receiver.documents() >= count
+            agent.metric(DELIVERED) >= count
         })?;
+        same("documents received", receiver.documents(), count)?;
         let value = self.args.line_bytes - 1;
         cost(agent, (count, value), begin)
     }
@@ -199,6 +204,10 @@ const SYSLOG_CONNECTIONS: u64 = 2;
 
 fn sink(to: &str) -> String {
     format!("sinks: {{ out: {{ topics: [lines], to: {to} }} }}\n")
+}
+
+fn same(what: &str, got: u64, expected: u64) -> Result<(), String> {
+    if got == expected { Ok(()) } else { Err(format!("{what}: {got}, not {expected}")) }
 }
 
 fn side_by_side(
