@@ -3,18 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use tokio::time::Instant;
 
 use super::child::{Agent, free_port, pause};
 use super::receiver::Receiver;
-use super::{BenchArgs, Case, Figures, latency, load};
+use super::{BenchArgs, Case, Figures, latency, load, progress};
 
 const STORED: &str = "anabranch_source_stored_records_total";
+const DELIVERED: &str = "anabranch_sink_delivered_records_total";
 
 /// The files of a benchmark; removed with it.
 pub(super) struct Rig {
     args: BenchArgs,
     folder: PathBuf,
+    progress: ProgressBar,
 }
 
 impl Drop for Rig {
@@ -54,19 +57,24 @@ impl Rig {
         let folder = std::path::absolute(args.dir.join(name)).map_err(|error| error.to_string())?;
         std::fs::create_dir_all(&folder)
             .map_err(|error| format!("{}: {error}; choose another --dir", folder.display()))?;
-        Ok(Self { args: args.clone(), folder })
+        Ok(Self { args: args.clone(), folder, progress: progress::hidden_unless_terminal() })
     }
 
-    pub(super) fn measure(&self, case: Case) -> Result<Figures, String> {
+    pub(super) fn measure(&self, case: Case, name: &str) -> Result<Figures, String> {
+        self.progress.reset();
+        self.progress.set_message(name.to_owned());
         let folder = self.folder.join("case");
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let figures = match case {
-            Case::Store => self.files(&folder, "", None)?.figures(),
+            Case::Store => self.files(&folder, "", STORED)?.figures(),
             Case::File => {
                 let path = folder.join("out.log");
                 let to = format!("{{ file: {{ path: \"{}\", codec: raw }} }}", path.display());
-                self.files(&folder, &sink(&to), Some("anabranch_sink_delivered_records_total"))?
-                    .figures()
+                let cost = self.files(&folder, &sink(&to), DELIVERED)?;
+                let wrote = std::fs::metadata(&path).map_err(|error| error.to_string())?.len();
+                // Each line once, no more and no less, or the figures are of other work.
+                same("bytes written", wrote, cost.value_bytes + cost.records)?;
+                cost.figures()
             }
             Case::Http => self.http(&folder)?.figures(),
             Case::Syslog => self.syslog(&folder)?.figures(),
@@ -75,27 +83,57 @@ impl Rig {
                 let servers = self.args.bootstrap.clone();
                 let servers = servers.ok_or("the case kafka needs --bootstrap HOST:PORT")?;
                 let hub = format!("hub: {{ kafka: {{ bootstrap_servers: [\"{servers}\"] }} }}\n");
-                self.files(&folder, &hub, None)?.figures()
+                self.files(&folder, &hub, STORED)?.figures()
             }
             Case::Latency => latency::measure(&folder)?,
             Case::Idle => idle(&folder)?,
         };
         std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
+        self.progress.finish_and_clear();
         Ok(figures)
     }
 
     /// The lines of a file, made once.
     fn input(&self) -> Result<(PathBuf, u64), String> {
-        let path = self.folder.join("input.log");
-        let (bytes, each) = (self.args.bytes.0, self.args.line_bytes);
-        if path.exists() {
-            return Ok((path, bytes / each.max(2) as u64));
+        let given = self.args.input.clone().unwrap_or_else(|| self.folder.join("input.log"));
+        let path = std::path::absolute(given).map_err(|error| error.to_string())?;
+        let each = self.args.line_bytes;
+        let count = self.args.bytes.0 / each as u64;
+        let Ok(there) = std::fs::metadata(&path) else {
+            self.progress.set_message("making the lines");
+            load::file(&path, count, each).inspect_err(|_error| {
+                // Half of the lines would be taken for all of them.
+                std::fs::remove_file(&path).ok();
+            })?;
+            return Ok((path, count));
+        };
+        if there.len() != count * each as u64 {
+            return Err(format!(
+                "{} has {} bytes, not {count} lines of {each}; choose another --input, or remove it",
+                path.display(),
+                there.len()
+            ));
         }
-        let count = load::file(&path, bytes, each)?;
         Ok((path, count))
     }
 
-    fn files(&self, folder: &Path, blocks: &str, until: Option<&str>) -> Result<Cost, String> {
+    fn finish(
+        &self,
+        mut agent: Agent,
+        size: (u64, usize),
+        metric: &str,
+        begin: Instant,
+    ) -> Result<Cost, String> {
+        self.progress.set_length(size.0);
+        agent.wait(metric, |agent| {
+            let done = agent.metric(metric);
+            self.progress.set_position(done);
+            done >= size.0
+        })?;
+        cost(agent, size, begin)
+    }
+
+    fn files(&self, folder: &Path, blocks: &str, metric: &str) -> Result<Cost, String> {
         let (input, count) = self.input()?;
         let path = input.display();
         let topic = format!("bench-{}", std::process::id());
@@ -105,7 +143,7 @@ impl Rig {
         let begin = Instant::now();
         let blocks = blocks.replace("[lines]", &format!("[{topic}]"));
         let agent = Agent::start(folder, &format!("{source}{blocks}"))?;
-        finish(agent, (count, self.args.line_bytes - 1), until.unwrap_or(STORED), begin)
+        self.finish(agent, (count, self.args.line_bytes - 1), metric, begin)
     }
 
     fn http(&self, folder: &Path) -> Result<Cost, String> {
@@ -114,12 +152,12 @@ impl Rig {
             "sources: {{ in: {{ topic: lines, from: {{ http: {{ listen: \"{address}\" }} }} }} }}\n"
         );
         let agent = Agent::start(folder, &source)?;
-        let each = (1 << 20) / self.args.line_bytes.max(20) as u64;
-        let count = self.args.bytes.0 / self.args.line_bytes.max(20) as u64 / CONNECTIONS;
+        let each = (1 << 20) / self.args.line_bytes as u64;
+        let count = self.args.bytes.0 / self.args.line_bytes as u64 / HTTP_CONNECTIONS;
         let begin = Instant::now();
-        side_by_side(|| load::post(&address, count, self.args.line_bytes))?;
-        let count = load::rounded(count, each) * CONNECTIONS;
-        finish(agent, (count, self.args.line_bytes - 1), STORED, begin)
+        side_by_side(HTTP_CONNECTIONS, || load::post(&address, count, self.args.line_bytes))?;
+        let count = load::rounded(count, each) * HTTP_CONNECTIONS;
+        self.finish(agent, (count, self.args.line_bytes - 1), STORED, begin)
     }
 
     fn syslog(&self, folder: &Path) -> Result<Cost, String> {
@@ -128,10 +166,11 @@ impl Rig {
             "sources: {{ in: {{ topic: lines, from: {{ syslog: {{ listen: [\"tcp://{address}\"] }} }} }} }}\n"
         );
         let agent = Agent::start(folder, &source)?;
-        let count = self.args.bytes.0 / 190 / CONNECTIONS;
+        let count = self.args.bytes.0 / 190 / SYSLOG_CONNECTIONS;
         let begin = Instant::now();
-        side_by_side(|| load::syslog(&address, count))?;
-        finish(agent, (load::rounded(count, 5_000) * CONNECTIONS, 189), STORED, begin)
+        side_by_side(SYSLOG_CONNECTIONS, || load::syslog(&address, count))?;
+        let count = load::rounded(count, load::SYSLOG_BLOCK) * SYSLOG_CONNECTIONS;
+        self.finish(agent, (count, 189), STORED, begin)
     }
 
     /// Stores first; only the second run, which delivers, is counted.
@@ -142,48 +181,46 @@ impl Rig {
             input.display()
         );
         let mut agent = Agent::start(folder, &source)?;
-        agent.wait("storing", |agent| reached(agent.metric(STORED), count))?;
+        agent.wait("storing", |agent| agent.metric(STORED) >= count)?;
         agent.stop()?;
         let receiver = Receiver::start()?;
         let to = format!("{{ elasticsearch: {{ endpoints: [\"{}\"] }} }}", receiver.url);
         let begin = Instant::now();
-        let mut agent = Agent::start(folder, &sink(&to))?;
-        agent.wait("delivery", |_| receiver.documents() >= count)?;
+        let mut agent = Agent::start(folder, &format!("topics: {{ lines: {{}} }}\n{}", sink(&to)))?;
+        self.progress.set_length(count);
+        agent.wait("delivery", |agent| {
+            self.progress.set_position(receiver.documents());
+            agent.metric(DELIVERED) >= count
+        })?;
+        same("documents received", receiver.documents(), count)?;
         let value = self.args.line_bytes - 1;
         cost(agent, (count, value), begin)
     }
 }
 
 /// Connections that the load comes over.
-const CONNECTIONS: u64 = 2;
+const HTTP_CONNECTIONS: u64 = 4;
+const SYSLOG_CONNECTIONS: u64 = 2;
 
 fn sink(to: &str) -> String {
     format!("sinks: {{ out: {{ topics: [lines], to: {to} }} }}\n")
 }
 
-fn side_by_side(work: impl Fn() -> Result<(), String> + Sync) -> Result<(), String> {
+fn same(what: &str, got: u64, expected: u64) -> Result<(), String> {
+    if got == expected { Ok(()) } else { Err(format!("{what}: {got}, not {expected}")) }
+}
+
+fn side_by_side(
+    connections: u64,
+    work: impl Fn() -> Result<(), String> + Sync,
+) -> Result<(), String> {
     std::thread::scope(|scope| {
-        let running: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(&work)).collect();
+        let running: Vec<_> = (0..connections).map(|_| scope.spawn(&work)).collect();
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<(), String>>| {
             thread.join().unwrap_or_else(|_panic| Err("a sender panicked".to_owned()))
         };
         running.into_iter().try_for_each(join)
     })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn reached(metric: f64, count: u64) -> bool {
-    metric >= count as f64
-}
-
-fn finish(
-    mut agent: Agent,
-    size: (u64, usize),
-    metric: &str,
-    begin: Instant,
-) -> Result<Cost, String> {
-    agent.wait(metric, |agent| reached(agent.metric(metric), size.0))?;
-    cost(agent, size, begin)
 }
 
 fn cost(agent: Agent, (records, value): (u64, usize), begin: Instant) -> Result<Cost, String> {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
+use super::stop;
+
 /// Longest time for a case before it is given up.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -46,6 +48,7 @@ impl Agent {
     pub(super) fn wait(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
+            stop::check()?;
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("the agent ended with {status} during {what}"));
             }
@@ -57,14 +60,9 @@ impl Agent {
         Ok(())
     }
 
-    /// The sum of a metric over all its labels.
-    pub(super) fn metric(&self, name: &str) -> f64 {
-        let Some(text) = self.get("/metrics") else { return 0.0 };
-        let of_name =
-            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        let value =
-            |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
-        text.lines().filter(of_name).filter_map(value).sum()
+    /// The sum of a counter over all its labels.
+    pub(super) fn metric(&self, name: &str) -> u64 {
+        sum_of(name, &self.get("/metrics").unwrap_or_default())
     }
 
     fn get(&self, path: &str) -> Option<String> {
@@ -115,6 +113,14 @@ impl Drop for Agent {
     }
 }
 
+/// The sum of a counter over all its labels in the text of `/metrics`.
+fn sum_of(name: &str, text: &str) -> u64 {
+    let of_name =
+        |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok());
+    text.lines().filter(of_name).filter_map(value).sum()
+}
+
 /// User and system time in the text of `/proc/PID/stat`, seconds (the kernel counts in hundredths).
 fn cpu_of_stat(stat: &str) -> f64 {
     let fields: Vec<&str> =
@@ -130,13 +136,16 @@ pub(super) fn free_port() -> Result<u16, String> {
     Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
 }
 
-/// Waits; the benchmark has nothing else to do.
+/// Waits, shorter once a signal has come; the benchmark has nothing else to do.
 pub(super) fn pause(wait: Duration) {
     let until = Instant::now() + wait;
     while let Some(left) =
         until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     {
-        std::thread::park_timeout(left);
+        if stop::stopped() {
+            return;
+        }
+        std::thread::park_timeout(left.min(Duration::from_millis(100)));
     }
 }
 
@@ -149,5 +158,12 @@ mod tests {
         let stat = "12 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 150 0 0";
         assert!((cpu_of_stat(stat) - 4.0).abs() < 1e-9);
         assert!(cpu_of_stat("").abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_counter_is_summed_over_its_labels_and_not_over_longer_names() {
+        let text = "# HELP a_total of a\na_total{source=\"x y\"} 3\na_total{source=\"z\"} 4\na_total_b 9\na_total 1\n";
+        assert_eq!(sum_of("a_total", text), 8);
+        assert_eq!(sum_of("c_total", text), 0);
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
-use super::Figures;
 use super::child::{Agent, pause};
+use super::{Figures, stop};
 
 const LINES_PER_SECOND: u64 = 10_000;
 const SECONDS: u64 = 20;
@@ -31,11 +31,17 @@ pub(super) fn measure(folder: &Path) -> Result<Figures, String> {
     let mut agent = Agent::start(folder, &blocks)?;
     let count = LINES_PER_SECOND * SECONDS;
     let begin = Instant::now();
+<<<<<<< HEAD
     let reader = {
         std::thread::Builder::new().spawn(move || read(&output, begin, count)).map_err(failed)?
     };
     let due = |number: u64| Duration::from_nanos(number * (1_000_000_000 / LINES_PER_SECOND));
+=======
+    let reader =
+        std::thread::Builder::new().spawn(move || read(&output, begin, count)).map_err(failed)?;
+>>>>>>> refs/heads/bench
     for number in 0..count {
+        stop::check()?;
         let wait = due(number).saturating_sub(begin.elapsed());
         if wait > Duration::from_micros(50) {
             pause(wait);
@@ -62,13 +68,31 @@ pub(super) fn measure(folder: &Path) -> Result<Figures, String> {
     ])
 }
 
+/// When a line is due, since the beginning.
+const fn due(number: u64) -> Duration {
+    Duration::from_nanos(number * (1_000_000_000 / LINES_PER_SECOND))
+}
+
+/// Microseconds, three digits of them exact.
+fn histogram() -> Result<Histogram<u64>, String> {
+    Histogram::new_with_bounds(1, 600_000_000, 3).map_err(|error| error.to_string())
+}
+
+/// Counts a line that arrived `now`, since the beginning.
+fn note(histogram: &mut Histogram<u64>, number: u64, now: Duration) {
+    if number >= WARM_UP {
+        let late = now.saturating_sub(due(number)).as_micros();
+        histogram.saturating_record(u64::try_from(late).unwrap_or(u64::MAX).max(1));
+    }
+}
+
 /// Follows the output and notes for each line how long ago it was due.
 fn read(output: &Path, begin: Instant, count: u64) -> Result<Histogram<u64>, String> {
-    let mut histogram =
-        Histogram::new_with_bounds(1, 600_000_000, 3).map_err(|error| error.to_string())?;
+    let mut histogram = histogram()?;
     let (mut file, mut rest, mut seen) = (None::<File>, Vec::new(), 0);
     let deadline = begin + Duration::from_secs(SECONDS + 60);
     while seen < count {
+        stop::check()?;
         if Instant::now() > deadline {
             return Err(format!("only {seen} of {count} lines arrived"));
         }
@@ -92,13 +116,35 @@ fn read(output: &Path, begin: Instant, count: u64) -> Result<Histogram<u64>, Str
             let number =
                 line.get(..10).and_then(|digits| str::from_utf8(digits).ok()?.parse::<u64>().ok());
             let number = number.ok_or("a line came back changed")?;
-            let due = Duration::from_nanos(number * (1_000_000_000 / LINES_PER_SECOND));
-            let late = u64::try_from(now.saturating_sub(due).as_micros()).unwrap_or(u64::MAX);
-            if number >= WARM_UP {
-                histogram.saturating_record(late.max(1));
-            }
+            note(&mut histogram, number, now);
         }
         rest.drain(..used);
     }
     Ok(histogram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_counts_for_every_line_that_it_held_up() {
+        let mut histogram = histogram().unwrap();
+        let stalled = WARM_UP..WARM_UP + LINES_PER_SECOND;
+        for number in stalled.clone() {
+            note(&mut histogram, number, due(stalled.end));
+        }
+        assert_eq!(histogram.len(), LINES_PER_SECOND);
+        let ms = |quantile: f64| histogram.value_at_quantile(quantile).div_ceil(1000);
+        assert_eq!((ms(0.5), ms(0.99), ms(1.0)), (501, 991, 1001));
+    }
+
+    #[test]
+    fn the_first_lines_are_not_counted() {
+        let mut histogram = histogram().unwrap();
+        note(&mut histogram, WARM_UP - 1, due(WARM_UP));
+        assert!(histogram.is_empty());
+        note(&mut histogram, WARM_UP, due(WARM_UP));
+        assert_eq!(histogram.len(), 1);
+    }
 }

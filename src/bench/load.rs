@@ -4,6 +4,8 @@ use std::io::{BufWriter, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
+use super::stop;
+
 const PATHS: [&str; 6] = [
     "/index.html",
     "/api/v1/users",
@@ -60,20 +62,19 @@ pub(super) fn line(numbers: &mut Numbers, second: u64, bytes: usize, out: &mut V
     out.resize(begin + bytes, b'x');
 }
 
-/// Writes a file of such lines; gives their number.
-pub(super) fn file(path: &Path, bytes: u64, line_bytes: usize) -> Result<u64, String> {
+/// Writes a file of `count` such lines, each `line_bytes` long with its end.
+pub(super) fn file(path: &Path, count: u64, line_bytes: usize) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut out = BufWriter::with_capacity(1 << 20, std::fs::File::create(path).map_err(failed)?);
-    let count = bytes / line_bytes.max(2) as u64;
     let (mut numbers, mut text) = (Numbers::new(), Vec::new());
     for number in 0..count {
+        stop::check()?;
         text.clear();
-        line(&mut numbers, number / 100, line_bytes.max(2) - 1, &mut text);
+        line(&mut numbers, number / 100, line_bytes - 1, &mut text);
         text.push(b'\n');
         out.write_all(&text).map_err(failed)?;
     }
-    out.flush().map_err(failed)?;
-    Ok(count)
+    out.flush().map_err(failed)
 }
 
 /// Posts `count` lines of JSON over one connection, about a mebibyte a request; each answer is awaited.
@@ -82,11 +83,11 @@ pub(super) fn post(address: &str, count: u64, line_bytes: usize) -> Result<(), S
     let mut stream = TcpStream::connect(address).map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     let (mut numbers, mut body, mut text) = (Numbers::new(), Vec::new(), Vec::new());
-    let each = (1 << 20) / line_bytes.max(20) as u64;
+    let each = (1 << 20) / line_bytes as u64;
     for number in 0..each {
         body.extend_from_slice(b"{\"message\":\"");
         text.clear();
-        line(&mut numbers, number / 100, line_bytes.max(20) - 15, &mut text);
+        line(&mut numbers, number / 100, line_bytes - 15, &mut text);
         text.iter_mut().filter(|byte| **byte == b'"').for_each(|byte| *byte = b'\'');
         body.extend_from_slice(&text);
         body.extend_from_slice(b"\"}\n");
@@ -94,6 +95,7 @@ pub(super) fn post(address: &str, count: u64, line_bytes: usize) -> Result<(), S
     let mut sent = 0;
     let mut answer = [0; 4096];
     while sent < count {
+        stop::check()?;
         write!(
             stream,
             "POST / HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
@@ -114,13 +116,15 @@ pub(super) fn post(address: &str, count: u64, line_bytes: usize) -> Result<(), S
     Ok(())
 }
 
+/// Messages that [`syslog`] sends at once.
+pub(super) const SYSLOG_BLOCK: u64 = 5_000;
+
 /// Sends `count` messages of RFC 5424 over one TCP connection, a line each, 190 bytes with its end.
 pub(super) fn syslog(address: &str, count: u64) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("tcp://{address}: {error}");
     let mut stream = TcpStream::connect(address).map_err(failed)?;
     let (mut numbers, mut block) = (Numbers::new(), Vec::new());
-    const EACH: u64 = 5_000;
-    for number in 0..EACH {
+    for number in 0..SYSLOG_BLOCK {
         let begin = block.len();
         let second = number / 100;
         write!(
@@ -136,8 +140,9 @@ pub(super) fn syslog(address: &str, count: u64) -> Result<(), String> {
     }
     let mut sent = 0;
     while sent < count {
+        stop::check()?;
         stream.write_all(&block).map_err(failed)?;
-        sent += EACH;
+        sent += SYSLOG_BLOCK;
     }
     Ok(())
 }

@@ -8,13 +8,18 @@ mod cases;
 mod child;
 mod latency;
 mod load;
+mod progress;
 mod receiver;
+mod stop;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use anabranch_connectors::ByteSize;
 use clap::{Args, ValueEnum};
+
+/// Shortest line that holds what each case puts around it.
+const LINE_BYTES_MIN: usize = 32;
 
 /// What to measure, and with how much.
 #[derive(Debug, Clone, Args)]
@@ -28,6 +33,9 @@ pub struct BenchArgs {
     /// Bytes of a line, with its end
     #[arg(long, default_value_t = 200)]
     pub line_bytes: usize,
+    /// A file with the lines; made when it is not there, and kept for another run
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
     /// A Kafka cluster, for the case `kafka`
     #[arg(long, value_name = "HOST:PORT")]
     pub bootstrap: Option<String>,
@@ -68,29 +76,39 @@ pub(crate) type Figures = Vec<(&'static str, f64, &'static str)>;
 /// # Errors
 /// What could not be run, in a sentence.
 pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), String> {
+    if args.line_bytes < LINE_BYTES_MIN {
+        return Err(format!("--line-bytes must be at least {LINE_BYTES_MIN}"));
+    }
     let mut cases = args.cases.clone();
     if cases.is_empty() {
         cases = Case::value_variants().to_vec();
         cases.retain(|case| *case != Case::Kafka || args.bootstrap.is_some());
     }
+    let _signals = stop::Signals::listen()?;
     let rig = cases::Rig::new(args)?;
     for case in cases {
-        let figures = rig.measure(case)?;
-        print(case, &figures, args.json, out).map_err(|error| error.to_string())?;
+        // What fails because of a signal fails in many ways; the signal is the reason.
+        let figures = rig.measure(case, &name(case)).or_else(|error| stop::check().and(Err(error)));
+        print(case, &figures?, args.json, out).map_err(|error| error.to_string())?;
+        stop::check()?;
     }
     Ok(())
 }
 
+fn name(case: Case) -> String {
+    case.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 fn print(case: Case, figures: &Figures, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    let name =
-        case.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let name = name(case);
     if json {
         let mut object = serde_json::Map::new();
         object.insert("case".to_owned(), name.into());
         for (figure, value, _) in figures {
             object.insert((*figure).to_owned(), (*value).into());
         }
-        return writeln!(out, "{}", serde_json::Value::Object(object));
+        writeln!(out, "{}", serde_json::Value::Object(object))?;
+        return out.flush();
     }
     write!(out, "{name:<8}")?;
     for (figure, value, unit) in figures {
