@@ -31,15 +31,8 @@ pub(super) fn measure(folder: &Path) -> Result<Figures, String> {
     let mut agent = Agent::start(folder, &blocks)?;
     let count = LINES_PER_SECOND * SECONDS;
     let begin = Instant::now();
-<<<<<<< HEAD
-    let reader = {
-        std::thread::Builder::new().spawn(move || read(&output, begin, count)).map_err(failed)?
-    };
-    let due = |number: u64| Duration::from_nanos(number * (1_000_000_000 / LINES_PER_SECOND));
-=======
     let reader =
         std::thread::Builder::new().spawn(move || read(&output, begin, count)).map_err(failed)?;
->>>>>>> refs/heads/bench
     for number in 0..count {
         stop::check()?;
         let wait = due(number).saturating_sub(begin.elapsed());
