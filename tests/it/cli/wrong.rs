@@ -74,7 +74,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "topics create t --partitions 0 --data-dir data",
-        "error: invalid value '0' for '--partitions <N>': 0 is not in 1..=100000",
+        "error: invalid value '0' for '--partitions <N>': 0 is not in 1..=10000",
     ),
     (
         "topics delete t --data-dir data",
