@@ -17,7 +17,7 @@ use crate::source::{Emission, NotStored, Stored};
 use crate::{Emitter, Source, SourceError};
 
 /// Longest wait for what has to come.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long nothing more may come.
 const QUIET: Duration = Duration::from_millis(120);
 
