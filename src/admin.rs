@@ -1,11 +1,9 @@
 //! The admin listener: `/health`, `/metrics`, and the API under `/api/v1`.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anabranch_connectors::Emitter;
 use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -28,17 +26,13 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// For the bytes that are under way.
     pub producer: Producer,
-    /// The way in for records that come over the API.
-    pub emitter: Emitter,
     /// The agent's data folder.
     pub data_dir: PathBuf,
-    /// Names of the sinks that run: their groups must not be set back under them.
-    pub sinks: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for State {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("State").field("sinks", &self.sinks).finish_non_exhaustive()
+        out.debug_struct("State").field("data_dir", &self.data_dir).finish_non_exhaustive()
     }
 }
 

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use super::memory;
 use super::parts::selectors;
 use crate::config::{
-    Acks, Compression, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
-    ProducerConfig, TopicConfig, WhenFull,
+    Acks, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner, ProducerConfig,
+    TopicConfig, WhenFull,
 };
 use crate::hub::embedded::{self, Embedded};
 use crate::hub::kafka::{self, Kafka};
 use crate::hub::{Hub, HubError, TopicSelector};
 use crate::metrics::Metrics;
 use crate::producer;
-use crate::wire::Codec;
 
 /// Opens the hub that `config` describes.
 ///
@@ -64,7 +63,7 @@ pub fn settings(
         acks_none: config.producer.acks == Acks::None,
         acks_all: config.producer.acks == Acks::All,
         max_in_flight: usize::try_from(config.producer.max_in_flight).unwrap_or(usize::MAX),
-        compression: (codec(config.producer.compression), config.producer.compression_level),
+        compression: (config.producer.compression.codec(), config.producer.compression_level),
         topic_defaults: topic(&config.topic_defaults),
         topics,
         groups: groups(config),
@@ -90,16 +89,6 @@ fn topic_settings(topic: &TopicConfig, embedded: &EmbeddedConfig) -> embedded::T
             WhenFull::DropOldest => embedded::WhenFull::DropOldest,
         },
         segment_size: topic.segment_size.unwrap_or(embedded.segment_size).0,
-    }
-}
-
-const fn codec(compression: Compression) -> Codec {
-    match compression {
-        Compression::None => Codec::None,
-        Compression::Gzip => Codec::Gzip,
-        Compression::Snappy => Codec::Snappy,
-        Compression::Lz4 => Codec::Lz4,
-        Compression::Zstd => Codec::Zstd,
     }
 }
 

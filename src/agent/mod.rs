@@ -116,14 +116,11 @@ impl Agent {
 
     async fn start_admin(&mut self) -> Result<(), AgentError> {
         let Some(listen) = self.config.admin.listen.clone() else { return Ok(()) };
-        let sinks = self.config.sinks.keys().cloned().collect();
         let state = crate::admin::State {
             hub: Arc::clone(&self.hub),
             metrics: Arc::clone(&self.metrics),
             producer: self.producer.clone(),
-            emitter: self.producer.emitter("api", Vec::new(), Arc::default()),
             data_dir: self.config.data_dir.clone(),
-            sinks,
         };
         let server = crate::admin::serve(&listen, state).await.map_err(AgentError::Admin)?;
         self.admin.spawn("admin", server);

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{ClientError, ProducerSettings};
-use crate::config::{Acks, Compression};
+use crate::config::Acks;
 use crate::hub::embedded::{Embedded, Settings};
 use crate::hub::kafka::{self, Kafka};
 use crate::hub::{Hub, HubError};
-use crate::wire::Codec;
 
 /// Which hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +96,7 @@ fn open(connection: Connection, settings: &ProducerSettings) -> Result<Arc<dyn H
                 Settings {
                     acks_none: settings.acks == Acks::None,
                     acks_all: settings.acks == Acks::All,
-                    compression: (codec(settings.compression), None),
+                    compression: (settings.compression.codec(), None),
                     max_in_flight: settings.max_in_flight,
                     ..Settings::new(folder)
                 },
@@ -136,17 +135,5 @@ pub(crate) fn kafka_settings(
         max_in_flight: u32::try_from(settings.max_in_flight).unwrap_or(u32::MAX),
         delivery_timeout: Some(settings.delivery_timeout),
         ..kafka::Settings::default()
-    }
-}
-
-/// The codec that a configuration names.
-#[must_use]
-pub(crate) const fn codec(compression: Compression) -> Codec {
-    match compression {
-        Compression::None => Codec::None,
-        Compression::Gzip => Codec::Gzip,
-        Compression::Snappy => Codec::Snappy,
-        Compression::Lz4 => Codec::Lz4,
-        Compression::Zstd => Codec::Zstd,
     }
 }

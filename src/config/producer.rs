@@ -7,6 +7,7 @@ use anabranch_connectors::ByteSize;
 use serde::{Deserialize, Deserializer, de};
 
 use super::units;
+use crate::wire::Codec;
 
 /// How records are gathered, compressed and appended.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -114,6 +115,20 @@ pub enum Compression {
     Lz4,
     /// Smallest for its speed.
     Zstd,
+}
+
+impl Compression {
+    /// The codec of record batches that it names.
+    #[must_use]
+    pub const fn codec(self) -> Codec {
+        match self {
+            Self::None => Codec::None,
+            Self::Gzip => Codec::Gzip,
+            Self::Snappy => Codec::Snappy,
+            Self::Lz4 => Codec::Lz4,
+            Self::Zstd => Codec::Zstd,
+        }
+    }
 }
 
 /// Which partition a record goes to.

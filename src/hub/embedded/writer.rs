@@ -179,14 +179,9 @@ impl Writer {
             self.parked_positions.extend(parts);
             return;
         }
-        let mut positions = self.shared.positions();
-        for part in &parts {
-            if let Some(position) = part.batch.position() {
-                self.positions_first |= position.value.is_some();
-                positions.set(&part.source, &position.key, position.value.as_deref());
-            }
-        }
-        drop(positions);
+        let is_kept = |part: &Part| part.batch.position().is_some_and(|at| at.value.is_some());
+        self.positions_first |= parts.iter().any(is_kept);
+        self.note_positions(&parts);
         self.position_parts.extend(parts);
     }
 
