@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.kafka.common.utils.Exit;
 
 /**
@@ -18,7 +19,7 @@ import org.apache.kafka.common.utils.Exit;
  * <p>The argument is a file of command lines; SERVER, PREFIX and WORK in it come from the system properties of these
  * names. A line that begins with {@code |} is input of the next command. {@code until TEXT} has the next command
  * repeated until it prints that; {@code only PATTERN} shows the lines of its output that have it; {@code count} shows
- * how many lines there are. {@code &} before a command leaves it in the background; what it prints is not shown.
+ * how many lines there are; {@code sorted} shows them in order. {@code &} before a command leaves it in the background; what it prints is not shown.
  */
 public final class Tools {
     private static final Map<String, List<String>> CLASSES = Map.ofEntries(
@@ -83,6 +84,8 @@ public final class Tools {
                 shown.pattern = Pattern.compile(line.substring(5));
             } else if (line.equals("count")) {
                 shown.counted = true;
+            } else if (line.equals("sorted")) {
+                shown.sorted = true;
             } else if (line.startsWith("& ")) {
                 Thread thread = new Thread(task(words(line.substring(2)), new AtomicInteger()));
                 thread.setDaemon(true);
@@ -103,6 +106,7 @@ public final class Tools {
         String awaited = "";
         Pattern pattern = Pattern.compile("");
         boolean counted;
+        boolean sorted;
 
         /** Runs a command, again and again when something is awaited, and prints what it said. */
         void run(String line) throws InterruptedException {
@@ -111,7 +115,13 @@ public final class Tools {
             do {
                 said = Tools.run(words(line));
             } while (!said.contains(awaited) && System.currentTimeMillis() < deadline);
-            List<String> lines = said.lines().filter(pattern.asPredicate()).toList();
+            Stream<String> chosen = said.lines().filter(pattern.asPredicate());
+            if (sorted) {
+                // Kafka 3.9 has all rows of some tables in one line.
+                String row = "(?<= )(?=" + System.getProperty("PREFIX") + "-\\S+ +" + System.getProperty("PREFIX") + "-)";
+                chosen = chosen.flatMap(Pattern.compile(row)::splitAsStream).sorted();
+            }
+            List<String> lines = chosen.toList();
             TERMINAL.println("$ " + line.replaceAll(" --bootstrap-server \\S+", ""));
             if (counted) {
                 TERMINAL.println(lines.size() + " lines, " + lines.stream().distinct().count() + " different");
