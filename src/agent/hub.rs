@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::memory;
 use super::parts::selectors;
 use crate::config::{
-    Acks, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner, ProducerConfig,
+    Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner, ProducerConfig,
     TopicConfig, WhenFull,
 };
 use crate::hub::embedded::{self, Embedded};
@@ -89,6 +89,11 @@ fn topic_settings(topic: &TopicConfig, embedded: &EmbeddedConfig) -> embedded::T
             WhenFull::DropOldest => embedded::WhenFull::DropOldest,
         },
         segment_size: topic.segment_size.unwrap_or(embedded.segment_size).0,
+        cleanup: match topic.cleanup {
+            Cleanup::Delete => embedded::Cleanup::DELETE,
+            Cleanup::Compact => embedded::Cleanup::COMPACT,
+        },
+        ..embedded::TopicSettings::default()
     }
 }
 

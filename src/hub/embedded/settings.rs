@@ -42,6 +42,32 @@ pub struct TopicSettings {
     pub when_full: WhenFull,
     /// Bytes of a segment.
     pub segment_size: u64,
+    /// What happens to old records; both are possible.
+    pub cleanup: Cleanup,
+    /// Largest batch that a client may send, bytes.
+    pub max_message_bytes: usize,
+    /// Whether records get the time of their append instead of their own.
+    pub append_time: bool,
+    /// The codec that every batch is stored with; `None` keeps what the producer chose.
+    pub compression: Option<Codec>,
+    /// How long a tombstone stays in a compacted topic.
+    pub delete_retention: Duration,
+}
+
+/// What happens to old records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleanup {
+    /// They go by age and size.
+    pub delete: bool,
+    /// Only the last record of each key stays.
+    pub compact: bool,
+}
+
+impl Cleanup {
+    /// By age and size.
+    pub const DELETE: Self = Self { delete: true, compact: false };
+    /// The last of each key.
+    pub const COMPACT: Self = Self { delete: false, compact: true };
 }
 
 impl Default for TopicSettings {
@@ -53,6 +79,11 @@ impl Default for TopicSettings {
             hard_size: None,
             when_full: WhenFull::Block,
             segment_size: 128 << 20,
+            cleanup: Cleanup::DELETE,
+            max_message_bytes: 1_048_588,
+            append_time: false,
+            compression: None,
+            delete_retention: Duration::from_secs(24 * 3600),
         }
     }
 }
