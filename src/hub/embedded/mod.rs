@@ -4,6 +4,7 @@
 
 mod appender;
 mod consumer;
+mod coordinator;
 mod decode;
 mod encode;
 mod groups;
