@@ -12,15 +12,15 @@ use super::consumer_protocol::{Assignment, Malformed, Subscription, TopicPartiti
 
 /// How partitions are shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Strategy {
+pub(crate) enum Assignor {
     /// Topic by topic, each member a run of its partitions; the first members get one more.
     Range,
     /// Partition by partition in turn to each member that is subscribed to the topic.
     RoundRobin,
 }
 
-impl Strategy {
-    /// The strategy of a protocol's name.
+impl Assignor {
+    /// The assignor of a protocol's name.
     pub(crate) fn named(protocol: &str) -> Option<Self> {
         match protocol {
             "range" => Some(Self::Range),
@@ -135,7 +135,7 @@ fn round_robin(sorted: &[&Subscriber], topics: &[(&str, i32)], shares: &mut [Top
 /// # Errors
 /// When metadata are no subscription, or a topic's name is too long.
 pub(crate) fn assign_group(
-    strategy: Strategy,
+    assignor: Assignor,
     members: &[(String, Option<String>, Vec<u8>)],
     partitions: &BTreeMap<String, i32>,
 ) -> Result<Assignments, Malformed> {
@@ -147,7 +147,7 @@ pub(crate) fn assign_group(
             topics: Subscription::decode(metadata)?.topics.into_iter().collect(),
         });
     }
-    let shares = strategy.assign(&subscribers, partitions).into_iter();
+    let shares = assignor.assign(&subscribers, partitions).into_iter();
     let encoded = shares.map(|(member_id, partitions)| {
         let bytes = Assignment { partitions, user_data: None }.encode(0)?;
         Ok((member_id, bytes))

@@ -34,7 +34,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-pub(crate) use assignor::{Strategy, Subscriber, assign_group};
+pub(crate) use assignor::{Assignor, Subscriber, assign_group};
 pub(crate) use consumer_protocol::{Assignment, Malformed, Subscription};
 pub(crate) use error::GroupError;
 use group::Group;
