@@ -98,6 +98,8 @@ fn static_members_come_first_in_the_order_of_their_instance_ids() {
     let members = [("\u{ffff}", topic), ("\u{1f980}", topic)];
     let expected = [("\u{ffff}", "t:1"), ("\u{1f980}", "t:0")];
     assigned(Assignor::Range, &members, &[("t", 2)], &expected);
+    let members = [("a/\u{ffff}", topic), ("b/\u{1f980}", topic)];
+    assigned(Assignor::Range, &members, &[("t", 2)], &[("a", "t:1"), ("b", "t:0")]);
 }
 
 #[test]

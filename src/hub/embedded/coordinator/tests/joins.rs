@@ -95,6 +95,21 @@ fn a_leader_that_joins_again_makes_the_group_rebalance() {
 }
 
 #[test]
+fn a_leader_leads_on_when_others_come() {
+    let mut rig = Rig::new(limits());
+    let leader = rig.join(JoinRequest { client_id: "z".to_owned(), ..request("") });
+    let leader = rig.joined(leader).unwrap().member_id;
+    rig.settle(1, std::slice::from_ref(&leader));
+    let newcomer = rig.join(JoinRequest { client_id: "a".to_owned(), ..request("") });
+    rig.join(request(&leader));
+    assert_eq!(rig.joined(newcomer).unwrap().leader, leader);
+    assert_eq!(rig.leave(&leader, None), Ok(()));
+    let next = rig.ids();
+    let ticket = rig.join(request(&next[0]));
+    assert_eq!(rig.joined(ticket).unwrap().leader, next[0]);
+}
+
+#[test]
 fn a_follower_that_joins_again_with_the_same_metadata_gets_the_current_generation() {
     let (mut rig, ids, generation) = Rig::stable(2);
     let ticket = rig.join(request(&ids[1]));

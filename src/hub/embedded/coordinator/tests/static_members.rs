@@ -34,7 +34,10 @@ fn a_static_member_that_restarts_keeps_its_assignment_without_a_rebalance() {
     let sync = rig.sync(generation, &answer.member_id, &[]);
     assert_eq!(rig.synced(sync), Some(Ok(ids[1].clone())));
     assert_eq!(heartbeat(&mut rig, generation, &answer.member_id, "b"), Ok(()));
+    rig.join(JoinRequest { session_timeout_ms: 6_000, ..fixed("", "b") });
     check(&rig.coordinator);
+    rig.pass(6_000);
+    assert_eq!(rig.ids(), [ids[0].clone(), ids[2].clone()]);
 }
 
 #[test]

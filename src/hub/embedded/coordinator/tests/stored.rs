@@ -65,7 +65,8 @@ fn offsets_are_deleted_only_of_topics_that_no_member_may_read() {
 
 #[test]
 fn a_group_that_is_brought_back_goes_on_without_a_rebalance() {
-    let (rig, ids, generation) = Rig::stable(2);
+    let (mut rig, ids, generation) = Rig::stable(2);
+    assert!(rig.coordinator.take_changed().contains("g"));
     let state = rig.coordinator.state("g").unwrap();
     let mut rig = Rig::new(limits());
     rig.now_ms = 50_000_000;
@@ -128,6 +129,7 @@ fn stored_nonsense_does_not_hurt() {
         change(&mut state);
         let mut rig = Rig::new(limits());
         rig.coordinator.restore(rig.now_ms, state);
+        check(&rig.coordinator);
         for id in &ids {
             rig.join(request(id));
         }

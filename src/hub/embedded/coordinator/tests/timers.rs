@@ -48,6 +48,27 @@ fn who_does_not_join_within_the_rebalance_timeout_is_out() {
 }
 
 #[test]
+fn the_longest_rebalance_timeout_of_the_members_counts() {
+    let mut rig = Rig::new(Limits { initial_rebalance_delay_ms: 10, ..limits() });
+    let with = |rebalance_timeout_ms| JoinRequest {
+        rebalance_timeout_ms,
+        session_timeout_ms: 60_000,
+        ..request("")
+    };
+    let tickets = [rig.join(with(20_000)), rig.join(with(5_000)), rig.join(with(10_000))];
+    rig.pass(100);
+    let ids = tickets.map(|ticket| rig.joined(ticket).unwrap().member_id);
+    rig.settle(1, &ids);
+    let again = JoinRequest { member_id: ids[1].clone(), ..with(5_000) };
+    let changed = vec![("range".to_owned(), b"y".to_vec())];
+    let ticket = rig.join(JoinRequest { protocols: changed, ..again });
+    rig.pass(19_999);
+    assert_eq!(rig.joined(ticket), None);
+    rig.pass(1);
+    assert_eq!(rig.joined(ticket).unwrap().members.len(), 1);
+}
+
+#[test]
 fn if_the_leader_does_not_join_another_leads() {
     let (mut rig, ids, generation) = Rig::stable(2);
     let newcomer = rig.join(request(""));
@@ -121,18 +142,24 @@ fn a_leader_that_dies_before_it_assigns_lets_the_others_rebalance() {
 
 #[test]
 fn who_never_asks_for_its_assignment_is_removed_after_the_rebalance_timeout() {
-    let (mut rig, ids, generation) = Rig::stable(2);
-    let (leader, follower) = (rig.join(request(&ids[0])), rig.join(request(&ids[1])));
-    assert!(rig.joined(leader).is_some() && rig.joined(follower).is_some());
-    let leader = rig.sync(generation + 1, &ids[0], &[]);
-    assert_eq!(rig.synced(leader), Some(Ok(String::new())));
+    let (mut rig, ids, generation) = Rig::stable(3);
+    let tickets: Vec<Ticket> = ids.iter().map(|id| rig.join(request(id))).collect();
+    for ticket in tickets {
+        assert!(rig.joined(ticket).is_some());
+    }
+    // The leader, and one that asks when the assignment is there.
+    for id in &ids[..2] {
+        let ticket = rig.sync(generation + 1, id, &[]);
+        assert_eq!(rig.synced(ticket), Some(Ok(String::new())));
+    }
     for _ in 0..10 {
         rig.pass(5_999);
-        assert_eq!(rig.heartbeat(generation + 1, &ids[0]), Ok(()));
-        assert_eq!(rig.heartbeat(generation + 1, &ids[1]), Ok(()));
+        for id in &ids {
+            assert_eq!(rig.heartbeat(generation + 1, id), Ok(()));
+        }
     }
     rig.pass(10);
-    assert_eq!(rig.ids(), [ids[0].clone()]);
+    assert_eq!(rig.ids(), ids[..2]);
     assert_eq!(rig.state(), State::PreparingRebalance);
 }
 
@@ -187,6 +214,23 @@ fn a_known_member_whose_connection_breaks_may_come_back_within_its_session() {
         assert_eq!(rig.joined(second), None);
         check(&rig.coordinator);
     }
+}
+
+#[test]
+fn a_new_member_that_knows_its_id_may_come_back_as_well() {
+    let (mut rig, ids, generation) = Rig::stable(1);
+    let ask = |member_id: &str| JoinRequest { requires_known_member: true, ..request(member_id) };
+    let ticket = rig.join(ask(""));
+    let newcomer = rig.joined(ticket).unwrap().member_id;
+    let ticket = rig.join(ask(&newcomer));
+    rig.coordinator.forget(rig.now_ms, ticket);
+    let again = rig.join(ask(&newcomer));
+    for _ in 0..3 {
+        rig.pass(SESSION_MS - 1);
+        assert_eq!(rig.heartbeat(generation, &ids[0]), Err(GroupError::RebalanceInProgress));
+    }
+    rig.join(request(&ids[0]));
+    assert_eq!(rig.joined(again).unwrap().generation, generation + 1);
 }
 
 #[test]
