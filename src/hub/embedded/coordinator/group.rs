@@ -225,7 +225,8 @@ impl Group {
         }
     }
 
-    fn is_candidate(&self, protocol: &str) -> bool {
+    /// Whether all members support a protocol.
+    pub(super) fn is_candidate(&self, protocol: &str) -> bool {
         self.supported.get(protocol).copied().unwrap_or(0) == self.members.len()
     }
 

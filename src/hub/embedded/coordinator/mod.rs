@@ -35,7 +35,9 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(crate) use assignor::{Assignor, Subscriber, assign_group};
-pub(crate) use consumer_protocol::{Assignment, Malformed, Subscription};
+pub(crate) use consumer_protocol::{
+    Assignment, Malformed, Subscription, TopicPartitions, VERSION_MAX,
+};
 pub(crate) use error::GroupError;
 use group::Group;
 pub(crate) use group::State;

@@ -146,35 +146,19 @@ impl Coordinator {
     }
 
     /// Brings back a group that was stored, unless there is one of that name. Its members' sessions begin now. It
-    /// rebalances if it has more members than it may have now, or if they have no protocol in common.
+    /// rebalances if it has more members than it may have now; members that do not support its protocol are not
+    /// brought back, and with them nobody.
     pub(crate) fn restore(&mut self, now_ms: i64, state: GroupState) {
         if self.groups.contains_key(&state.group) {
             return;
         }
-        let mut group = Group::new(state.state_since_ms);
-        group.generation = state.generation;
-        let protocol_type = state.protocol_type.clone().unwrap_or_default();
-        for stored in state.members {
-            let member_id = stored.member_id.clone();
-            let mut member = Member::restored(stored);
-            member.touch(now_ms);
-            group.remove(&member_id, GroupError::UnknownMember);
-            group.add(member_id, protocol_type.clone(), member);
-        }
-        group.protocol_type = state.protocol_type;
-        if !group.members.is_empty() {
-            group.state = State::Stable;
-            group.protocol = state.protocol;
-            let leader = state.leader.filter(|leader| group.members.contains_key(leader));
-            group.leader = leader.or(group.leader);
-        }
-        let agreed = group.select_protocol().is_some() && group.protocol.is_some();
-        let crowded = group.members.len() > self.limits.group_size_max;
-        if crowded || (!group.members.is_empty() && !agreed) {
+        let name = state.group.clone();
+        let mut group = Group::restored(now_ms, state);
+        if group.members.len() > self.limits.group_size_max {
             group.prepare_rebalance(now_ms, &self.limits);
         }
-        self.groups.insert(state.group.clone(), group);
-        self.settle(&state.group);
+        self.groups.insert(name.clone(), group);
+        self.settle(&name);
     }
 }
 
@@ -220,6 +204,32 @@ impl Member {
 }
 
 impl Group {
+    fn restored(now_ms: i64, state: GroupState) -> Self {
+        let mut group = Self::new(state.state_since_ms);
+        for stored in state.members {
+            let member_id = stored.member_id.clone();
+            let mut member = Member::restored(stored);
+            member.touch(now_ms);
+            let namesake = member.instance_id.as_ref().and_then(|id| group.instances.get(id));
+            for replaced in [Some(member_id.clone()), namesake.cloned()].into_iter().flatten() {
+                group.remove(&replaced, GroupError::UnknownMember);
+            }
+            group.add(member_id, String::new(), member);
+        }
+        let agreed = state.protocol.as_deref().is_some_and(|name| group.is_candidate(name));
+        if group.members.is_empty() || !agreed {
+            group = Self::new(state.state_since_ms);
+        } else {
+            group.state = State::Stable;
+            group.protocol = state.protocol;
+            let leader = state.leader.filter(|leader| group.members.contains_key(leader));
+            group.leader = leader.or(group.leader);
+        }
+        group.generation = state.generation;
+        group.protocol_type = state.protocol_type;
+        group
+    }
+
     fn describe(&self) -> Description {
         let stable = self.state == State::Stable;
         let protocol = self.protocol.clone().filter(|_| stable).unwrap_or_default();

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::super::consumer_protocol::{TopicPartitions, VERSION_MAX};
 use super::*;
 
 fn subscriber(member_id: &str, topics: &[&str]) -> Subscriber {
@@ -160,7 +159,7 @@ fn counts_that_the_bytes_have_no_room_for_are_refused() {
     }
 }
 
-fn topic_partitions() -> impl proptest::strategy::Strategy<Value = TopicPartitions> {
+fn topic_partitions() -> impl Strategy<Value = TopicPartitions> {
     prop::collection::vec((".{0,9}", prop::collection::vec(any::<i32>(), 0..5)), 0..5)
 }
 

@@ -17,7 +17,8 @@ fn joins_that_ask_for_what_cannot_be_are_refused() {
         assert_eq!(rig.coordinator.list().count(), 0, "a refused join leaves a group");
         error
     };
-    let cases: [(fn(&mut JoinRequest), GroupError); 7] = [
+    type Change = fn(&mut JoinRequest);
+    let cases: [(Change, GroupError); 7] = [
         (|request| request.group.clear(), GroupError::InvalidGroupId),
         (|request| request.session_timeout_ms = 5_999, GroupError::InvalidSessionTimeout),
         (|request| request.session_timeout_ms = 1_800_001, GroupError::InvalidSessionTimeout),

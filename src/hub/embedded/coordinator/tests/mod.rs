@@ -194,43 +194,50 @@ impl Rig {
 pub(super) fn check(coordinator: &Coordinator) {
     let mut parked: BTreeMap<Ticket, &String> = BTreeMap::new();
     for (name, group) in &coordinator.groups {
-        if group.state == State::Empty {
-            assert!(group.members.is_empty());
-            assert_eq!((group.leader.as_ref(), group.protocol.as_ref()), (None, None));
-        }
-        if !group.members.is_empty() {
-            let leader = group.leader.as_ref().expect("no leader");
-            assert!(group.members.contains_key(leader), "the leader is no member");
-            assert!(group.select_protocol().is_some(), "no protocol in common");
-        }
-        assert_eq!(group.state == State::PreparingRebalance, group.join_deadline_ms != NEVER);
-        let joined = group.members.values().filter(|member| member.join.is_some()).count();
-        assert_eq!(group.joined, joined, "parked joins");
-        let fixed = group.members.iter().filter(|(_, member)| member.instance_id.is_some());
-        assert_eq!(group.instances.len(), fixed.clone().count(), "static members");
-        for (member_id, member) in fixed {
-            let instance_id = member.instance_id.as_ref().unwrap();
-            assert_eq!(group.instances.get(instance_id), Some(member_id));
-        }
-        for (member_id, member) in &group.members {
-            assert!(!group.pending.contains_key(member_id), "pending and a member");
-            assert!(member.is_parked() || member.deadline_ms != NEVER, "lives for ever");
-            assert!(group.wake_ms <= member.deadline_ms, "nobody wakes for {member_id}");
-            assert!(member.join.is_none() || group.state == State::PreparingRebalance);
-            assert!(member.sync.is_none() || group.state == State::CompletingRebalance);
+        check_group(group);
+        for member in group.members.values() {
+            check_member(group, member);
             parked.extend(member.join.iter().chain(&member.sync).map(|ticket| (*ticket, name)));
         }
-        let others = [group.join_deadline_ms, group.sync_deadline_ms];
-        let earliest = others.into_iter().chain(group.pending.values().copied()).min();
-        assert!(Some(group.wake_ms) <= earliest, "nobody wakes for the group");
         assert_eq!(group.wake_ms, group.registered_ms);
-        assert!(
-            group.wake_ms == NEVER || coordinator.timers.contains(&(group.wake_ms, name.clone()))
-        );
+        let timer = (group.wake_ms, name.clone());
+        assert!(group.wake_ms == NEVER || coordinator.timers.contains(&timer));
     }
     let timed = coordinator.groups.values().filter(|group| group.registered_ms != NEVER).count();
     assert_eq!(coordinator.timers.len(), timed, "timers of no group");
     let known: BTreeMap<Ticket, &String> =
         coordinator.parked.iter().map(|(ticket, name)| (*ticket, name)).collect();
     assert_eq!(parked, known, "tickets that nobody will answer");
+}
+
+fn check_group(group: &Group) {
+    if group.state == State::Empty {
+        assert!(group.members.is_empty());
+        assert_eq!((group.leader.as_ref(), group.protocol.as_ref()), (None, None));
+    }
+    if !group.members.is_empty() {
+        let leader = group.leader.as_ref().expect("no leader");
+        assert!(group.members.contains_key(leader), "the leader is no member");
+        assert!(group.select_protocol().is_some(), "no protocol in common");
+    }
+    assert_eq!(group.state == State::PreparingRebalance, group.join_deadline_ms != NEVER);
+    let joined = group.members.values().filter(|member| member.join.is_some()).count();
+    assert_eq!(group.joined, joined, "parked joins");
+    let fixed = group
+        .members
+        .iter()
+        .filter_map(|(member_id, member)| Some((member.instance_id.clone()?, member_id.clone())));
+    assert_eq!(group.instances, fixed.collect::<HashMap<_, _>>(), "static members");
+    let twice = group.members.keys().find(|member_id| group.pending.contains_key(*member_id));
+    assert_eq!(twice, None, "pending and a member");
+    let others = [group.join_deadline_ms, group.sync_deadline_ms];
+    let earliest = others.into_iter().chain(group.pending.values().copied()).min();
+    assert!(Some(group.wake_ms) <= earliest, "nobody wakes for the group");
+}
+
+fn check_member(group: &Group, member: &super::member::Member) {
+    assert!(member.is_parked() || member.deadline_ms != NEVER, "lives for ever");
+    assert!(group.wake_ms <= member.deadline_ms, "nobody wakes for {member:?}");
+    assert!(member.join.is_none() || group.state == State::PreparingRebalance);
+    assert!(member.sync.is_none() || group.state == State::CompletingRebalance);
 }

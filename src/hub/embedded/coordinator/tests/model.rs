@@ -309,7 +309,7 @@ impl World {
             return;
         }
         if !joined {
-            self.join(client, 0, client % 2 == 0);
+            self.join(client, 0, client.is_multiple_of(2));
         } else if !synced {
             self.sync(client);
         } else {
@@ -328,10 +328,9 @@ impl World {
 impl Client {
     fn fail(&mut self, error: GroupError) {
         self.joined = false;
-        match error {
-            GroupError::FencedInstanceId => self.fenced = true,
-            GroupError::UnknownMember => self.member_id.clear(),
-            _ => {}
+        self.fenced |= error == GroupError::FencedInstanceId;
+        if error == GroupError::UnknownMember {
+            self.member_id.clear();
         }
     }
 }

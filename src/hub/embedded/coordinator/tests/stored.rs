@@ -16,7 +16,7 @@ fn a_description_has_metadata_and_assignments_only_while_the_group_is_stable() {
         metadata: b"x".to_vec(),
         assignment: ids[0].clone().into_bytes(),
     };
-    assert_eq!(description.members, [member.clone()]);
+    assert_eq!(description.members, [member]);
     rig.join(request(""));
     let description = rig.coordinator.describe("g").unwrap();
     assert_eq!((description.generation, description.protocol.as_str()), (generation, ""));
@@ -116,7 +116,13 @@ fn a_group_that_is_too_large_now_rebalances_when_it_is_brought_back() {
 fn stored_nonsense_does_not_hurt() {
     let (rig, ids, _) = Rig::stable(2);
     let good = rig.coordinator.state("g").unwrap();
-    let broken: [fn(&mut GroupState); 6] = [
+    let broken: [fn(&mut GroupState); 8] = [
+        |state| state.protocol = Some("sticky".to_owned()),
+        |state| {
+            for member in &mut state.members {
+                member.instance_id = Some("i".to_owned());
+            }
+        },
         |state| state.protocol = None,
         |state| state.protocol_type = None,
         |state| state.leader = Some("nobody".to_owned()),
