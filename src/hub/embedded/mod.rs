@@ -5,6 +5,7 @@
 mod appender;
 pub(crate) mod configs;
 mod consumer;
+mod coordinator;
 mod decode;
 mod encode;
 mod fetchers;
