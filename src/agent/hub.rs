@@ -67,6 +67,7 @@ pub fn settings(
         topic_defaults: topic(&config.topic_defaults),
         topics,
         groups: groups(config),
+        ..embedded::Settings::new(&config.data_dir)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::log::producers::{Aborted, Producers};
@@ -65,6 +65,8 @@ pub struct Partition {
     pub(super) start: AtomicI64,
     pub(super) end: AtomicI64,
     flushed: AtomicI64,
+    /// Leader epoch of the last append.
+    epoch: AtomicI32,
     /// First offset of the oldest open transaction; the largest number when none is open.
     open_from: AtomicI64,
     producers: Mutex<Producers>,
@@ -138,6 +140,7 @@ impl Partition {
             start: AtomicI64::new(start),
             end: AtomicI64::new(end),
             flushed: AtomicI64::new(end),
+            epoch: AtomicI32::new(-1),
             open_from: AtomicI64::new(i64::MAX),
             producers: Mutex::default(),
             cursors: Mutex::default(),
@@ -159,6 +162,27 @@ impl Partition {
     #[must_use]
     pub fn stable(&self) -> i64 {
         self.end().min(self.open_from.load(Ordering::Acquire))
+    }
+
+    /// The newest leader epoch that is not above `epoch`, and the offset at which it ends.
+    #[must_use]
+    pub fn epoch_end(&self, epoch: i32) -> Option<(i32, i64)> {
+        let (found, end) = self.producers().epoch_end(epoch)?;
+        Some((found, end.unwrap_or_else(|| self.end())))
+    }
+
+    /// About how many bytes lie behind `offset`.
+    #[must_use]
+    pub fn bytes_behind(&self, offset: i64) -> u64 {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let behind = segments.partition_point(|segment| segment.base_offset() <= offset);
+        let later = segments.get(behind..).unwrap_or_default();
+        let whole: u64 = later.iter().map(|segment| segment.size_bytes()).sum();
+        let here = behind.checked_sub(1).and_then(|at| segments.get(at));
+        let here = here.map_or(0, |segment| {
+            segment.size_bytes() - segment.look_up(|index| index.before_offset(offset))
+        });
+        whole + here
     }
 
     /// Aborted transactions that touch these offsets.
@@ -261,6 +285,9 @@ impl Partition {
 
     /// What the batch says of its producer; nothing for most, which have none or no sequence.
     fn note_producer(&self, header: &BatchHeader, batch: &[u8]) {
+        if self.epoch.swap(header.epoch, Ordering::AcqRel) != header.epoch {
+            self.producers().note_epoch(header);
+        }
         if header.base_sequence < 0 && !header.is_control() {
             return;
         }

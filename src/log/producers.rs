@@ -71,6 +71,8 @@ pub struct Producers {
     /// By first offset, so that the oldest is at hand.
     open: BTreeMap<i64, i64>,
     aborted: Vec<Aborted>,
+    /// Each leader epoch and the first offset that was appended under it.
+    epochs: Vec<(i32, i64)>,
 }
 
 /// What is to be done with a batch.
@@ -155,6 +157,22 @@ impl Producers {
             }
             _ => Ok(Verdict::Append),
         }
+    }
+
+    /// Notes under which leader epoch a batch was appended.
+    pub fn note_epoch(&mut self, header: &BatchHeader) {
+        if self.epochs.last().is_none_or(|(last, _)| header.epoch > *last) {
+            self.epochs.push((header.epoch, header.base_offset));
+        }
+    }
+
+    /// The newest leader epoch that is not above `epoch` and the offset at which it ends, where that is not the end
+    /// of the log; `None` when there is no such epoch.
+    #[must_use]
+    pub fn epoch_end(&self, epoch: i32) -> Option<(i32, Option<i64>)> {
+        let after = self.epochs.partition_point(|(known, _)| *known <= epoch);
+        let (found, _) = self.epochs.get(after.checked_sub(1)?)?;
+        Some((*found, self.epochs.get(after).map(|(_, start)| *start)))
     }
 
     /// Notes a batch that lies in the log at its base offset; `committed` is the verdict of a marker.
@@ -273,6 +291,11 @@ impl Producers {
             body.extend_from_slice(&one.first_offset.to_be_bytes());
             body.extend_from_slice(&one.last_offset.to_be_bytes());
         }
+        body.extend_from_slice(&length(self.epochs.len()));
+        for (epoch, offset) in &self.epochs {
+            body.extend_from_slice(&epoch.to_be_bytes());
+            body.extend_from_slice(&offset.to_be_bytes());
+        }
         let mut file = VERSION.to_be_bytes().to_vec();
         file.extend_from_slice(&crc32c::crc32c(&body).to_be_bytes());
         file.extend_from_slice(&body);
@@ -304,6 +327,10 @@ impl Producers {
                 first_offset: i64::from_be_bytes(take(&mut rest)?),
                 last_offset: i64::from_be_bytes(take(&mut rest)?),
             });
+        }
+        for _ in 0..u32::from_be_bytes(take(&mut rest)?) {
+            let epoch = i32::from_be_bytes(take(&mut rest)?);
+            producers.epochs.push((epoch, i64::from_be_bytes(take(&mut rest)?)));
         }
         Some(producers)
     }

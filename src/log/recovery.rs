@@ -164,6 +164,7 @@ pub(super) fn recover(
 
 fn note(producers: &mut Producers, header: &BatchHeader, bytes: &[u8]) {
     let committed = if header.is_control() { is_commit(bytes) } else { None };
+    producers.note_epoch(header);
     producers.note(header, committed);
 }
 

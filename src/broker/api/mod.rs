@@ -6,6 +6,7 @@
 mod cluster;
 mod configs;
 mod fetch;
+mod groups;
 mod list_offsets;
 mod metadata;
 mod offsets;
@@ -82,6 +83,12 @@ pub(super) const APIS: &[Api] = &[
         "s@-7 [s *i]@-7 [s s@9- i@9- [s *i]]@8- b@7-",
     ),
     api(ApiKey::FindCoordinator, (0, 4), 3, "s@-3 b@1- *s@4-"),
+    api(ApiKey::JoinGroup, (0, 9), 6, "s i i@1- s s@5- s [s y] s@8-"),
+    api(ApiKey::Heartbeat, (0, 4), 4, "s i s s@3-"),
+    api(ApiKey::LeaveGroup, (0, 5), 4, "s s@-2 [s s s@5-]@3-"),
+    api(ApiKey::SyncGroup, (0, 5), 4, "s i s s@3- s@5- s@5- [s y]"),
+    api(ApiKey::DescribeGroups, (0, 5), 5, "*s b@3-"),
+    api(ApiKey::ListGroups, (0, 5), 3, "*s@4- *s@5-"),
     api(ApiKey::ApiVersions, (0, 4), 3, "s@3- s@3-"),
     api(ApiKey::CreateTopics, (2, 7), 5, "[s i h [i *i] [s s]] i b"),
     api(ApiKey::DeleteTopics, (1, 6), 4, "[s u]@6- *s@-5 i"),
@@ -92,6 +99,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::AlterConfigs, (0, 2), 2, "[b s [s s]] b"),
     api(ApiKey::DescribeLogDirs, (1, 4), 2, "[s *i]"),
     api(ApiKey::CreatePartitions, (0, 3), 2, "[s i [*i]] i b"),
+    api(ApiKey::DeleteGroups, (0, 2), 2, "*s"),
     api(ApiKey::ElectLeaders, (0, 2), 2, "b@1- [s *i] i"),
     api(ApiKey::IncrementalAlterConfigs, (0, 1), 1, "[b s [s b s]] b"),
     api(ApiKey::ListPartitionReassignments, (0, 0), 0, "i [s *i]"),
@@ -150,6 +158,13 @@ async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
         ApiKey::OffsetCommit => later(call, body, offsets::commit),
         ApiKey::OffsetFetch => later(call, body, offsets::fetch),
         ApiKey::OffsetDelete => later(call, body, offsets::delete),
+        ApiKey::JoinGroup => later(call, body, groups::join),
+        ApiKey::SyncGroup => later(call, body, groups::sync),
+        ApiKey::Heartbeat => later(call, body, groups::heartbeat),
+        ApiKey::LeaveGroup => later(call, body, groups::leave),
+        ApiKey::DescribeGroups => later(call, body, groups::describe),
+        ApiKey::ListGroups => later(call, body, groups::list),
+        ApiKey::DeleteGroups => later(call, body, groups::delete),
         ApiKey::CreateTopics => later(call, body, topics::create),
         ApiKey::DeleteTopics => later(call, body, topics::delete),
         ApiKey::CreatePartitions => later(call, body, topics::create_partitions),

@@ -24,6 +24,7 @@ use super::Call;
 use super::metadata::code_of;
 use crate::hub::Offset;
 use crate::hub::embedded::Committed;
+use crate::hub::embedded::coordinator::{Claim, GroupError};
 use crate::log::PartitionName;
 
 /// Longest metadata of a commit (Kafka's `offset.metadata.max.bytes`).
@@ -31,12 +32,15 @@ const METADATA_MAX: usize = 4096;
 
 pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let group = request.group_id.to_string();
-    let member = (
-        request.generation_id_or_member_epoch,
-        request.member_id.to_string(),
-        request.group_instance_id.map(|id| id.to_string()),
-    );
-    let mut refused = call.groups().check_commit(&group, &member).err().map(|fault| fault.code());
+    let instance_id = request.group_instance_id.map(|id| id.to_string());
+    let claim = Claim {
+        group: &group,
+        generation: request.generation_id_or_member_epoch,
+        member_id: &request.member_id,
+        instance_id: instance_id.as_deref(),
+    };
+    let allowed = call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
+    let mut refused = allowed.err().map(GroupError::code);
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -186,12 +190,17 @@ pub(super) async fn delete(call: Arc<Call>, request: OffsetDeleteRequest) -> Off
     };
     let (mut gone, mut topics) = (Vec::new(), Vec::with_capacity(request.topics.len()));
     for topic in request.topics {
-        let subscribed = call.groups().is_subscribed(&group, &topic.name);
+        let allowed = call
+            .hub()
+            .members()
+            .ask(|coordinator, _| coordinator.may_delete_offsets(&group, &topic.name));
+        // A group that has only offsets is not known to the coordinator.
+        let refused = allowed.err().filter(|error| *error != GroupError::GroupIdNotFound);
         let partitions = topic.partitions.into_iter().map(|one| {
             let partition = one.partition_index;
             let name = PartitionName { topic: topic.name.to_string(), partition };
-            let code = if subscribed {
-                Code::GroupSubscribedToTopic.code()
+            let code = if let Some(error) = refused {
+                error.code()
             } else if committed.contains_key(&name) {
                 gone.push(name);
                 0

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use anabranch_connectors::Pool;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -16,9 +15,10 @@ use super::produce::{Marker, Produce, ProduceFault, Produced};
 use super::topics::{SETTINGS, TRANSACTIONS, TopicState};
 use super::transactions::Transactions;
 use super::writer::{Command, Pairs};
-use super::{Embedded, Shared, TopicSettings, decode};
+use super::members::Members;
+use super::{Embedded, Shared, TopicSettings};
 use crate::hub::{HubError, Offset};
-use crate::log::{Checkpoint, LogError, Partition, PartitionName, Read, Reader};
+use crate::log::{Checkpoint, LogError, Partition, PartitionName};
 use crate::wire::BatchHeader;
 
 /// A promise of the writer.
@@ -68,6 +68,23 @@ impl Embedded {
     /// The leader epoch of this life.
     pub(crate) fn epoch(&self) -> i32 {
         self.shared.epoch
+    }
+
+    /// Who is a member of which group.
+    pub(crate) fn members(&self) -> &Members {
+        &self.shared.members
+    }
+
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.shared.settings.data_dir
+    }
+
+    /// Bytes of the disk of the data folder, and those that are free.
+    pub(crate) fn disk_bytes(&self) -> (i64, i64) {
+        let Ok(stat) = rustix::fs::statvfs(self.folder()) else { return (-1, -1) };
+        let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(-1);
+        (bytes(stat.f_blocks), bytes(stat.f_bavail))
     }
 
     /// Every topic.

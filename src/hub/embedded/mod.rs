@@ -5,7 +5,7 @@
 mod appender;
 pub(crate) mod configs;
 mod consumer;
-mod coordinator;
+pub(crate) mod coordinator;
 mod decode;
 mod encode;
 mod fetchers;
@@ -13,6 +13,7 @@ mod groups;
 mod internal;
 mod keeper;
 mod local;
+mod members;
 mod open;
 mod positions;
 mod produce;
@@ -35,6 +36,10 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use decode::decode;
+pub(crate) use groups::Committed;
+pub(crate) use produce::{ProduceFault, Produced};
+pub(crate) use topics::TopicState;
+pub(crate) use transactions::{Phase, Transaction, TransactionFault};
 pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
 
 use crate::hub::{
@@ -45,6 +50,7 @@ use crate::metrics::{Metrics, State};
 use groups::Groups;
 use positions::Positions;
 use fetchers::Fetchers;
+use members::Members;
 use topics::Topics;
 use transactions::Transactions;
 use writer::Command;
@@ -101,6 +107,7 @@ struct Shared {
     groups: Mutex<Groups>,
     transactions: Mutex<Transactions>,
     fetchers: Fetchers,
+    members: Members,
     positions: Mutex<Positions>,
     appended: watch::Sender<u64>,
     state: State,

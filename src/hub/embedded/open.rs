@@ -14,6 +14,7 @@ use super::configs::Overrides;
 use super::decode::decode;
 use super::encode::OWN_PRODUCER;
 use super::fetchers::Fetchers;
+use super::members::Members;
 use super::groups::Groups;
 use super::positions::Positions;
 use super::settings::{Cleanup, TopicSettings};
@@ -54,6 +55,7 @@ impl Embedded {
             groups: Mutex::new(groups),
             transactions: Mutex::new(transactions),
             fetchers: Fetchers::default(),
+            members: Members::new(settings.group_limits()),
             positions: Mutex::new(positions),
             appended: watch::Sender::new(0),
             state: State::default(),

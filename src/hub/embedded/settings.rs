@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::coordinator::Limits;
 use crate::wire::Codec;
 
 /// When what was appended is made durable, and whether a receipt waits for it.
@@ -111,6 +112,8 @@ pub struct Settings {
     pub topics: BTreeMap<String, TopicSettings>,
     /// Groups that have a sink in this process, and what they read: retention waits for them.
     pub groups: Vec<(String, Vec<crate::hub::TopicSelector>)>,
+    /// Shortest session of a member on a socket.
+    pub group_min_session_timeout: Duration,
 }
 
 impl Settings {
@@ -128,6 +131,18 @@ impl Settings {
             topic_defaults: TopicSettings::default(),
             topics: BTreeMap::new(),
             groups: Vec::new(),
+            group_min_session_timeout: Duration::from_secs(6),
+        }
+    }
+
+    /// What members of groups may ask for.
+    pub(super) fn group_limits(&self) -> Limits {
+        let shortest = self.group_min_session_timeout.as_millis();
+        Limits {
+            session_timeout_min_ms: i32::try_from(shortest).unwrap_or(i32::MAX),
+            session_timeout_max_ms: 1_800_000,
+            initial_rebalance_delay_ms: 50,
+            group_size_max: 10_000,
         }
     }
 
