@@ -74,7 +74,7 @@ fn summary(config: &Config, out: &mut dyn Write) -> Done {
     };
     table.row(row("hub", hub, "", "", hub_line(config)));
     for (kind, address) in hub_listeners(config) {
-        table.row(row("listener", kind, "", "", address.to_owned()));
+        table.row(row("hub", kind, "", "", address.to_owned()));
     }
     for (name, sink) in &config.sinks {
         let topics = sink.topics.join(" ");

@@ -12,8 +12,7 @@ pub use crate::broker::auth::tls::{PrincipalPart, TlsConfig};
 
 use super::units;
 use crate::broker::auth::acl::{Acls, Pattern, ResourceType, Rule};
-use crate::broker::auth::tls::Tls;
-use crate::broker::auth::{Refused, UserSettings, Users};
+use crate::broker::auth::users::UserSettings;
 
 /// Where clients are answered without TLS and without being asked who they are.
 #[derive(Debug, Clone)]
@@ -93,16 +92,6 @@ impl ListenerConfig {
     }
 }
 
-impl TlsConfig {
-    /// Reads the certificates.
-    ///
-    /// # Errors
-    /// [`Refused`], by setting of this block.
-    pub(crate) fn load(&self) -> Result<Tls, Refused> {
-        Tls::load(self)
-    }
-}
-
 /// Who may log in at a listener, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -126,21 +115,13 @@ impl Default for SaslConfig {
 }
 
 impl SaslConfig {
-    /// What [`Users`] are loaded and reloaded from.
+    /// What users are loaded and reloaded from.
     pub(crate) fn user_settings(&self) -> UserSettings<'_> {
         UserSettings {
             mechanisms: &self.mechanisms,
             users: &self.users,
             users_file: self.users_file.as_deref(),
         }
-    }
-
-    /// Reads the users; takes milliseconds for each.
-    ///
-    /// # Errors
-    /// [`Refused`], by setting of this block.
-    pub(crate) fn load(&self) -> Result<Users, Refused> {
-        Users::load(self.user_settings())
     }
 }
 

@@ -13,12 +13,14 @@
 //! Invariant: what a client is told does not depend on whether a user is known.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 pub(crate) mod acl;
 mod credential;
 mod mechanism;
 mod plain;
-mod sasl;
+pub(crate) mod sasl;
 mod scram;
 mod scram_message;
 mod subject;
@@ -26,11 +28,9 @@ pub(crate) mod tls;
 #[cfg(test)]
 mod tls_tests;
 mod user_file;
-mod users;
+pub(crate) mod users;
 
 pub use mechanism::Mechanism;
-pub(crate) use sasl::{SaslServer, Step};
-pub(crate) use users::{UserSettings, Users};
 
 /// Prefix of every principal: Kafka knows no other kind.
 pub(crate) const USER_PREFIX: &str = "User:";
@@ -56,6 +56,20 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// A file that cannot be read.
+fn unreadable(setting: &'static str, path: &Path, cause: &io::Error) -> Refused {
+    let cause = if cause.kind() == io::ErrorKind::NotFound {
+        "no such file".to_owned()
+    } else {
+        cause.to_string()
+    };
+    Refused {
+        setting,
+        problem: format!("cannot read {}: {cause}", path.display()),
+        hint: "name a file that the agent's user can read",
+    }
+}
 
 /// Bytes that nobody can guess.
 ///

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{Refused, USER_PREFIX, subject};
+use super::{Refused, USER_PREFIX, subject, unreadable};
 
 /// The block `tls` of a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -33,6 +33,19 @@ pub struct TlsConfig {
     /// What of a client's certificate is its principal.
     #[serde(default)]
     pub principal: PrincipalPart,
+}
+
+impl TlsConfig {
+    /// Reads every file; gives all that is wrong.
+    pub(crate) fn faults(&self) -> Vec<Refused> {
+        let certificate = certificates("certificate", &self.certificate).map(drop);
+        let key = private_key(&self.key).map(drop);
+        let client_ca =
+            self.client_ca.as_deref().map_or(Ok(()), |ca| client_verifier(ca).map(drop));
+        let each = [certificate, key, client_ca].into_iter().filter_map(Result::err);
+        let faults: Vec<Refused> = each.collect();
+        if faults.is_empty() { Tls::load(self).err().into_iter().collect() } else { faults }
+    }
 }
 
 /// What of a client's certificate is its principal, behind `User:`.
@@ -104,12 +117,7 @@ impl Loaded {
     fn new(config: &TlsConfig) -> Result<Self, Refused> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let certificates = certificates("certificate", &config.certificate)?;
-        let key_pem = read("key", &config.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_secret| Refused {
-            setting: "key",
-            problem: format!("{} has no private key in PEM", config.key.display()),
-            hint: "name a file with a PRIVATE KEY that has no passphrase",
-        })?;
+        let key = private_key(&config.key)?;
         let verifier = config.client_ca.as_deref().map(client_verifier).transpose()?;
         let builder = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -124,6 +132,15 @@ impl Loaded {
         let acceptor = TlsAcceptor::from(Arc::new(server));
         Ok(Self { acceptor, principal: config.principal })
     }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Refused> {
+    let pem = read("key", path)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_secret| Refused {
+        setting: "key",
+        problem: format!("{} has no private key in PEM", path.display()),
+        hint: "name a file with a PRIVATE KEY that has no passphrase",
+    })
 }
 
 fn unusable(config: &TlsConfig, error: &rustls::Error) -> Refused {
@@ -171,11 +188,7 @@ fn certificates(
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Refused> {
-    fs::read(path).map_err(|cause| Refused {
-        setting,
-        problem: format!("cannot read {}: {cause}", path.display()),
-        hint: "name a file that the agent's user can read",
-    })
+    fs::read(path).map_err(|cause| unreadable(setting, path, &cause))
 }
 
 /// The principal in the certificate that the client has shown; `None` when it has shown none.

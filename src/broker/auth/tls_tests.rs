@@ -185,10 +185,11 @@ fn files_that_cannot_be_used_are_told_by_setting_and_name() {
         let mut config = authority.listener("hub", Some(authority.path("ca.pem")));
         change(&mut config);
         let refused = Tls::load(&config).unwrap_err();
+        assert_eq!(config.faults(), std::slice::from_ref(&refused));
         let folder = format!("{}/", authority.folder.path().display());
         (refused.setting, refused.problem.replace(&folder, ""))
     };
-    let gone = |name: &str| format!("cannot read {name}: No such file or directory (os error 2)");
+    let gone = |name: &str| format!("cannot read {name}: no such file");
     let found = with(&|config| config.certificate = authority.path("gone"));
     assert_eq!(found, ("certificate", gone("gone")));
     let found = with(&|config| config.certificate = authority.path("text"));
@@ -205,4 +206,11 @@ fn files_that_cannot_be_used_are_told_by_setting_and_name() {
     let (setting, problem) = with(&|config| config.client_ca = Some(authority.path("broken.pem")));
     assert_eq!(setting, "client_ca");
     assert!(problem.starts_with("broken.pem has a certificate that cannot be a root"), "{problem}");
+    let mut config = authority.listener("gone", Some(authority.path("text")));
+    let settings = |config: &TlsConfig| -> Vec<&str> {
+        config.faults().iter().map(|fault| fault.setting).collect()
+    };
+    assert_eq!(settings(&config), ["certificate", "key", "client_ca"]);
+    config = authority.listener("hub", None);
+    assert_eq!(settings(&config), [""; 0]);
 }

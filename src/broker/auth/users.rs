@@ -15,7 +15,7 @@ use ring::hmac;
 use super::credential::{Credential, ITERATIONS_DEFAULT};
 use super::mechanism::{Hash, Mechanism};
 use super::user_file::{self, Known};
-use super::{Refused, random};
+use super::{Refused, random, unreadable};
 
 /// Length in bytes of a salt that is made here.
 const SALT_LENGTH: usize = 24;
@@ -124,11 +124,8 @@ impl Table {
             hint: "a line is name:password, or name:SCRAM-SHA-256=salt=…,stored_key=…,server_key=…,iterations=…",
         };
         let at = path.display();
-        let text = fs::read_to_string(path).map_err(|cause| Refused {
-            setting: "users_file",
-            problem: format!("cannot read {at}: {cause}"),
-            hint: "name a file that the agent's user can read",
-        })?;
+        let text =
+            fs::read_to_string(path).map_err(|cause| unreadable("users_file", path, &cause))?;
         let lines = user_file::parse(&text)
             .map_err(|(number, problem)| fault(format!("line {number} of {at} {problem}")))?;
         for line in lines {

@@ -1,15 +1,15 @@
 //! `hub.embedded.acls` and `super_users`.
 
 use super::Findings;
-use crate::broker::auth::USER_PREFIX;
-use crate::broker::auth::acl::{CLUSTER, Operation, ResourceType};
-use crate::config::{AclConfig, EmbeddedConfig};
+use crate::broker::auth::acl::{CLUSTER, EVERYONE, Operation, ResourceType};
+use crate::broker::auth::{ANONYMOUS, USER_PREFIX};
+use crate::config::{AclConfig, EmbeddedConfig, ListenerConfig};
 
 pub(super) fn check(embedded: &EmbeddedConfig, findings: &mut Findings) {
     for (index, principal) in embedded.super_users.iter().enumerate() {
         let at = format!("[{index}]");
         let path = ["hub", "embedded", "super_users", &at];
-        if principal == "User:*" {
+        if principal == EVERYONE {
             let hint = "remove acls and super_users, if everyone may do everything";
             findings.error(&path, "everyone cannot be a super user", hint);
         } else {
@@ -20,10 +20,9 @@ pub(super) fn check(embedded: &EmbeddedConfig, findings: &mut Findings) {
         let at = format!("[{index}]");
         check_acl(acl, &["hub", "embedded", "acls", &at], findings);
     }
-    let named = |principal: &str| !matches!(principal, "User:*" | crate::broker::auth::ANONYMOUS);
-    let asks_for_names = embedded.acls.iter().any(|acl| named(&acl.principal));
-    let authenticated = embedded.listeners.iter().any(super::super::ListenerConfig::authenticates);
-    if asks_for_names && !authenticated {
+    let named = |acl: &AclConfig| !matches!(acl.principal.as_str(), EVERYONE | ANONYMOUS);
+    let authenticated = embedded.listeners.iter().any(ListenerConfig::authenticates);
+    if embedded.acls.iter().any(named) && !authenticated {
         let problem = "name users, and no listener asks clients who they are";
         let hint = "add an entry of `listeners` with sasl, or with tls and client_ca";
         findings.warning(&["hub", "embedded", "acls"], problem, hint);
@@ -41,7 +40,7 @@ fn check_acl(acl: &AclConfig, path: &[&str], findings: &mut Findings) {
     match resources.as_slice() {
         [] => {
             let hint = "write one of topic, group, cluster, transactional_id";
-            findings.error(path, "says not what it is about", hint);
+            findings.error(path, "does not say what it is about", hint);
         }
         [(kind, name)] => check_resource(*kind, name, acl, path, findings),
         [(first, _), (second, _), ..] => {

@@ -28,7 +28,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
     }
     let positions: Vec<String> = hub_listeners(config).map(|(index, _)| index).collect();
     for ((_, address), at) in hub_listeners(config).zip(&positions) {
-        let path = vec!["hub", "embedded", "listeners", at];
+        let path = vec!["hub", "embedded", "listeners", at, "address"];
         add(
             listener(format!("hub.embedded.listeners{at}"), path, address),
             &mut listeners,

@@ -17,8 +17,8 @@ mod tests;
 pub use operation::Operation;
 pub(crate) use resource::{CLUSTER, Pattern, Resource, ResourceType};
 
-/// Every principal.
-const EVERYONE: &str = "User:*";
+/// Stands for every principal in a rule.
+pub(crate) const EVERYONE: &str = "User:*";
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
