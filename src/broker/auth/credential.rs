@@ -5,7 +5,8 @@
 //! StoredKey      = H(HMAC(SaltedPassword, "Client Key"))
 //! ServerKey      = HMAC(SaltedPassword, "Server Key")
 //! ```
-//! Passwords are taken as their UTF-8 bytes, without SASLprep: Kafka's brokers and clients do the same.
+//! Passwords are taken as their UTF-8 bytes, without the preparation of RFC 4013: Kafka's brokers and clients do the
+//! same.
 
 use std::fmt;
 use std::num::NonZeroU32;

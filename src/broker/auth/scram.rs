@@ -94,9 +94,11 @@ impl Asked {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeMap;
     use std::num::NonZeroU32;
 
     use super::super::users::tests::users;
+    use super::super::users::{UserSettings, Users};
     use super::*;
 
     /// The client's side: its last message for the server's first.
@@ -150,6 +152,47 @@ pub(super) mod tests {
             &asked.reply,
         );
         assert_eq!(ours, last);
+    }
+
+    /// What Apache Kafka 4.3.1 computes for the password `päss,=wört`, by hash.
+    const OF_KAFKA: [(Hash, &str, &str, &str); 2] = [
+        (
+            Hash::Sha256,
+            "SCRAM-SHA-256=salt=MW5icTJ4Z2p3ZHcxeWh2N3MxazVuaHIwa2w=,\
+             stored_key=5l0jcfWuWHzjnCuevN4eQ3FR5SfRMxTpHXpJzPp68tc=,\
+             server_key=JnWKupc5tng+wQryTYkCUezZt0rDi4uoHYa0RzzTvqc=,iterations=8192",
+            "F+CCxi6s2kni14lTzbQurVSd2xCGq7GtLy+TQU7t2Js=",
+            "M4nVyjwflqKnFbDFOBapdcd7DjxU6C2J0RQyWwHejqE=",
+        ),
+        (
+            Hash::Sha512,
+            "SCRAM-SHA-512=salt=MW5icTJ4Z2p3ZHcxeWh2N3MxazVuaHIwa2w=,\
+             stored_key=BZdMH9NJHwti3ciTNPSzXR8s8exErKhkSkpjdQKO7qTbJyudDXP6UY+XpEeamS7M9GIwFHxXxTshQTysW2BM6Q==,\
+             server_key=0y5VUt+PGZzOPmidJ2NvogMfmAYMnESkfDP36hgVsp9v32fT5oDrnXYWSyiwXhm0JoUPIERnu7fneNrQ48mGQQ==,\
+             iterations=8192",
+            "nwatOHlrhibsMFVXJQWRcQKIwjvelE/mlqqlvQx1k6wAVolCvn+tuDJsnBHYHxYa+wUgSkeohNpbNWNHx9uwPA==",
+            "bkwslxoA6WnX1KWEbiYfZY7F/tULpf+yMX5k0GB50Xd2DaRe26PyQzyyX+HkLIbSUOzgA/TtAqgtqgPEOjCJSA==",
+        ),
+    ];
+
+    #[test]
+    fn what_kafka_stores_is_proved_by_what_its_clients_send() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users");
+        let lines = OF_KAFKA.map(|(_, line, ..)| format!("a,b=c:{line}\n"));
+        std::fs::write(&file, lines.concat()).unwrap();
+        let (mechanisms, users) = (&[][..], &BTreeMap::new());
+        let users = Users::load(UserSettings { mechanisms, users, users_file: Some(&file) });
+        let table = users.unwrap().table();
+        assert!(table.is_password("a,b=c", "päss,=wört"));
+        for (hash, _, proof, signature) in OF_KAFKA {
+            let message = b"n,,n=a=2Cb=3Dc,r=clientnonce";
+            let asked = first_with(message, hash, &table, "servernonce").unwrap();
+            let reply = "r=clientnonceservernonce,s=MW5icTJ4Z2p3ZHcxeWh2N3MxazVuaHIwa2w=,i=8192";
+            assert_eq!(asked.reply, reply);
+            let last = format!("c=biws,r=clientnonceservernonce,p={proof}");
+            assert_eq!(asked.last(last.as_bytes()), Ok(format!("v={signature}")));
+        }
     }
 
     #[test]

@@ -190,6 +190,29 @@ mod tests {
     }
 
     #[test]
+    fn subjects_are_written_as_java_writes_them() {
+        for (der, name) in [
+            (
+                "3081a131123010060a0992268993f22c6401011302753131173015060a0992268993f22c640119160765\
+                 78616d706c65310b3009060355040613024445310a30080603550409130173310e300c06035504080c05\
+                 3c783b793e3111300f06035504070c084dc3bc6e6368656e310b3009060355040a0c0223783114300806\
+                 035504031301623008060355040b1301613113301106035504030c0a536d6974682c20224a22",
+                "CN=Smith\\, \\\"J\\\",CN=b+OU=a,O=\\#x,L=München,ST=\\<x\\;y\\>,STREET=s,C=DE,DC=example,UID=u1",
+            ),
+            (
+                "302f310a30080603550403130178310a300806035504051301353115301306092a864886f70d01090116\
+                 066140622e6465",
+                "1.2.840.113549.1.9.1=#16066140622e6465,2.5.4.5=#130135,CN=x",
+            ),
+        ] {
+            let digits = der.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+            let der: Vec<u8> = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+            let (subject, _) = element(&der, SEQUENCE).unwrap();
+            assert_eq!(distinguished_name(subject).unwrap(), name);
+        }
+    }
+
+    #[test]
     fn what_has_no_name_of_its_own_is_written_in_numbers() {
         let email = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1];
         let subject = der(SET, &attribute(&email, IA5_STRING, b"a@b"));
