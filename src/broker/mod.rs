@@ -15,6 +15,7 @@
 //! its bytes are there.
 
 mod api;
+pub(crate) mod auth;
 mod connection;
 mod listener;
 mod schema;
