@@ -20,19 +20,27 @@ use crate::producer;
 /// # Errors
 /// [`HubError`] when it cannot be opened or reached.
 pub async fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<dyn Hub>, HubError> {
+    open_both(config, metrics).await.map(|(hub, _)| hub)
+}
+
+/// The hub, and once more as what it is if it is embedded.
+pub(super) async fn open_both(
+    config: &Config,
+    metrics: Arc<Metrics>,
+) -> Result<(Arc<dyn Hub>, Option<Arc<Embedded>>), HubError> {
     match &config.hub {
         HubConfig::Embedded(embedded) => {
             let settings = settings(config, embedded)?;
             let opened =
                 tokio::task::spawn_blocking(move || Embedded::open(settings, metrics)).await;
             let hub = opened.map_err(|error| HubError::Fatal(error.to_string()))??;
-            Ok(hub)
+            Ok((Arc::<Embedded>::clone(&hub), Some(hub)))
         }
         HubConfig::Kafka(kafka) => {
             let settings = kafka_settings(config, kafka);
             let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
             let hub = connected.map_err(|error| HubError::Fatal(error.to_string()))??;
-            Ok(hub)
+            Ok((hub, None))
         }
     }
 }
@@ -67,6 +75,7 @@ pub fn settings(
         topic_defaults: topic(&config.topic_defaults),
         topics,
         groups: groups(config),
+        group_min_session_timeout: embedded.group_min_session_timeout,
         ..embedded::Settings::new(&config.data_dir)
     })
 }

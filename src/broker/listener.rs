@@ -47,7 +47,11 @@ pub async fn serve(broker: Arc<Broker>, listening: Vec<Listening>) {
     for one in listening {
         sockets.spawn(accept(Arc::clone(&broker), Arc::new(one), Arc::clone(&room)));
     }
-    while sockets.join_next().await.is_some() {}
+    let members = broker.hub.members();
+    tokio::select! {
+        () = members.keep_time() => {}
+        () = async { while sockets.join_next().await.is_some() {} } => {}
+    }
 }
 
 async fn accept(broker: Arc<Broker>, listening: Arc<Listening>, room: Arc<Semaphore>) {
