@@ -1,6 +1,7 @@
 //! What of `hub.embedded` is for clients of Kafka's protocol: addresses, TLS, SASL and access control lists.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anabranch_connectors::secret::Secret;
@@ -26,6 +27,12 @@ impl Listen {
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// Host and port that a client is told to connect to which has reached `local`.
+    #[must_use]
+    pub fn advertised_to(&self, local: SocketAddr) -> (String, u16) {
+        reached(self.address().unwrap_or_default(), local)
     }
 
     /// Whether the configuration says so, or it is the default: then the agent runs without it when the port is taken.
@@ -62,7 +69,8 @@ impl<'de> Deserialize<'de> for Listen {
 pub struct ListenerConfig {
     /// `host:port` to listen on.
     pub address: String,
-    /// `host:port` that clients are told to connect to; `None`: the address.
+    /// `host:port` that clients are told to connect to; `None`: the address, and where that is every address of the
+    /// machine, the one that the client has reached.
     #[serde(default)]
     pub advertised: Option<String>,
     /// Certificates; `None`: no TLS.
@@ -85,11 +93,32 @@ impl ListenerConfig {
         }
     }
 
+    /// Host and port that a client is told to connect to which has reached `local`.
+    #[must_use]
+    pub fn advertised_to(&self, local: SocketAddr) -> (String, u16) {
+        let named = self.advertised.as_deref().and_then(host_and_port);
+        named.unwrap_or_else(|| reached(&self.address, local))
+    }
+
     /// Whether every client must show who it is.
     #[must_use]
     pub fn authenticates(&self) -> bool {
         self.sasl.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
     }
+}
+
+/// The host of `address`, or that of `local` where `address` is every one of the machine; the port of `local`, which is
+/// known also where the system has chosen it.
+fn reached(address: &str, local: SocketAddr) -> (String, u16) {
+    let host = host_and_port(address).map(|(host, _)| host);
+    let named = host.filter(|host| !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified()));
+    (named.unwrap_or_else(|| local.ip().to_canonical().to_string()), local.port())
+}
+
+fn host_and_port(address: &str) -> Option<(String, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    Some((bare.to_owned(), port.parse().ok()?))
 }
 
 /// Who may log in at a listener, and how.
@@ -221,6 +250,31 @@ mod tests {
             let listener = &config.listeners[0];
             assert_eq!(listener.security_protocol(), name);
             assert_eq!(listener.authenticates(), authenticates, "{blocks}");
+        }
+    }
+
+    #[test]
+    fn clients_are_told_an_address_that_they_can_reach() {
+        for (address, advertised, local, expected) in [
+            ("127.0.0.1:0", "", "127.0.0.1:4711", "127.0.0.1 4711"),
+            ("localhost:9092", "", "127.0.0.1:9092", "localhost 9092"),
+            ("[::1]:9092", "", "[::1]:9092", "::1 9092"),
+            ("0.0.0.0:9092", "", "10.0.0.7:9092", "10.0.0.7 9092"),
+            ("[::]:9092", "", "[::ffff:10.0.0.7]:9092", "10.0.0.7 9092"),
+            ("[::]:9092", "", "[fd00::7]:9092", "fd00::7 9092"),
+            ("0.0.0.0:9092", ", advertised: \"hub:29092\"", "10.0.0.7:9092", "hub 29092"),
+            ("0.0.0.0:9092", ", advertised: \"[fd00::1]:1\"", "10.0.0.7:9092", "fd00::1 1"),
+        ] {
+            let text = format!(
+                "listen: \"{address}\", listeners: [{{ address: \"{address}\"{advertised} }}]"
+            );
+            let config = embedded(&text);
+            let local = local.parse().unwrap();
+            let (host, port) = config.listeners[0].advertised_to(local);
+            assert_eq!(format!("{host} {port}"), expected, "{address}");
+            if advertised.is_empty() {
+                assert_eq!(config.listen.advertised_to(local), (host, port));
+            }
         }
     }
 

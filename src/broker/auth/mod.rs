@@ -17,6 +17,8 @@ use std::io;
 use std::path::Path;
 
 pub(crate) mod acl;
+#[cfg(test)]
+mod client_tests;
 mod credential;
 mod mechanism;
 mod plain;

@@ -94,7 +94,7 @@ fn credentials(text: &str) -> Result<Vec<Credential>, String> {
             part
         };
         if let Some(fields) = read.last_mut() {
-            fields.set(pair.trim_matches(['[', ']']))?;
+            fields.set(pair)?;
         }
     }
     read.into_iter().map(Fields::complete).collect()

@@ -15,7 +15,8 @@
 //! | `CompletingRebalance` | the leader sends the assignment: `Stable`; a member comes, changes or goes: `PreparingRebalance` |
 //! | `Stable` | a member comes, changes or goes, or the leader joins again: `PreparingRebalance` |
 //!
-//! Groups that have only offsets are not known here. Sources: the Kafka protocol guide; KIP-62 (rebalance timeout),
+//! Groups that have only offsets are not known here, and which names are good, beyond that there is one, is the caller's
+//! matter. Sources: the Kafka protocol guide; KIP-62 (rebalance timeout),
 //! KIP-134 (initial delay), KIP-345 (static members), KIP-394 (member ids), KIP-559 (protocol type), KIP-814 (skipped
 //! assignment).
 

@@ -54,7 +54,7 @@ pub(crate) struct GroupState {
     pub(crate) protocol: Option<String>,
     /// The leader's member id.
     pub(crate) leader: Option<String>,
-    /// Since when it is in its state, in the caller's milliseconds.
+    /// Since when it is in its state, in the caller's milliseconds; of use after a restart only if they go on then.
     pub(crate) state_since_ms: i64,
     /// Its members; none if it is empty.
     pub(crate) members: Vec<MemberState>,

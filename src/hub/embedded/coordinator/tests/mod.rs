@@ -235,7 +235,7 @@ fn check_group(group: &Group) {
     assert!(Some(group.wake_ms) <= earliest, "nobody wakes for the group");
 }
 
-fn check_member(group: &Group, member: &super::member::Member) {
+fn check_member(group: &Group, member: &member::Member) {
     assert!(member.is_parked() || member.deadline_ms != NEVER, "lives for ever");
     assert!(group.wake_ms <= member.deadline_ms, "nobody wakes for {member:?}");
     assert!(member.join.is_none() || group.state == State::PreparingRebalance);
