@@ -14,6 +14,7 @@ use super::decode::decode;
 use super::writer::Command;
 use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
 use crate::log::{Damage, Partition, Read, Reader};
+use crate::wire::BatchHeader;
 
 /// The consumer.
 pub(super) struct EmbeddedConsumer {
@@ -106,13 +107,10 @@ impl EmbeddedConsumer {
             return Ok(());
         }
         let (done, stored) = oneshot::channel();
-        let command = Command::Commit {
-            group: self.spec.group.clone(),
-            offsets: offsets.to_vec(),
-            metadata: metadata.unwrap_or_default().to_owned(),
-            done,
-        };
-        self.shared.command(command)?;
+        let metadata = metadata.unwrap_or_default();
+        let offsets = offsets.iter().map(|offset| (offset.clone(), metadata.to_owned())).collect();
+        let group = self.spec.group.clone();
+        self.shared.command(Command::Commit { group, offsets, done })?;
         stored.await.unwrap_or_else(|_closed| Err(closing()))
     }
 
@@ -140,6 +138,11 @@ impl EmbeddedConsumer {
     }
 }
 
+/// Whether a batch was taken back by its producer.
+fn is_aborted(partition: &Partition, header: &BatchHeader) -> bool {
+    header.is_transactional() && partition.producers().is_aborted(header)
+}
+
 /// The next batch with a record that the group has not had; `None` at the end.
 fn next_batch(
     shared: &Shared,
@@ -147,12 +150,17 @@ fn next_batch(
     pool: &Pool,
     group: &str,
 ) -> Result<Option<FetchedBatch>, HubError> {
+    let partition = Arc::clone(mine.reader.partition());
+    let number = partition.name().partition;
     loop {
-        let number = mine.reader.partition().name().partition;
+        if mine.reader.next_offset() >= partition.stable() {
+            return Ok(None);
+        }
         let read = mine.reader.read().map_err(|error| HubError::NotNow(error.to_string()))?;
         let damage = match read {
             Read::End => return Ok(None),
-            Read::Batch(header, _) if header.is_control() => continue,
+            Read::Batch(header, _) if header.is_control() || header.count == 0 => continue,
+            Read::Batch(header, _) if is_aborted(&partition, &header) => continue,
             Read::Batch(header, bytes) => match decode(&header, bytes, (&mine.topic, number), pool)
             {
                 Ok(batch) => {
