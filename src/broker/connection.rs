@@ -71,15 +71,26 @@ async fn read<R: AsyncRead + Unpin>(
         let (frame, permit) = timeout(PATIENCE, frame(broker, &mut stream, length))
             .await
             .map_err(|_elapsed| io::Error::other("a request did not come whole in time"))??;
+        let head: Vec<u8> = frame.iter().take(4).copied().collect();
         let Some(pending) = api::begin(session, frame).await else {
             broker.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(io::Error::other("a request that cannot be read or is not served"));
+            return Err(refused(&head));
         };
         if begun.send((pending, permit)).await.is_err() {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// A request that cannot be read or is not served, named by its key and version.
+fn refused(head: &[u8]) -> io::Error {
+    let (mut key, mut version) = (0, 0);
+    if let [key_0, key_1, version_0, version_1] = *head {
+        key = i16::from_be_bytes([key_0, key_1]);
+        version = i16::from_be_bytes([version_0, version_1]);
+    }
+    io::Error::other(format!("request {key} of version {version} cannot be read or is not served"))
 }
 
 /// Reads a request; room is made as its bytes come, not as its length claims.

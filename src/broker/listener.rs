@@ -50,6 +50,7 @@ pub async fn serve(broker: Arc<Broker>, listening: Vec<Listening>) {
     let members = broker.hub.members();
     tokio::select! {
         () = members.keep_time() => {}
+        () = Arc::clone(&broker.hub).watch_transactions() => {}
         () = async { while sockets.join_next().await.is_some() {} } => {}
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn list_offsets(call: Arc<Call>, request: ListOffsetsRequest) -
                 Ok(Some((offset, timestamp))) => answer
                     .with_offset(offset)
                     .with_timestamp(timestamp)
-                    .with_leader_epoch(call.hub().epoch()),
+                    .with_leader_epoch(if call.version < 4 { -1 } else { call.hub().epoch() }),
                 Ok(None) => answer,
                 Err(code) => answer.with_error_code(code.code()),
             });

@@ -143,13 +143,16 @@ pub(super) async fn find_coordinator(
             .with_port(port)
             .with_error_code(code)
     };
+    if call.version >= 4 {
+        let coordinators = request.coordinator_keys.into_iter().map(found).collect();
+        return FindCoordinatorResponse::default().with_coordinators(coordinators);
+    }
     FindCoordinatorResponse::default()
         .with_error_code(code)
         .with_error_message(Some(StrBytes::from_static_str(if known { "NONE" } else { "unknown key type" })))
         .with_node_id(BrokerId(if known { NODE } else { -1 }))
-        .with_host(host.clone())
+        .with_host(host)
         .with_port(port)
-        .with_coordinators(request.coordinator_keys.into_iter().map(found).collect())
 }
 
 /// Kafka's number for what the hub could not do.

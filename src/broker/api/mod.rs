@@ -13,6 +13,7 @@ mod offsets;
 mod produce;
 mod session;
 mod topics;
+mod transactions;
 mod versions;
 
 use std::future::Future;
@@ -93,7 +94,12 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::CreateTopics, (2, 7), 5, "[s i h [i *i] [s s]] i b"),
     api(ApiKey::DeleteTopics, (1, 6), 4, "[s u]@6- *s@-5 i"),
     api(ApiKey::DeleteRecords, (0, 2), 2, "[s [i l]] i"),
+    api(ApiKey::InitProducerId, (0, 4), 2, "s i l@3- h@3-"),
     api(ApiKey::OffsetForLeaderEpoch, (2, 4), 4, "i@3- [s [i i i]]"),
+    api(ApiKey::AddPartitionsToTxn, (0, 3), 3, "s l h [s *i]"),
+    api(ApiKey::AddOffsetsToTxn, (0, 3), 3, "s l h s"),
+    api(ApiKey::EndTxn, (0, 3), 3, "s l h b"),
+    api(ApiKey::TxnOffsetCommit, (0, 3), 3, "s s l h i@3- s@3- s@3- [s [i l i@2- s]]"),
     api(ApiKey::DescribeAcls, (1, 3), 2, "b s b s s b b"),
     api(ApiKey::DescribeConfigs, (1, 4), 4, "[b s *s] b b@3-"),
     api(ApiKey::AlterConfigs, (0, 2), 2, "[b s [s s]] b"),
@@ -106,6 +112,8 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::OffsetDelete, (0, 0), NEVER, "s [s [i]]"),
     api(ApiKey::DescribeCluster, (0, 1), 0, "b b@1-"),
     api(ApiKey::DescribeProducers, (0, 0), 0, "[s *i]"),
+    api(ApiKey::DescribeTransactions, (0, 0), 0, "*s"),
+    api(ApiKey::ListTransactions, (0, 1), 0, "*s *l l@1-"),
 ];
 
 /// Reads a request and begins it; `None` when it cannot be read or is not served.
@@ -178,6 +186,13 @@ async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
         ApiKey::ElectLeaders => later(call, body, cluster::elect_leaders),
         ApiKey::ListPartitionReassignments => later(call, body, cluster::reassignments),
         ApiKey::DescribeProducers => later(call, body, cluster::producers),
+        ApiKey::InitProducerId => later(call, body, transactions::init_producer_id),
+        ApiKey::AddPartitionsToTxn => later(call, body, transactions::add_partitions),
+        ApiKey::AddOffsetsToTxn => later(call, body, transactions::add_offsets),
+        ApiKey::EndTxn => later(call, body, transactions::end),
+        ApiKey::TxnOffsetCommit => later(call, body, transactions::commit_offsets),
+        ApiKey::DescribeTransactions => later(call, body, transactions::describe),
+        ApiKey::ListTransactions => later(call, body, transactions::list),
         _ => None,
     }
 }
@@ -203,7 +218,10 @@ fn encode<A: Encodable>(call: &Call, answer: &A) -> Reply {
     let tagged = call.flexible && call.key != ApiKey::ApiVersions;
     match frame(call.correlation, tagged, call.version, answer) {
         Some(frame) => Reply::Frame(frame),
-        None => Reply::Close,
+        None => {
+            tracing::error!(api = ?call.key, version = call.version, "an answer cannot be encoded");
+            Reply::Close
+        }
     }
 }
 

@@ -97,7 +97,7 @@ struct Found {
 
 fn find(call: &Call, group: &str, committed: &CommittedOffsets, name: &PartitionName, stable: bool) -> Found {
     let nothing = |code| Found { offset: -1, epoch: -1, metadata: StrBytes::new(), code };
-    if stable && call.hub().transactions().is_pending(group, name) {
+    if stable && call.hub().is_pending(group, name) {
         return nothing(Code::UnstableOffsetCommit.code());
     }
     match committed.get(name) {

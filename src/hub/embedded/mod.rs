@@ -4,6 +4,7 @@
 
 mod appender;
 pub(crate) mod configs;
+mod commit;
 mod consumer;
 pub(crate) mod coordinator;
 mod decode;
@@ -35,6 +36,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use commit::EndFault;
 pub(crate) use decode::decode;
 pub(crate) use groups::Committed;
 pub(crate) use produce::{ProduceFault, Produced};

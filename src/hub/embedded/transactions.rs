@@ -11,7 +11,7 @@
 //!
 //! Sources: KIP-98, KIP-360, Kafka's `TransactionState`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,8 @@ pub(crate) struct Transactions {
     by_id: BTreeMap<String, Transaction>,
     pending: BTreeMap<String, Pending>,
     by_producer: HashMap<i64, String>,
+    /// Whose end somebody is busy with.
+    ending: HashSet<String>,
     next_producer: i64,
     reserved: i64,
 }
@@ -154,6 +156,51 @@ impl Transactions {
             return Ok(Vec::new());
         }
         Ok(self.set(id, next))
+    }
+
+    /// Begins the end of an open transaction, under the next epoch if its producer is to be `fenced` off; the caller
+    /// completes it and then calls [`Transactions::ended`].
+    pub(crate) fn prepare(
+        &mut self,
+        id: &str,
+        (committed, fenced): (bool, bool),
+        now_ms: i64,
+    ) -> Result<(Transaction, Pairs), TransactionFault> {
+        let mut next = self.by_id.get(id).ok_or(TransactionFault::UnknownProducer)?.clone();
+        match next.phase {
+            Phase::Ongoing => {}
+            Phase::PrepareCommit | Phase::PrepareAbort => return Err(TransactionFault::Concurrent),
+            Phase::Empty | Phase::CompleteCommit | Phase::CompleteAbort => {
+                return Err(TransactionFault::InvalidState);
+            }
+        }
+        next.phase = if committed { Phase::PrepareCommit } else { Phase::PrepareAbort };
+        next.epoch = next.epoch.saturating_add(i16::from(fenced));
+        next.changed_ms = now_ms;
+        self.ending.insert(id.to_owned());
+        let pairs = self.set(id, next.clone());
+        Ok((next, pairs))
+    }
+
+    /// Takes over the ends that were begun and that nobody is busy with.
+    pub(crate) fn half_ended(&mut self) -> Vec<(String, Transaction)> {
+        let is_half = |(id, known): &(&String, &Transaction)| {
+            matches!(known.phase, Phase::PrepareCommit | Phase::PrepareAbort)
+                && !self.ending.contains(*id)
+        };
+        let half: Vec<(String, Transaction)> = self
+            .by_id
+            .iter()
+            .filter(is_half)
+            .map(|(id, known)| (id.clone(), known.clone()))
+            .collect();
+        self.ending.extend(half.iter().map(|(id, _)| id.clone()));
+        half
+    }
+
+    /// Nobody is busy with this end any more.
+    pub(crate) fn ended(&mut self, id: &str) {
+        self.ending.remove(id);
     }
 
     /// Keeps offsets of a group until the transaction ends.
