@@ -20,7 +20,7 @@ class Member(threading.Thread):
 
     def run(self):
         while not self.ending.is_set():
-            for batch in self.reader.poll(timeout_ms=100).values():
+            for batch in self.reader.poll(timeout_ms=1000).values():
                 self.values.extend(int(record.value) for record in batch)
             self.assigned = sorted(partition.partition for partition in self.reader.assignment())
         self.reader.close()

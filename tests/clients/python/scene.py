@@ -56,8 +56,9 @@ def read(reader, count, seconds=30):
     """The next `count` records, by topic, partition and offset."""
     records = []
 
+    # kafka-python 3.0 never sees its assignment when a poll times out while it is under way, so polls may be long.
     def enough():
-        for batch in reader.poll(timeout_ms=200).values():
+        for batch in reader.poll(timeout_ms=2000).values():
             records.extend(batch)
         return len(records) >= count
 
