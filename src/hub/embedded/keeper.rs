@@ -36,6 +36,7 @@ pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
         if space_at.elapsed() >= SPACE_EVERY {
             space_at = Instant::now();
             watch_space(shared);
+            shared.members.beat();
         }
         if keep_at.elapsed() >= KEEP_EVERY {
             keep_at = Instant::now();

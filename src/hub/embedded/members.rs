@@ -8,14 +8,19 @@ use anabranch_connectors::clock::now_ms;
 use tokio::sync::{Notify, oneshot};
 
 use super::coordinator::{
-    Answer, Coordinator, JoinAnswer, JoinRequest, Limits, SyncAnswer, SyncRequest, Ticket,
+    Answer, Claim, Coordinator, JoinAnswer, JoinRequest, Limits, SyncAnswer, SyncRequest, Ticket,
 };
+
+/// How often the clock is looked at while a member of this process waits.
+const TICK: Duration = Duration::from_millis(20);
 
 /// All groups and who waits.
 pub(crate) struct Members {
     inner: Mutex<Inner>,
     /// A deadline has changed.
     changed: Notify,
+    /// Members of this process, by id, with their group and generation.
+    here: Mutex<HashMap<String, (String, i32)>>,
 }
 
 struct Inner {
@@ -35,7 +40,7 @@ impl Members {
         let suffix = || uuid::Uuid::new_v4().to_string();
         let coordinator = Coordinator::new(limits, suffix);
         let inner = Inner { coordinator, waiting: HashMap::new(), next: 0 };
-        Self { inner: Mutex::new(inner), changed: Notify::new() }
+        Self { inner: Mutex::new(inner), changed: Notify::new(), here: Mutex::default() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -86,6 +91,58 @@ impl Members {
         let answer = answer.await.ok();
         parked.ticket = None;
         answer
+    }
+
+    /// As [`Members::join`], for a member of this process: the clock is looked at meanwhile, since nobody else may.
+    pub(super) async fn join_here(&self, request: JoinRequest) -> Option<JoinAnswer> {
+        tokio::select! {
+            answer = self.join(request) => answer,
+            () = self.tick_on() => None,
+        }
+    }
+
+    /// As [`Members::sync`], for a member of this process.
+    pub(super) async fn sync_here(&self, request: SyncRequest) -> Option<SyncAnswer> {
+        tokio::select! {
+            answer = self.sync(request) => answer,
+            () = self.tick_on() => None,
+        }
+    }
+
+    async fn tick_on(&self) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            self.ask(Coordinator::tick);
+        }
+    }
+
+    fn here(&self) -> MutexGuard<'_, HashMap<String, (String, i32)>> {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the session of a member of this process alive from now on.
+    pub(super) fn keep(&self, member_id: &str, (group, generation): (&str, i32)) {
+        self.here().insert(member_id.to_owned(), (group.to_owned(), generation));
+    }
+
+    /// The member is gone.
+    pub(super) fn release(&self, member_id: &str) {
+        self.here().remove(member_id);
+    }
+
+    /// Heartbeats for all members of this process; called every few seconds.
+    pub(super) fn beat(&self) {
+        let here = self.here().clone();
+        for (member_id, (group, generation)) in here {
+            let claim = Claim {
+                group: &group,
+                generation,
+                member_id: &member_id,
+                instance_id: None,
+            };
+            // A member that must join again finds out by itself.
+            self.ask(|coordinator, now| coordinator.heartbeat(now, claim)).ok();
+        }
     }
 
     /// Does what the clock demands, for ever.

@@ -15,6 +15,7 @@ mod internal;
 mod keeper;
 mod local;
 mod members;
+mod membership;
 mod open;
 mod positions;
 mod produce;
