@@ -20,10 +20,10 @@ use super::flights::{Flights, Settled};
 use super::identity::{self, Identity};
 use super::position::Value;
 use super::source::{Settings, WatchMode};
-use super::tail::{Desk, Read, Tail};
+use super::tail::{Anchor, Desk, Read, Tail};
 use super::watch::Watch;
 use crate::source::Closed;
-use crate::{Emitter, Position};
+use crate::Emitter;
 
 /// Most bytes on their way to the hub.
 const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
@@ -227,11 +227,12 @@ impl Follower {
     fn close_due(&mut self, identity: Identity) -> Result<(), Closed> {
         let Some(tail) = self.tails.get(&identity) else { return Ok(()) };
         if tail.copy_of.is_some() {
-            return self.judge_copy(identity);
+            self.judge_copy(identity);
+            return Ok(());
         }
         let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
         let deleted = found.is_some_and(|found| found.links == 0);
-        if !tail.flights.is_empty() || tail.rewind.is_some() {
+        if !tail.flights.is_empty() || tail.rewind.is_some() || tail.anchor != Anchor::Down {
             // It may have to be read again until the hub has all of it.
             if let Some(tail) = self.tails.get_mut(&identity) {
                 tail.retry_at = Some(Instant::now() + RETRY);
@@ -242,7 +243,7 @@ impl Follower {
             debug!(path = %self.name_of(identity), "deleted and read to its end, forgotten");
             let stream = tail.stream;
             self.forget(identity);
-            self.store_position(stream, Position { key: identity.encode(), value: None })?;
+            self.forget_position(stream, identity)?;
         } else {
             self.close(identity);
             if let Some(tail) = self.tails.get_mut(&identity) {
@@ -297,12 +298,19 @@ impl Follower {
 
     /// Reads one file once, if nothing speaks against it.
     fn turn(&mut self, identity: Identity, flush: bool) -> Result<(), Closed> {
-        if self.still_copied(identity) || !self.may_read(identity) || !self.open(identity) {
+        if self.still_copied(identity)
+            || !self.anchored(identity)?
+            || !self.may_read(identity)
+            || !self.open(identity)
+        {
             return Ok(());
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
         match tail.read(&mut self.desk, &self.settings, flush) {
-            Ok(None) => self.truncated(identity),
+            Ok(None) => {
+                self.truncated(identity);
+                Ok(())
+            }
             Ok(Some(Read { batch, mark, open_length, ended })) => {
                 if mark != tail.mark || open_length != tail.open_length {
                     tail.grown = Instant::now();
@@ -310,6 +318,11 @@ impl Follower {
                 let before = std::mem::replace(&mut tail.mark, mark);
                 tail.open_length = open_length;
                 tail.at_end = ended;
+                if batch.is_none() && ended && !tail.held && tail.flights.is_empty() {
+                    // Nothing to store yet, but it shall be found again should it be rotated meanwhile.
+                    tail.anchor = Anchor::Wanted;
+                    self.enqueue(identity);
+                }
                 if let Some(batch) = batch {
                     self.send(identity, before, batch)?;
                 }
@@ -351,7 +364,9 @@ impl Follower {
         }
         for before in std::mem::take(&mut tail.after) {
             let Some(earlier) = self.tails.get_mut(&before) else { continue };
-            if earlier.at_end || before == identity {
+            let held = earlier.held || earlier.file.is_none();
+            let anchored = earlier.anchor == Anchor::Down;
+            if (earlier.at_end && held && anchored) || before == identity {
                 continue;
             }
             earlier.followers.push(identity);

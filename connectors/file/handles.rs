@@ -1,5 +1,6 @@
 //! Open files: taken hold of when they are found, given back when they rest.
 
+use std::fs::File;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -8,6 +9,7 @@ use tracing::warn;
 
 use super::follow::{Follower, RETRY};
 use super::identity::{self, Identity};
+use super::siblings::Folders;
 use super::tail::Tail;
 
 impl Follower {
@@ -17,38 +19,58 @@ impl Follower {
         if tail.file.is_some() {
             return true;
         }
-        let place = tail.place.clone();
-        let opened = match identity::open(&place) {
-            Err(Errno::MFILE | Errno::NFILE) if self.make_room() > 0 => identity::open(&place),
-            opened => opened,
-        };
-        let found = opened.and_then(|file| Ok((identity::stat_open(&file)?.identity, file)));
+        let mut place = tail.place.clone();
+        let mut found = self.open_at(&place, identity);
+        if matches!(found, Ok(None) | Err(Errno::NOENT)) {
+            // It may have been renamed just now.
+            let beside = Folders::default().find(&place, identity);
+            if let Some(beside) = beside {
+                place = beside;
+                found = self.open_at(&place, identity);
+            }
+        }
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
         match found {
-            Ok((found, file)) if found == identity => {
+            Ok(Some(file)) => {
                 tail.file = Some(file);
                 self.opened += 1;
                 self.refused.remove(&place);
-                true
-            }
-            Ok(_) | Err(Errno::NOENT) => {
-                // Another file is there by now: find out where this one is.
-                tail.at_end = true;
-                let followers = std::mem::take(&mut tail.followers);
-                followers.into_iter().for_each(|follower| self.enqueue(follower));
-                if self.paths.contains_key(&place) {
-                    self.unpoint(&place);
+                let before = std::mem::replace(&mut tail.place, place.clone());
+                if before != place {
+                    self.leave(&before, identity);
                 }
-                false
+                return true;
+            }
+            Ok(None) | Err(Errno::NOENT) => {
+                let before = tail.place.clone();
+                self.leave(&before, identity);
             }
             Err(cause) => {
                 tail.retry_at = Some(Instant::now() + self.settings.reconcile_interval.max(RETRY));
-                tail.at_end = true;
-                let followers = std::mem::take(&mut tail.followers);
-                followers.into_iter().for_each(|follower| self.enqueue(follower));
                 self.refuse(&place, cause);
-                false
             }
+        }
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        tail.at_end = true;
+        let followers = std::mem::take(&mut tail.followers);
+        followers.into_iter().for_each(|follower| self.enqueue(follower));
+        false
+    }
+
+    /// Opens what is at `place`, if it is that file.
+    fn open_at(&mut self, place: &Path, identity: Identity) -> Result<Option<File>, Errno> {
+        let file = match identity::open(place) {
+            Err(Errno::MFILE | Errno::NFILE) if self.make_room() > 0 => identity::open(place)?,
+            opened => opened?,
+        };
+        let found = identity::stat_open(&file)?.identity;
+        Ok((found == identity).then_some(file))
+    }
+
+    /// Takes note that a file is no longer at `place`.
+    fn leave(&mut self, place: &Path, identity: Identity) {
+        if self.paths.get(place) == Some(&identity) {
+            self.unpoint(place);
         }
     }
 

@@ -16,10 +16,10 @@ use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
 use super::source::ReadFrom;
-use super::tail::Tail;
+use super::tail::{Anchor, Tail};
 use super::watch::Hints;
 use crate::source::Closed;
-use crate::{Position, clock};
+use crate::clock;
 
 /// The looking takes at most this part of the time.
 const RECONCILE_SHARE: u32 = 20;
@@ -55,6 +55,8 @@ impl Follower {
         let others: Vec<PathBuf> =
             self.paths.keys().filter(|path| !seen.contains(path.as_path())).cloned().collect();
         others.iter().for_each(|path| self.look_again(path));
+        self.find_nameless();
+        self.find_stored();
         self.expire()?;
         self.rest();
         let polling = self.watch.is_none() || self.watch_incomplete;
@@ -203,7 +205,8 @@ impl Follower {
         let place = hit.place();
         if let Some(value) = self.stored.get(&found.identity) {
             let value = value.clone();
-            self.resume(&place, found, value)?;
+            self.resume(&place, found, value);
+            self.prove(found.identity);
             return Ok(true);
         }
         let age_ms = clock::now_ms().saturating_sub(found.modified_ms);
@@ -218,18 +221,17 @@ impl Follower {
         tail.copy_of = self.original_of(&hit.path, found);
         self.insert(tail);
         if first && self.settings.read_from == ReadFrom::End && self.open(identity) {
-            self.begin_at_end(identity, found.size)?;
+            self.begin_at_end(identity, found.size);
         }
         Ok(true)
     }
 
-    fn begin_at_end(&mut self, identity: Identity, size: u64) -> Result<(), Closed> {
-        let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
+    fn begin_at_end(&mut self, identity: Identity, size: u64) {
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
         if let Some(file) = &tail.file {
             tail.mark = Mark::at(file, size);
+            tail.anchor = Anchor::Wanted;
         }
-        let (stream, position) = (tail.stream, tail.position(&tail.mark));
-        self.store_position(stream, position)
     }
 
     /// Makes a file known, behind the one that had its path before, and takes hold of it.
@@ -307,7 +309,7 @@ impl Follower {
         for identity in old {
             self.stored.remove(&identity);
             self.forget(identity);
-            self.store_position(0, Position { key: identity.encode(), value: None })?;
+            self.forget_position(0, identity)?;
         }
         Ok(())
     }

@@ -45,12 +45,18 @@ pub(super) struct Tail {
     pub(super) open_length: u64,
     /// Whether the last read came to the end.
     pub(super) at_end: bool,
+    /// Whether the hub has a position of it.
+    pub(super) held: bool,
+    /// Whether the hub must have a position before anything is read.
+    pub(super) anchor: Anchor,
     /// When bytes last came.
     pub(super) grown: Instant,
     /// Last change when it was last looked at, ms since the Unix epoch.
     pub(super) modified_ms: i64,
     /// When its path was last seen to lead to it, ms since the Unix epoch.
     pub(super) seen_ms: i64,
+    /// The same, as the last position that was sent tells it.
+    pub(super) sent_ms: i64,
     /// Paths known to lead to it.
     pub(super) names: u32,
     /// Whether it has lost the path that its records are known by.
@@ -67,6 +73,8 @@ pub(super) struct Tail {
     pub(super) flights: VecDeque<Flight>,
     /// Where to read again, once all that is on its way has ended.
     pub(super) rewind: Option<Mark>,
+    /// Records that are then read again.
+    pub(super) refused: u64,
     /// Not read before this moment.
     pub(super) retry_at: Option<Instant>,
     /// Whether it is in the queue of those to read.
@@ -78,6 +86,17 @@ pub(super) struct Tail {
     headers: Headers,
 }
 
+/// A position that is stored by itself, before anything is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anchor {
+    /// Not needed, or stored.
+    Down,
+    /// To be sent.
+    Wanted,
+    /// On its way.
+    Sent,
+}
+
 /// A batch on its way.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -87,7 +106,7 @@ pub(super) struct Flight {
     pub(super) before: Mark,
     /// Of which generation of the file.
     pub(super) generation: u32,
-    /// Records in it.
+    /// Records in it; 0 of an anchor.
     pub(super) records: u64,
 }
 
@@ -139,9 +158,12 @@ impl Tail {
             generation: 0,
             open_length: 0,
             at_end: false,
+            held: false,
+            anchor: Anchor::Down,
             grown: Instant::now(),
             modified_ms: 0,
             seen_ms: clock::now_ms(),
+            sent_ms: 0,
             names: 0,
             rotated: false,
             gone: None,
@@ -150,6 +172,7 @@ impl Tail {
             followers: Vec::new(),
             flights: VecDeque::new(),
             rewind: None,
+            refused: 0,
             retry_at: None,
             queued: false,
             timer: None,
