@@ -81,7 +81,7 @@ async fn nothing_is_read_twice_after_a_restart_and_what_was_not_stored_is() {
     bench.expect(&["1", "2", "3"]).await;
     bench.append("a.log", "4\n");
     let refused = bench.next(Duration::from_secs(10)).await.unwrap();
-    bench.refuse(refused);
+    Bench::refuse(refused);
     bench.append("a.log", "5\n");
     bench.expect(&["1", "2", "3", "4", "5"]).await;
     bench.stop().await;

@@ -146,7 +146,7 @@ impl Life {
             }
             Step::Refuse if self.running => {
                 if let Some(emission) = self.bench.next(Duration::from_millis(5)).await {
-                    self.bench.refuse(emission);
+                    Bench::refuse(emission);
                 }
             }
             Step::Delete { file } if self.running && self.exists(file) => {

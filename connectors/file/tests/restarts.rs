@@ -144,3 +144,22 @@ async fn a_link_that_flipped_meanwhile_leaves_nothing_behind() {
     bench.expect(&["1", "2", "3", "4"]).await;
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_copied_truncated_and_then_renamed_meanwhile_is_read_after_its_copy() {
+    for include in ["app.log", "app.log*"] {
+        let mut bench = read_once(include).await;
+        bench.copy_and_truncate("app.log", "app.log.1");
+        bench.append("app.log", "4\n");
+        bench.rename("app.log.1", "app.log.2");
+        bench.copy_and_truncate("app.log", "app.log.1");
+        bench.append("app.log", "5\n");
+        bench.rename("app.log.2", "app.log.3");
+        bench.rename("app.log.1", "app.log.2");
+        bench.rename("app.log", "app.log.1");
+        bench.append("app.log", "6\n");
+        bench.start();
+        bench.expect(&["1", "2", "3", "4", "5", "6"]).await;
+        bench.stop().await;
+    }
+}
