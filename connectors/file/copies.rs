@@ -36,6 +36,8 @@ struct Past {
     rewind: Option<Mark>,
     /// Records that are read again from there.
     refused: u64,
+    /// What of that the hub has.
+    ahead: Vec<(u64, Mark)>,
 }
 
 impl Past {
@@ -51,6 +53,7 @@ impl Past {
             flights,
             rewind: tail.rewind.take(),
             refused: std::mem::take(&mut tail.refused),
+            ahead: std::mem::take(&mut tail.ahead),
         }
     }
 }
@@ -121,6 +124,7 @@ impl Follower {
         tail.rotated = true;
         tail.seen_ms = past.seen_ms;
         tail.anchor = Anchor::Wanted;
+        tail.ahead = past.ahead;
         if let Some(held) = self.tails.remove(&copy) {
             tail.file = held.file;
             tail.names = held.names;
@@ -214,8 +218,8 @@ impl Follower {
             {
                 let place = tail.place.clone();
                 let (path, seen_ms) = (original.path.clone(), original.sent_ms - 1);
-                let (flights, rewind, refused) = Default::default();
-                let past = Past { path, mark, seen_ms, flights, rewind, refused };
+                let (flights, rewind, refused, ahead) = Default::default();
+                let past = Past { path, mark, seen_ms, flights, rewind, refused, ahead };
                 return self.adopt(identity, &place, past);
             }
             let whole = original.file.as_ref().is_some_and(|whole| same_until(whole, file, size));

@@ -44,7 +44,7 @@ impl Follower {
     pub(super) fn send(
         &mut self,
         identity: Identity,
-        before: Mark,
+        (before, end): (Mark, Mark),
         batch: Batch,
     ) -> Result<(), Closed> {
         let (bytes, records) = (batch.size_bytes(), batch.len() as u64);
@@ -57,7 +57,7 @@ impl Follower {
         if let Some(tail) = self.tails.get_mut(&identity) {
             let generation = tail.generation;
             tail.sent_ms = tail.seen_ms;
-            tail.flights.push_back(Flight { number, before, generation, records });
+            tail.flights.push_back(Flight { number, before, end, generation, records });
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Follower {
         if tail.anchor == Anchor::Wanted && tail.flights.is_empty() && tail.retry_at.is_none() {
             tail.anchor = Anchor::Sent;
             let (mark, batch) = (tail.mark, alone(tail.stream, tail.position(&tail.mark)));
-            self.send(identity, mark, batch)?;
+            self.send(identity, (mark, mark), batch)?;
         }
         Ok(false)
     }
@@ -108,6 +108,8 @@ impl Follower {
             Ok(_) => {
                 if flight.records == 0 {
                     tail.anchor = Anchor::Down;
+                } else if flight.generation == tail.generation {
+                    tail.stored(&flight);
                 }
                 // Batches that a copy has taken over carry a position of the original.
                 tail.held |= tail.anchor == Anchor::Down;

@@ -306,6 +306,7 @@ impl Follower {
             return Ok(());
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
+        tail.pass_stored();
         match tail.read(&mut self.desk, &self.settings, flush) {
             Ok(None) => {
                 self.truncated(identity);
@@ -324,7 +325,7 @@ impl Follower {
                     self.enqueue(identity);
                 }
                 if let Some(batch) = batch {
-                    self.send(identity, before, batch)?;
+                    self.send(identity, (before, mark), batch)?;
                 }
                 self.read_on(identity, ended);
                 Ok(())
