@@ -147,17 +147,31 @@ impl Follower {
         self.enqueue(copy);
     }
 
-    /// Files known by `path` that have been truncated, or may be soon.
-    pub(super) fn cut_files(&mut self, path: &Path, current: Option<Identity>) -> Vec<Identity> {
+    /// Files known by `path`, and whether they have been truncated, or may be soon.
+    pub(super) fn kin(&mut self, path: &Path, current: Option<Identity>) -> Vec<(Identity, bool)> {
         let kin = self.tails.values().filter(|tail| tail.path == path && tail.copy_of.is_none());
-        let mut kin: Vec<Identity> = kin.map(|tail| tail.identity).collect();
-        kin.retain(|one| {
-            self.open(*one);
-            let tail = self.tails.get(one);
+        let kin: Vec<Identity> = kin.map(|tail| tail.identity).collect();
+        let cut = |one: Identity| {
+            self.open(one);
+            let tail = self.tails.get(&one);
             let whole = tail.and_then(|tail| Some(tail.mark.proved_by(tail.file.as_ref()?)));
-            Some(*one) == current || whole == Some(false)
+            (one, Some(one) == current || whole == Some(false))
+        };
+        kin.into_iter().map(cut).collect()
+    }
+
+    /// The one of `kin` that the file at `place` seems to be a copy of. An empty file can be one in the making only
+    /// where something is truncated.
+    pub(super) fn original_among(
+        &mut self,
+        kin: &[(Identity, bool)],
+        place: &Path,
+        found: &Stat,
+    ) -> Option<Identity> {
+        let older = kin.iter().filter(|(one, cut)| {
+            one.born_ns() <= found.identity.born_ns() && (*cut || found.size > 0)
         });
-        kin
+        older.map(|(one, _)| *one).find(|one| self.seems_copy(place, found.size, *one))
     }
 
     /// The file that a new one at `path` may be a copy of, made to truncate the original.
@@ -196,9 +210,11 @@ impl Follower {
     pub(super) fn still_copied(&mut self, identity: Identity) -> bool {
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
         let Some(original) = tail.copy_of else { return false };
-        tail.grown = Instant::now();
         let place = tail.place.clone();
         let size = identity::stat(&place).map_or(0, |found| found.size);
+        if std::mem::replace(&mut tail.open_length, size) != size {
+            tail.grown = Instant::now();
+        }
         let copied = self.seems_copy(&place, size, original);
         if !copied {
             self.release(identity, None);
@@ -208,8 +224,10 @@ impl Follower {
 
     /// Decides about a file that looked like a copy and has come to rest.
     pub(super) fn judge_copy(&mut self, identity: Identity) {
+        let original = self.tails.get(&identity).and_then(|tail| tail.copy_of);
+        let _open = original.is_some_and(|original| self.open(original));
         let Some(tail) = self.tails.get(&identity) else { return };
-        let original = tail.copy_of.and_then(|original| self.tails.get(&original));
+        let original = original.and_then(|original| self.tails.get(&original));
         let size = identity::stat(&tail.place).map_or(0, |found| found.size);
         if let (Some(file), Some(original)) = (&tail.file, original) {
             let cut = original.previous;
@@ -242,6 +260,7 @@ impl Follower {
     fn release(&mut self, identity: Identity, mark: Option<Mark>) {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
         tail.copy_of = None;
+        tail.open_length = 0;
         if let Some(mark) = mark {
             tail.mark = mark;
             tail.anchor = Anchor::Wanted;

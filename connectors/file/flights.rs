@@ -141,7 +141,7 @@ impl Follower {
             return;
         }
         let followers = if tail.held { std::mem::take(&mut tail.followers) } else { Vec::new() };
-        if tail.rewind.is_none() && !tail.at_end {
+        if tail.rewind.is_none() && !(tail.at_end && tail.held) {
             self.enqueue(identity);
         }
         followers.into_iter().for_each(|follower| self.enqueue(follower));

@@ -48,7 +48,7 @@ impl Follower {
                 *since_ms = value.seen_ms.min(*since_ms);
             }
         }
-        self.resume_found(&places);
+        self.resume_found(&places, false);
         let mut folders = Folders::default();
         for (path, since_ms) in paths {
             self.look_between(&mut folders, &path, since_ms)?;
@@ -59,12 +59,13 @@ impl Follower {
     /// Looks once more for the files of positions that have not been found.
     pub(super) fn find_stored(&mut self) {
         if !self.stored.is_empty() {
-            self.resume_found(&HashMap::new());
+            self.resume_found(&HashMap::new(), true);
         }
     }
 
-    /// Takes up the files that are found: at `places`, or beside where they were.
-    fn resume_found(&mut self, places: &HashMap<Identity, PathBuf>) {
+    /// Takes up the files that are found: at `places`, or beside where they were. Those that come `late` are not the
+    /// latest of their paths.
+    fn resume_found(&mut self, places: &HashMap<Identity, PathBuf>, late: bool) {
         let mut folders = Folders::default();
         let mut found = Vec::new();
         for (identity, value) in &self.stored {
@@ -85,7 +86,7 @@ impl Follower {
             if let Some(value) = self.stored.get(identity).cloned()
                 && let Ok(stat) = identity::stat(place)
             {
-                self.resume(place, &Stat { identity: *identity, ..stat }, value);
+                self.resume(place, &Stat { identity: *identity, ..stat }, value, late);
                 self.point(place, *identity);
             }
         }
@@ -96,7 +97,7 @@ impl Follower {
     }
 
     /// Takes up a file where an earlier life left it; it is to be proved then.
-    pub(super) fn resume(&mut self, place: &Path, found: &Stat, value: Value) {
+    pub(super) fn resume(&mut self, place: &Path, found: &Stat, value: Value, late: bool) {
         let identity = found.identity;
         self.stored.remove(&identity);
         let names = (identity, value.path, place.to_path_buf());
@@ -106,7 +107,11 @@ impl Follower {
         tail.modified_ms = found.modified_ms;
         tail.rotated = true;
         tail.held = true;
-        self.insert(tail);
+        if late {
+            self.take_up(tail);
+        } else {
+            self.insert(tail);
+        }
     }
 
     /// Reads a file from its start when its bytes do not prove how far it is said to be read.

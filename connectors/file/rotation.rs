@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::follow::Follower;
-use super::identity::{self, Identity, Stat};
+use super::identity::{self, Identity};
 use super::position::Mark;
 use super::siblings::{Folders, extends};
 use super::tail::Tail;
@@ -117,7 +117,7 @@ impl Follower {
         });
         // Who writes a log ends with one file before beginning the next, but may begin long before its name changes.
         files.sort_by_key(|(_, found)| (found.modified_ns, found.identity.born_ns()));
-        let kin = if files.is_empty() { Vec::new() } else { self.cut_files(path, current) };
+        let kin = if files.is_empty() { Vec::new() } else { self.kin(path, current) };
         let current = current.filter(|current| self.tails.contains_key(current));
         let mut after: Vec<Identity> = match current.and_then(|current| self.tails.get(&current)) {
             Some(current) => current.after.clone(),
@@ -129,7 +129,7 @@ impl Follower {
             tail.rotated = true;
             tail.seen_ms = found.born_ms.max(since_ms);
             tail.modified_ms = found.modified_ms;
-            tail.copy_of = self.cut_for(&kin, &place, &found);
+            tail.copy_of = self.original_among(&kin, &place, &found);
             if tail.copy_of.is_some() {
                 self.take_up(tail);
                 self.point(&place, found.identity);
@@ -146,11 +146,5 @@ impl Follower {
                 }
             }
         }
-    }
-
-    /// The one of `kin` that the file at `place` seems to be a copy of.
-    fn cut_for(&mut self, kin: &[Identity], place: &Path, found: &Stat) -> Option<Identity> {
-        let older = kin.iter().filter(|one| one.born_ns() <= found.identity.born_ns());
-        older.copied().find(|one| self.seems_copy(place, found.size, *one))
     }
 }

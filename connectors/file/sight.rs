@@ -205,7 +205,7 @@ impl Follower {
         let place = hit.place();
         if let Some(value) = self.stored.get(&found.identity) {
             let value = value.clone();
-            self.resume(&place, found, value);
+            self.resume(&place, found, value, false);
             self.prove(found.identity);
             return Ok(true);
         }

@@ -41,7 +41,7 @@ pub(super) struct Tail {
     pub(super) previous: Option<Mark>,
     /// Counts truncations.
     pub(super) generation: u32,
-    /// Bytes of the line at its end that has no end yet.
+    /// Bytes of the line at its end that has no end yet; of a copy in the making, all its bytes.
     pub(super) open_length: u64,
     /// Whether the last read came to the end.
     pub(super) at_end: bool,

@@ -59,19 +59,7 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// Waits until the clock of the file system has gone on. Files that are written and rotated within one of its ticks, a
-/// few milliseconds, have the same times; nobody can know their order, and no program rotates so fast.
-fn tick() {
-    let mut probe = tempfile::tempfile().unwrap();
-    let mut touch = || {
-        probe.write_all(b"x").unwrap();
-        probe.metadata().unwrap().modified().unwrap()
-    };
-    let before = touch();
-    while touch() == before {}
-}
-
-pub(super) fn append(&self, name: &str, text: &str) {
+    pub(super) fn append(&self, name: &str, text: &str) {
         append(&self.path(name), text);
     }
 

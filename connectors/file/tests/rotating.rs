@@ -175,3 +175,50 @@ async fn a_link_that_flips_leads_from_file_to_file() {
     bench.expect(&["1", "2", "3", "4", "5"]).await;
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn nothing_of_a_truncated_file_is_sent_before_the_hub_knows_its_copy() {
+    let mut bench = Bench::new("app.log");
+    bench.append("app.log", "1\n");
+    bench.start();
+    bench.expect(&["1"]).await;
+    bench.append("app.log", "2\n");
+    bench.copy_and_truncate("app.log", "app.log.1");
+    bench.append("app.log", "3\n");
+    // The second line may have been read before it was copied.
+    let mut first = bench.next(Duration::from_secs(10)).await.unwrap();
+    if !first.batch.is_empty() {
+        bench.take(first);
+        first = bench.next(Duration::from_secs(10)).await.unwrap();
+    }
+    assert!(first.batch.is_empty());
+    Bench::refuse(first);
+    let again = bench.next(Duration::from_secs(10)).await.unwrap();
+    assert!(again.batch.is_empty());
+    bench.take(again);
+    bench.expect(&["1", "2", "3"]).await;
+    bench.restart().await;
+    bench.append("app.log.1", "late\n");
+    bench.expect(&["1", "2", "3", "late"]).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_not_stored_is_read_again_from_the_copy_when_its_file_was_truncated() {
+    for keep in [false, true] {
+        let mut bench = Bench::new("app.log");
+        bench.append("app.log", "1\n");
+        bench.start();
+        bench.expect(&["1"]).await;
+        bench.append("app.log", "2\n");
+        let on_its_way = bench.next(Duration::from_secs(10)).await.unwrap();
+        bench.copy_and_truncate("app.log", "app.log.1");
+        bench.append("app.log", "3\n");
+        assert!(bench.next(Duration::from_millis(500)).await.is_none());
+        if keep { bench.take(on_its_way) } else { Bench::refuse(on_its_way) }
+        bench.expect(&["1", "2", "3"]).await;
+        bench.restart().await;
+        bench.expect(&["1", "2", "3"]).await;
+        bench.stop().await;
+    }
+}
