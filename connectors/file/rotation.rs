@@ -33,7 +33,6 @@ impl Follower {
         let mut paths: HashMap<PathBuf, i64> = HashMap::new();
         for identity in &lost {
             let Some(tail) = self.tails.get_mut(identity) else { continue };
-            tail.at_end &= tail.file.is_none();
             if tail.names == 0 {
                 self.find_again(&mut folders, *identity);
             }
@@ -42,15 +41,22 @@ impl Follower {
                 let since_ms = paths.entry(tail.path.clone()).or_insert(tail.seen_ms);
                 *since_ms = tail.seen_ms.min(*since_ms);
             }
-            if tail.file.is_some() || tail.names > 0 {
-                self.enqueue(*identity);
-            }
+            self.read_again(*identity);
             self.schedule(*identity);
         }
         for (path, since_ms) in &paths {
             self.look_between(&mut folders, path, *since_ms)?;
         }
         Ok(())
+    }
+
+    /// Has a file read to its end once more, as far as it can be.
+    pub(super) fn read_again(&mut self, identity: Identity) {
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        if tail.file.is_some() || tail.names > 0 {
+            tail.at_end = false;
+            self.enqueue(identity);
+        }
     }
 
     /// Looks for a file that no path is known to lead to.

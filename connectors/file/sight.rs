@@ -241,6 +241,8 @@ impl Follower {
             && let Some(before) = self.latest.insert(tail.path.clone(), identity)
             && before != identity
         {
+            // It may have grown before this one came.
+            self.read_again(before);
             tail.after.push(before);
             self.lost.push(before);
         }

@@ -174,7 +174,7 @@ impl Bench {
 
 /// Waits until the clock of the file system has gone on. Files that are written and rotated within one of its ticks, a
 /// few milliseconds, have the same times; nobody can know their order, and no program rotates so fast.
-fn tick() {
+pub(super) fn tick() {
     let mut probe = tempfile::tempfile().unwrap();
     let mut touch = || {
         probe.write_all(b"x").unwrap();
