@@ -19,7 +19,7 @@ use tracing::warn;
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
-use super::siblings::{Folders, is_rotation, stem_of};
+use super::siblings::{Folders, is_rotation, open_near, stem_of};
 use super::tail::{Anchor, Flight, Tail};
 
 /// What a copy takes over from its original.
@@ -111,7 +111,7 @@ impl Follower {
             };
             free && mark.offset > 0
                 && found.size >= mark.offset
-                && identity::open(place).is_ok_and(|file| mark.proved_by(&file))
+                && open_near(place, found.identity).is_ok_and(|(_, file)| mark.proved_by(&file))
         });
         let first = files.into_iter().min_by_key(|(_, found)| found.modified_ns);
         first.map(|(place, found)| (place, found.identity))
@@ -171,7 +171,7 @@ impl Follower {
         let older = kin.iter().filter(|(one, cut)| {
             one.born_ns() <= found.identity.born_ns() && (*cut || found.size > 0)
         });
-        older.map(|(one, _)| *one).find(|one| self.seems_copy(place, found.size, *one))
+        older.map(|(one, _)| *one).find(|one| self.seems_copy(place, found, *one))
     }
 
     /// The file that a new one at `path` may be a copy of, made to truncate the original.
@@ -190,17 +190,17 @@ impl Follower {
             })
             .filter(|original| *original != found.identity)
             .collect();
-        originals.into_iter().find(|original| self.seems_copy(path, found.size, *original))
+        originals.into_iter().find(|original| self.seems_copy(path, found, *original))
     }
 
-    /// Whether the first `size` bytes at `path` are those of `original`, as it is or as it was.
-    pub(super) fn seems_copy(&mut self, path: &Path, size: u64, original: Identity) -> bool {
+    /// Whether the bytes of the file at `path` are those of `original`, as it is or as it was.
+    fn seems_copy(&mut self, path: &Path, found: &Stat, original: Identity) -> bool {
         if !self.open(original) {
             return false;
         }
-        let (Some(tail), Ok(file)) = (self.tails.get(&original), identity::open(path)) else {
-            return false;
-        };
+        let file = open_near(path, found.identity);
+        let (Some(tail), Ok((_, file))) = (self.tails.get(&original), file) else { return false };
+        let size = found.size;
         let proves = |mark: &Mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(&file);
         let begun = || tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size));
         proves(&tail.mark) || tail.previous.as_ref().is_some_and(proves) || begun()
@@ -210,12 +210,13 @@ impl Follower {
     pub(super) fn still_copied(&mut self, identity: Identity) -> bool {
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
         let Some(original) = tail.copy_of else { return false };
+        let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
         let place = tail.place.clone();
-        let size = identity::stat(&place).map_or(0, |found| found.size);
-        if std::mem::replace(&mut tail.open_length, size) != size {
+        let Some(found) = found.or_else(|| identity::stat(&place).ok()) else { return true };
+        if std::mem::replace(&mut tail.open_length, found.size) != found.size {
             tail.grown = Instant::now();
         }
-        let copied = self.seems_copy(&place, size, original);
+        let copied = self.seems_copy(&place, &Stat { identity, ..found }, original);
         if !copied {
             self.release(identity, None);
         }
@@ -228,7 +229,8 @@ impl Follower {
         let _open = original.is_some_and(|original| self.open(original));
         let Some(tail) = self.tails.get(&identity) else { return };
         let original = original.and_then(|original| self.tails.get(&original));
-        let size = identity::stat(&tail.place).map_or(0, |found| found.size);
+        let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
+        let size = found.map_or(0, |found| found.size);
         if let (Some(file), Some(original)) = (&tail.file, original) {
             let cut = original.previous;
             if let Some(mark) =

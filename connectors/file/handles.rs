@@ -1,6 +1,5 @@
 //! Open files: taken hold of when they are found, given back when they rest.
 
-use std::fs::File;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -8,8 +7,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::follow::{Follower, RETRY};
-use super::identity::{self, Identity};
-use super::siblings::Folders;
+use super::identity::Identity;
+use super::siblings::open_near;
 use super::tail::Tail;
 
 impl Follower {
@@ -19,35 +18,29 @@ impl Follower {
         if tail.file.is_some() {
             return true;
         }
-        let mut place = tail.place.clone();
-        let mut found = self.open_at(&place, identity);
-        if matches!(found, Ok(None) | Err(Errno::NOENT)) {
-            // It may have been renamed just now.
-            let beside = Folders::default().find(&place, identity);
-            if let Some(beside) = beside {
-                place = beside;
-                found = self.open_at(&place, identity);
+        let before = tail.place.clone();
+        let found = match open_near(&before, identity) {
+            Err(Errno::MFILE | Errno::NFILE) if self.make_room() > 0 => {
+                open_near(&before, identity)
             }
-        }
+            found => found,
+        };
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
         match found {
-            Ok(Some(file)) => {
+            Ok((place, file)) => {
                 tail.file = Some(file);
                 self.opened += 1;
                 self.refused.remove(&place);
-                let before = std::mem::replace(&mut tail.place, place.clone());
                 if before != place {
+                    tail.place = place;
                     self.leave(&before, identity);
                 }
                 return true;
             }
-            Ok(None) | Err(Errno::NOENT) => {
-                let before = tail.place.clone();
-                self.leave(&before, identity);
-            }
+            Err(Errno::NOENT) => self.leave(&before, identity),
             Err(cause) => {
                 tail.retry_at = Some(Instant::now() + self.settings.reconcile_interval.max(RETRY));
-                self.refuse(&place, cause);
+                self.refuse(&before, cause);
             }
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
@@ -55,16 +48,6 @@ impl Follower {
         let followers = std::mem::take(&mut tail.followers);
         followers.into_iter().for_each(|follower| self.enqueue(follower));
         false
-    }
-
-    /// Opens what is at `place`, if it is that file.
-    fn open_at(&mut self, place: &Path, identity: Identity) -> Result<Option<File>, Errno> {
-        let file = match identity::open(place) {
-            Err(Errno::MFILE | Errno::NFILE) if self.make_room() > 0 => identity::open(place)?,
-            opened => opened?,
-        };
-        let found = identity::stat_open(&file)?.identity;
-        Ok((found == identity).then_some(file))
     }
 
     /// Takes note that a file is no longer at `place`.

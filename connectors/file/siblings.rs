@@ -10,6 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::identity::{self, Identity, Stat};
 
 /// Looks at a folder that changes all the time.
@@ -105,6 +107,24 @@ impl Listing {
         }
         (files, current)
     }
+}
+
+/// Opens a file that was at `place`, or beside it, when it was last seen.
+///
+/// # Errors
+/// What the system said; [`Errno::NOENT`] when it is no longer there.
+pub(super) fn open_near(place: &Path, identity: Identity) -> Result<(PathBuf, fs::File), Errno> {
+    let mut place = place.to_path_buf();
+    for _ in 0..LOOKS_MAX {
+        match identity::open(&place) {
+            Ok(file) if identity::stat_open(&file)?.identity == identity => return Ok((place, file)),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(cause) => return Err(cause),
+        }
+        // It may have been renamed just now.
+        place = Folders::default().find(&place, identity).ok_or(Errno::NOENT)?;
+    }
+    Err(Errno::NOENT)
 }
 
 /// The name without what is behind its last dot.
