@@ -53,7 +53,7 @@ fn write(folder: &Path, how: How, stop: &AtomicBool, stored: &AtomicUsize) -> us
             How::Copy => {
                 // What was never read cannot be told from other bytes once it is truncated.
                 let wanted = more(1, &log);
-                while stored.load(Ordering::Relaxed) <= wanted && !stop.load(Ordering::Relaxed) {
+                while stored.load(Ordering::Relaxed) <= wanted {
                     std::thread::park_timeout(Duration::from_millis(1));
                 }
                 more(2, &log);
@@ -97,6 +97,12 @@ async fn live(how: How, seed: u64) {
         bench.start();
     }
     stop.store(true, Ordering::Relaxed);
+    while !writer.is_finished() {
+        if let Some(emission) = bench.next(Duration::from_millis(5)).await {
+            bench.take(emission);
+            stored.store(bench.lines.len(), Ordering::Relaxed);
+        }
+    }
     let last = writer.await.unwrap();
     let wanted: Vec<String> = (0..=last).map(|line| line.to_string()).collect();
     while bench.lines.len() < wanted.len() {
