@@ -24,6 +24,8 @@ use super::tail::{Anchor, Flight, Tail};
 
 /// What a copy takes over from its original.
 struct Past {
+    /// The original.
+    of: Identity,
     /// Path that its records are known by.
     path: PathBuf,
     /// How far the original was read.
@@ -47,6 +49,7 @@ impl Past {
         let (flights, older) = flights.partition(|flight| flight.generation == tail.generation);
         tail.flights = older;
         Self {
+            of: tail.identity,
             path: tail.path.clone(),
             mark: std::mem::take(&mut tail.mark),
             seen_ms: tail.sent_ms - 1,
@@ -68,6 +71,7 @@ impl Follower {
         tail.generation += 1;
         tail.at_end = false;
         let (path, offset, seen_ms) = (tail.path.clone(), past.mark.offset, tail.seen_ms);
+        let current = (!tail.rotated).then_some(identity);
         let mut folders = Folders::default();
         let copy = self.find_copy(&mut folders, identity, &past.mark);
         let copied = copy.is_some();
@@ -88,7 +92,7 @@ impl Follower {
                 tail.flights.append(&mut past.flights);
             }
         }
-        self.between(&mut folders, &path, seen_ms, Some(identity));
+        self.between(&mut folders, &path, seen_ms, current);
         self.enqueue(identity);
     }
 
@@ -119,6 +123,9 @@ impl Follower {
 
     /// Reads a copy on from where its original was read, and again what of that is not stored in the end.
     fn adopt(&mut self, copy: Identity, place: &Path, past: Past) {
+        let lineage = self.lineages.entry(past.path.clone()).or_default();
+        let at = lineage.iter().position(|one| *one == past.of);
+        lineage.insert(at.unwrap_or(lineage.len()), copy);
         let names = (copy, past.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, past.mark);
         tail.rotated = true;
@@ -155,7 +162,8 @@ impl Follower {
             self.open(one);
             let tail = self.tails.get(&one);
             let whole = tail.and_then(|tail| Some(tail.mark.proved_by(tail.file.as_ref()?)));
-            (one, Some(one) == current || whole == Some(false))
+            let before = tail.is_some_and(|tail| tail.previous.is_some());
+            (one, Some(one) == current || before || whole == Some(false))
         };
         kin.into_iter().map(cut).collect()
     }
@@ -239,7 +247,8 @@ impl Follower {
                 let place = tail.place.clone();
                 let (path, seen_ms) = (original.path.clone(), original.sent_ms - 1);
                 let (flights, rewind, refused, ahead) = Default::default();
-                let past = Past { path, mark, seen_ms, flights, rewind, refused, ahead };
+                let of = original.identity;
+                let past = Past { of, path, mark, seen_ms, flights, rewind, refused, ahead };
                 return self.adopt(identity, &place, past);
             }
             let whole = original.file.as_ref().is_some_and(|whole| same_until(whole, file, size));

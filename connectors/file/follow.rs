@@ -50,8 +50,8 @@ pub(super) struct Follower {
     pub(super) tails: HashMap<Identity, Tail>,
     /// Where paths lead.
     pub(super) paths: HashMap<PathBuf, Identity>,
-    /// The latest file of each path that records are known by.
-    pub(super) latest: HashMap<PathBuf, Identity>,
+    /// The files of each path that records are known by, in the order in which they are read.
+    pub(super) lineages: HashMap<PathBuf, Vec<Identity>>,
     /// Positions of files that have not been seen in this life.
     pub(super) stored: HashMap<Identity, Value>,
     /// Files that have lost their last path.
@@ -98,7 +98,7 @@ impl Follower {
             stop,
             tails: HashMap::new(),
             paths: HashMap::new(),
-            latest: HashMap::new(),
+            lineages: HashMap::new(),
             stored: HashMap::new(),
             lost: Vec::new(),
             refused: HashSet::new(),
@@ -264,8 +264,11 @@ impl Follower {
         if tail.names > 0 {
             self.paths.retain(|_, known| *known != identity);
         }
-        if self.latest.get(&tail.path) == Some(&identity) {
-            self.latest.remove(&tail.path);
+        if let Some(lineage) = self.lineages.get_mut(&tail.path) {
+            lineage.retain(|one| *one != identity);
+            if lineage.is_empty() {
+                self.lineages.remove(&tail.path);
+            }
         }
         for follower in tail.followers {
             self.enqueue(follower);

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::follow::Follower;
-use super::identity::{self, Identity};
+use super::identity::{self, Identity, Stat};
 use super::position::Mark;
 use super::siblings::{Folders, extends};
 use super::tail::Tail;
@@ -101,7 +101,7 @@ impl Follower {
     }
 
     /// Takes up files that had `path` since `since_ms` and were rotated before they were seen; they are read before
-    /// `current`, which has the path now, or has been truncated.
+    /// `current`, which has the path now.
     pub(super) fn between(
         &mut self,
         folders: &mut Folders,
@@ -110,25 +110,16 @@ impl Follower {
         current: Option<Identity>,
     ) {
         let mut files = folders.siblings(path);
-        let last = current.and_then(|current| self.tails.get(&current)).filter(|tail| tail.rotated);
-        let last_ns = last.and_then(|tail| identity::stat_open(tail.file.as_ref()?).ok());
         files.retain(|(place, found)| {
             found.born_ms + CLOCK_SLACK_MS > since_ms
                 && !self.tails.contains_key(&found.identity)
                 && !self.stored.contains_key(&found.identity)
                 && !self.settings.globs.excludes(place)
                 && (extends(path, place) || !self.settings.globs.matches(place))
-                // What was written after a file that has itself been rotated comes after it.
-                && last_ns.is_none_or(|last| found.modified_ns < last.modified_ns)
         });
         // Who writes a log ends with one file before beginning the next, but may begin long before its name changes.
         files.sort_by_key(|(_, found)| (found.modified_ns, found.identity.born_ns()));
         let kin = if files.is_empty() { Vec::new() } else { self.kin(path, current) };
-        let current = current.filter(|current| self.tails.contains_key(current));
-        let mut after: Vec<Identity> = match current.and_then(|current| self.tails.get(&current)) {
-            Some(current) => current.after.clone(),
-            None => self.latest.get(path).copied().into_iter().collect(),
-        };
         for (place, found) in files {
             let names = (found.identity, path.to_path_buf(), place.clone());
             let mut tail = Tail::new(names, &self.settings.host, Mark::default());
@@ -142,15 +133,35 @@ impl Follower {
                 continue;
             }
             debug!(path = %path.display(), place = %place.display(), "rotated before it was seen");
-            tail.after = std::mem::replace(&mut after, vec![found.identity]);
-            self.take_up(tail);
+            self.take_up_before(tail, &found, current);
             self.point(&place, found.identity);
-            match current.and_then(|current| self.tails.get_mut(&current)) {
-                Some(current) => current.after.push(found.identity),
-                None => {
-                    self.latest.insert(path.to_path_buf(), found.identity);
+        }
+    }
+
+    /// Takes up a file that had its path before `current`, and before what is not read yet and was written later.
+    fn take_up_before(&mut self, mut tail: Tail, found: &Stat, current: Option<Identity>) {
+        let key = |found: &Stat| (found.modified_ns, found.identity.born_ns());
+        let comes_later = |one: &Identity| {
+            let known = self.tails.get(one).filter(|one| one.mark.offset == 0);
+            let unread = known.filter(|one| one.flights.is_empty());
+            let now = unread.and_then(|one| identity::stat_open(one.file.as_ref()?).ok());
+            Some(*one) == current || now.is_some_and(|now| key(&now) > key(found))
+        };
+        let lineage = self.lineages.get(&tail.path).cloned().unwrap_or_default();
+        let at = lineage.iter().position(comes_later).unwrap_or(lineage.len());
+        let (before, later) = lineage.split_at_checked(at).unwrap_or_default();
+        tail.after.extend(before.last());
+        for one in later {
+            if let Some(one) = self.tails.get_mut(one) {
+                one.after.push(found.identity);
+                if one.mark.offset == 0 {
+                    let one = one.identity;
+                    self.read_again(one);
                 }
             }
         }
+        let lineage = [before, &[found.identity], later].concat();
+        self.lineages.insert(tail.path.clone(), lineage);
+        self.take_up(tail);
     }
 }

@@ -162,7 +162,7 @@ impl Follower {
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 self.unpoint(path);
                 // Another may have come and been rotated since the last look.
-                self.lost.extend(self.latest.get(path));
+                self.lost.extend(self.lineages.get(path).and_then(|lineage| lineage.last()));
                 return Ok(());
             }
             Err(cause) => {
@@ -237,14 +237,17 @@ impl Follower {
     /// Makes a file known, behind the one that had its path before, and takes hold of it.
     pub(super) fn insert(&mut self, mut tail: Tail) {
         let identity = tail.identity;
-        if tail.copy_of.is_none()
-            && let Some(before) = self.latest.insert(tail.path.clone(), identity)
-            && before != identity
-        {
-            // It may have grown before this one came.
-            self.read_again(before);
-            tail.after.push(before);
-            self.lost.push(before);
+        if tail.copy_of.is_none() {
+            let lineage = self.lineages.entry(tail.path.clone()).or_default();
+            lineage.retain(|one| *one != identity);
+            let before = lineage.last().copied();
+            lineage.push(identity);
+            if let Some(before) = before {
+                // It may have grown before this one came.
+                self.read_again(before);
+                tail.after.push(before);
+                self.lost.push(before);
+            }
         }
         self.take_up(tail);
     }
