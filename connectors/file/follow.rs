@@ -22,8 +22,8 @@ use super::position::Value;
 use super::source::{Settings, WatchMode};
 use super::tail::{Anchor, Desk, Read, Tail};
 use super::watch::Watch;
-use crate::source::Closed;
 use crate::Emitter;
+use crate::source::Closed;
 
 /// Most bytes on their way to the hub.
 const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;

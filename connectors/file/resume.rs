@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 use super::follow::Follower;
-use super::identity::{self, Identity, Stat};
+use super::identity::{self, Identity};
 use super::position::Value;
 use super::siblings::Folders;
 use super::tail::Tail;
@@ -82,12 +82,12 @@ impl Follower {
             }
         }
         found.sort_unstable();
-        for (_, _, _, identity, place) in &found {
-            if let Some(value) = self.stored.get(identity).cloned()
-                && let Ok(stat) = identity::stat(place)
-            {
-                self.resume(place, &Stat { identity: *identity, ..stat }, value, late);
-                self.point(place, *identity);
+        for (_, _, _, identity, place_then) in &found {
+            if let Some(value) = self.stored.get(identity).cloned() {
+                self.resume(place_then, *identity, value, late);
+                // It may have been renamed since, and was found again when it was opened.
+                let place = self.tails.get(identity).map(|tail| tail.place.clone());
+                self.point(place.as_ref().unwrap_or(place_then), *identity);
             }
         }
         // All are known now, so that none is taken for a copy or for a file that was between.
@@ -97,14 +97,12 @@ impl Follower {
     }
 
     /// Takes up a file where an earlier life left it; it is to be proved then.
-    pub(super) fn resume(&mut self, place: &Path, found: &Stat, value: Value, late: bool) {
-        let identity = found.identity;
+    pub(super) fn resume(&mut self, place: &Path, identity: Identity, value: Value, late: bool) {
         self.stored.remove(&identity);
         let names = (identity, value.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, value.mark);
         tail.seen_ms = value.seen_ms;
         tail.sent_ms = value.seen_ms;
-        tail.modified_ms = found.modified_ms;
         tail.rotated = true;
         tail.held = true;
         if late {

@@ -117,7 +117,9 @@ pub(super) fn open_near(place: &Path, identity: Identity) -> Result<(PathBuf, fs
     let mut place = place.to_path_buf();
     for _ in 0..LOOKS_MAX {
         match identity::open(&place) {
-            Ok(file) if identity::stat_open(&file)?.identity == identity => return Ok((place, file)),
+            Ok(file) if identity::stat_open(&file)?.identity == identity => {
+                return Ok((place, file));
+            }
             Ok(_) | Err(Errno::NOENT) => {}
             Err(cause) => return Err(cause),
         }

@@ -18,8 +18,8 @@ use super::position::Mark;
 use super::source::ReadFrom;
 use super::tail::{Anchor, Tail};
 use super::watch::Hints;
-use crate::source::Closed;
 use crate::clock;
+use crate::source::Closed;
 
 /// The looking takes at most this part of the time.
 const RECONCILE_SHARE: u32 = 20;
@@ -205,7 +205,7 @@ impl Follower {
         let place = hit.place();
         if let Some(value) = self.stored.get(&found.identity) {
             let value = value.clone();
-            self.resume(&place, found, value, false);
+            self.resume(&place, found.identity, value, false);
             self.prove(found.identity);
             return Ok(true);
         }

@@ -120,7 +120,8 @@ async fn live(how: How, seed: u64) {
     assert!(bench.lines == wanted, "{how:?}, seed {seed}: {counts:?}, wrong at {at}: {near:?}");
 }
 
-fn seed() -> u64 {
+/// The seed that is given as `PROPTEST_RNG_SEED`, or another in every run.
+pub(super) fn seed() -> u64 {
     let given = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok());
     given.unwrap_or_else(|| u64::from(std::process::id()))
 }

@@ -165,7 +165,8 @@ async fn a_file_copied_truncated_and_then_renamed_meanwhile_is_read_after_its_co
 }
 
 #[tokio::test]
-async fn a_copy_of_the_second_file_is_not_taken_for_one_that_was_between_when_the_first_was_cut_too() {
+async fn a_copy_of_the_second_file_is_not_taken_for_one_that_was_between_when_the_first_was_cut_too()
+ {
     let mut bench = read_once("app.log").await;
     bench.copy_and_truncate("app.log", "app.log.2");
     bench.rename("app.log", "app.log.1");

@@ -215,7 +215,11 @@ async fn a_batch_that_is_not_stored_is_read_again_from_the_copy_when_its_file_wa
         bench.copy_and_truncate("app.log", "app.log.1");
         bench.append("app.log", "3\n");
         assert!(bench.next(Duration::from_millis(500)).await.is_none());
-        if keep { bench.take(on_its_way) } else { Bench::refuse(on_its_way) }
+        if keep {
+            bench.take(on_its_way)
+        } else {
+            Bench::refuse(on_its_way)
+        }
         bench.expect(&["1", "2", "3"]).await;
         bench.restart().await;
         bench.expect(&["1", "2", "3"]).await;
