@@ -70,7 +70,8 @@ impl Follower {
         tail.previous = Some(past.mark);
         tail.generation += 1;
         tail.at_end = false;
-        let (path, offset, seen_ms) = (tail.path.clone(), past.mark.offset, tail.seen_ms);
+        // It may have been seen since, but not read, and so not known to be whole.
+        let (path, offset, since_ms) = (tail.path.clone(), past.mark.offset, tail.sent_ms);
         let current = (!tail.rotated).then_some(identity);
         let mut folders = Folders::default();
         let copy = self.find_copy(&mut folders, identity, &past.mark);
@@ -92,7 +93,7 @@ impl Follower {
                 tail.flights.append(&mut past.flights);
             }
         }
-        self.between(&mut folders, &path, seen_ms, current);
+        self.between(&mut folders, &path, since_ms, current);
         self.enqueue(identity);
     }
 

@@ -216,13 +216,37 @@ async fn a_batch_that_is_not_stored_is_read_again_from_the_copy_when_its_file_wa
         bench.append("app.log", "3\n");
         assert!(bench.next(Duration::from_millis(500)).await.is_none());
         if keep {
-            bench.take(on_its_way)
+            bench.take(on_its_way);
         } else {
-            Bench::refuse(on_its_way)
+            Bench::refuse(on_its_way);
         }
         bench.expect(&["1", "2", "3"]).await;
         bench.restart().await;
         bench.expect(&["1", "2", "3"]).await;
         bench.stop().await;
     }
+}
+
+#[tokio::test]
+async fn copies_made_while_the_hub_takes_nothing_are_all_read_in_their_order() {
+    let mut bench = Bench::new("app.log");
+    bench.append("app.log", "1\n");
+    bench.start();
+    bench.expect(&["1"]).await;
+    let mut held = Vec::new();
+    for line in ["2\n", "3\n", "4\n", "5\n"] {
+        bench.append("app.log", line);
+        held.push(bench.next(Duration::from_secs(10)).await.unwrap());
+    }
+    // No more batches of one file are on their way at a time, so it is seen, but not read.
+    for (line, copy) in [("6\n", "app.log-20260101"), ("7\n", "app.log-20260102")] {
+        bench.append("app.log", line);
+        assert!(bench.next(Duration::from_millis(700)).await.is_none());
+        bench.copy_and_truncate("app.log", copy);
+    }
+    bench.append("app.log", "8\n");
+    assert!(bench.next(Duration::from_millis(700)).await.is_none());
+    held.into_iter().for_each(|emission| bench.take(emission));
+    bench.expect(&["1", "2", "3", "4", "5", "6", "7", "8"]).await;
+    bench.stop().await;
 }
