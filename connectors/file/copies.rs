@@ -22,6 +22,9 @@ use super::position::Mark;
 use super::siblings::{Folders, is_rotation, open_near, stem_of};
 use super::tail::{Anchor, Flight, Tail};
 
+/// Truncations whose copies may still be found.
+const PREVIOUS_MAX: usize = 16;
+
 /// What a copy takes over from its original.
 struct Past {
     /// The original.
@@ -67,7 +70,8 @@ impl Follower {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
         let mut past = Past::take(tail);
         let open_length = std::mem::take(&mut tail.open_length);
-        tail.previous = Some(past.mark);
+        tail.previous.push_front(past.mark);
+        tail.previous.truncate(PREVIOUS_MAX);
         tail.generation += 1;
         tail.at_end = false;
         // It may have been seen since, but not read, and so not known to be whole.
@@ -163,7 +167,7 @@ impl Follower {
             self.open(one);
             let tail = self.tails.get(&one);
             let whole = tail.and_then(|tail| Some(tail.mark.proved_by(tail.file.as_ref()?)));
-            let before = tail.is_some_and(|tail| tail.previous.is_some());
+            let before = tail.is_some_and(|tail| !tail.previous.is_empty());
             (one, Some(one) == current || before || whole == Some(false))
         };
         kin.into_iter().map(cut).collect()
@@ -212,7 +216,7 @@ impl Follower {
         let size = found.size;
         let proves = |mark: &Mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(&file);
         let begun = || tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size));
-        proves(&tail.mark) || tail.previous.as_ref().is_some_and(proves) || begun()
+        proves(&tail.mark) || tail.previous.iter().any(proves) || begun()
     }
 
     /// Whether a file that has changed may still be a copy in the making; it is released when it is none.
@@ -241,10 +245,11 @@ impl Follower {
         let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
         let size = found.map_or(0, |found| found.size);
         if let (Some(file), Some(original)) = (&tail.file, original) {
-            let cut = original.previous;
+            let mut cuts = original.previous.iter();
             if let Some(mark) =
-                cut.filter(|mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(file))
+                cuts.find(|mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(file))
             {
+                let mark = *mark;
                 let place = tail.place.clone();
                 let (path, seen_ms) = (original.path.clone(), original.sent_ms - 1);
                 let (flights, rewind, refused, ahead) = Default::default();

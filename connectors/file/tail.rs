@@ -37,8 +37,8 @@ pub(super) struct Tail {
     pub(super) file: Option<File>,
     /// How far it is read and handed on.
     pub(super) mark: Mark,
-    /// How far it had been read when it was last truncated.
-    pub(super) previous: Option<Mark>,
+    /// How far it had been read each time it was truncated, the latest first.
+    pub(super) previous: VecDeque<Mark>,
     /// Counts truncations.
     pub(super) generation: u32,
     /// Bytes of the line at its end that has no end yet; of a copy in the making, all its bytes.
@@ -158,7 +158,7 @@ impl Tail {
             place,
             file: None,
             mark,
-            previous: None,
+            previous: VecDeque::new(),
             generation: 0,
             open_length: 0,
             at_end: false,

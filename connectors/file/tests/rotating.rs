@@ -15,8 +15,8 @@ async fn a_renamed_file_is_read_to_its_end_before_the_new_one() {
         bench.expect(&["1"]).await;
         bench.append("app.log", "2\n");
         bench.rename("app.log", "app.log.1");
-        bench.append("app.log", "4\n");
         bench.append("app.log.1", "3\n");
+        bench.append("app.log", "4\n");
         bench.until(4).await;
         bench.rename("app.log.1", "app.log.2");
         bench.rename("app.log", "app.log.1");
