@@ -225,7 +225,7 @@ async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Other lives in every run, as `PROPTEST_CASES` and `PROPTEST_RNG_SEED` say where they are set. A failure is lived again
+/// The same lives in every run, or as `PROPTEST_CASES` and `PROPTEST_RNG_SEED` say where they are set. A failure is lived again
 /// with the seed that is printed.
 fn config() -> ProptestConfig {
     let common = ProptestConfig {

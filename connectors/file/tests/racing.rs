@@ -120,10 +120,10 @@ async fn live(how: How, seed: u64) {
     assert!(bench.lines == wanted, "{how:?}, seed {seed}: {counts:?}, wrong at {at}: {near:?}");
 }
 
-/// The seed that is given as `PROPTEST_RNG_SEED`, or another in every run.
+/// The seed that is given as `PROPTEST_RNG_SEED`, or the same in every run.
 pub(super) fn seed() -> u64 {
     let given = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok());
-    given.unwrap_or_else(|| crate::clock::now_ms().unsigned_abs())
+    given.unwrap_or(20)
 }
 
 #[tokio::test]
