@@ -20,7 +20,7 @@ use super::Call;
 use super::metadata::code_of;
 use crate::broker::NODE;
 use crate::hub::embedded::configs::{self, Known, Overrides};
-use crate::hub::embedded::TopicState;
+use crate::hub::embedded::{TopicSettings, TopicState};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -62,7 +62,8 @@ fn describe_one(
         TOPIC => {
             let state = topic(call, &resource.resource_name)?;
             let known = configs::KNOWN.iter().filter(|known| wants(known.name));
-            Ok(known.map(|known| shown(&state, known, with)).collect())
+            let base = call.hub().base_settings(&state.topic.name);
+            Ok(known.map(|known| shown(&state, base, known, with)).collect())
         }
         BROKER => {
             broker(&resource.resource_name)?;
@@ -89,23 +90,29 @@ fn broker(name: &str) -> Result<(), Refused> {
 
 fn shown(
     state: &TopicState,
+    base: &TopicSettings,
     known: &Known,
     (synonyms, documentation): (bool, bool),
 ) -> DescribeConfigsResourceResult {
     let set = state.overrides.get(known.name).cloned();
     let source = if set.is_some() { SET } else { DEFAULT };
-    let value = set.unwrap_or_else(|| configs::value(known, &state.settings));
-    let value = StrBytes::from_string(value);
+    let default = StrBytes::from_string(configs::value(known, base));
     let name = StrBytes::from_static_str(known.name);
-    let synonym = DescribeConfigsSynonym::default()
-        .with_name(name.clone())
-        .with_value(Some(value.clone()))
-        .with_source(source);
+    let synonym = |name: StrBytes, value: &StrBytes, source| {
+        let synonym = DescribeConfigsSynonym::default().with_name(name).with_source(source);
+        synonym.with_value(Some(value.clone()))
+    };
+    let set = set.map(StrBytes::from_string);
+    let mut all: Vec<_> = set.iter().map(|value| synonym(name.clone(), value, SET)).collect();
+    if let Some(broker) = known.broker_name() {
+        all.push(synonym(StrBytes::from_string(broker), &default, DEFAULT));
+    }
+    let value = set.unwrap_or(default);
     DescribeConfigsResourceResult::default()
         .with_name(name)
         .with_value(Some(value))
         .with_config_source(source)
-        .with_synonyms(if synonyms { vec![synonym] } else { Vec::new() })
+        .with_synonyms(if synonyms { all } else { Vec::new() })
         .with_config_type(known.kind.code())
         .with_documentation(documentation.then(StrBytes::new))
 }

@@ -88,6 +88,7 @@ fn refused(code: Code) -> PartitionData {
         .with_high_watermark(-1)
         .with_last_stable_offset(-1)
         .with_log_start_offset(-1)
+        .with_aborted_transactions(None)
         .with_records(Some(bytes::Bytes::new()))
 }
 
@@ -108,7 +109,7 @@ async fn one(
         .with_log_start_offset(start)
         .with_records(Some(bytes::Bytes::new()));
     if offset < start || offset > end {
-        return answer.with_error_code(Code::OffsetOutOfRange.code());
+        return refused(Code::OffsetOutOfRange);
     }
     let is_committed = isolation == READ_COMMITTED;
     let limit = if is_committed { partition.stable() } else { end };

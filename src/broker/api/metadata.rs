@@ -67,7 +67,7 @@ async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopi
     if let Some(state) = call.hub().topic_state(&name) {
         return describe(call, &state);
     }
-    if !is_legal(&name) {
+    if name_fault(&name).is_some() {
         return refuse(name, Code::InvalidTopicException);
     }
     if !create || !call.broker().settings.auto_create_topics {
@@ -116,14 +116,21 @@ fn describe(call: &Call, state: &TopicState) -> MetadataResponseTopic {
         .with_topic_authorized_operations(NOT_TOLD)
 }
 
-/// Whether a topic may have that name: 1 to 249 letters, digits, `.`, `_`, `-`, and not `.` or `..`.
-pub(super) fn is_legal(name: &str) -> bool {
+/// Why a topic cannot have that name, in Kafka's words; `None` when it can.
+pub(super) fn name_fault(name: &str) -> Option<String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !name.is_empty()
-        && name.len() <= NAME_MAX
-        && name != "."
-        && name != ".."
-        && name.bytes().all(legal)
+    if name.is_empty() {
+        return Some("the empty string is not allowed".to_owned());
+    }
+    if name == "." || name == ".." {
+        return Some(format!("'{name}' is not allowed"));
+    }
+    if name.len() > NAME_MAX {
+        return Some(format!("the length of '{name}' is longer than the max allowed length {NAME_MAX}"));
+    }
+    (!name.bytes().all(legal)).then(|| {
+        format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+    })
 }
 
 pub(super) async fn find_coordinator(

@@ -40,7 +40,12 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
         instance_id: instance_id.as_deref(),
     };
     let allowed = call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
-    let mut refused = allowed.err().map(GroupError::code);
+    let refused = allowed.err().map(|error| match error {
+        // A group that has only offsets has no members; the coordinator does not know it.
+        GroupError::IllegalGeneration if is_memberless(&call, &group) => GroupError::UnknownMember,
+        error => error,
+    });
+    let mut refused = refused.map(GroupError::code);
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -83,6 +88,11 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
         }
     }
     OffsetCommitResponse::default().with_topics(topics)
+}
+
+fn is_memberless(call: &Call, group: &str) -> bool {
+    let unknown = call.hub().members().ask(|coordinator, _| coordinator.describe(group).is_none());
+    unknown && call.hub().committed(group).is_some()
 }
 
 type CommittedOffsets = BTreeMap<PartitionName, Committed>;

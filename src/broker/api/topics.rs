@@ -18,7 +18,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::metadata::{code_of, is_legal, topic_id};
+use super::metadata::{code_of, name_fault, topic_id};
 use crate::hub::Hub;
 use crate::hub::embedded::TopicState;
 use crate::hub::embedded::configs::{self, Overrides};
@@ -69,8 +69,8 @@ async fn create_one(
     validate_only: bool,
 ) -> Result<(i32, Vec<CreatableTopicConfigs>), Refused> {
     let name = topic.name.as_str();
-    if !is_legal(name) || name.starts_with("__") && call.hub().topic_state(name).is_some_and(|state| state.is_internal()) {
-        return Err((Code::InvalidTopicException, format!("Topic name is invalid: '{name}'")));
+    if let Some(fault) = name_fault(name) {
+        return Err((Code::InvalidTopicException, format!("Topic name is invalid: {fault}")));
     }
     if call.hub().topic_state(name).is_some() {
         return Err((Code::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
