@@ -228,3 +228,27 @@ fn a_folder_belongs_to_one_process_and_an_unclean_end_begins_an_epoch() {
     let third = Folder::open(&path, "id-2").unwrap();
     assert_eq!((third.epoch(), third.was_clean()), (1, false));
 }
+
+#[test]
+fn what_is_on_disk_and_behind_the_readers_leaves_memory_and_can_be_read_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { segment_bytes: 40 << 20 };
+    let path = folder.path().join("t-0");
+    let partition = Arc::new(Partition::open(&path, name(), settings, 0).unwrap().0);
+    let content = vec![7; 1 << 20];
+    let append =
+        |count: i64| (0..count).for_each(|_| drop(partition.append(&mut batch(&content, 1), 1)));
+    append(38);
+    assert_eq!(partition.leave_memory(i64::MAX), 0, "not on disk yet");
+    partition.flush().unwrap();
+    assert_eq!(partition.leave_memory(20), 0, "the end stays");
+    assert_eq!(partition.leave_memory(30), 8 << 20);
+    assert_eq!(partition.leave_memory(10), 0);
+    append(30);
+    partition.flush().unwrap();
+    assert_eq!(partition.leave_memory(i64::MAX), (16 - 8 + 8) << 20);
+    assert_eq!(partition.leave_memory(i64::MAX), 0);
+    let (seen, damage) = read(&partition, 0);
+    assert_eq!((seen.len(), damage), (68, vec![]));
+    assert!(seen.iter().all(|(_, bytes)| *bytes == content));
+}

@@ -55,6 +55,7 @@ pub(super) fn flush(shared: &Shared) {
         {
             error!(%error, "a flush failed: what was appended since the last one may not be on disk");
         }
+        partition.leave_memory(shared.read_by_all(&partition.name().topic, &partition));
     }
 }
 
