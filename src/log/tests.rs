@@ -236,8 +236,11 @@ fn what_is_on_disk_and_behind_the_readers_leaves_memory_and_can_be_read_all_the_
     let path = folder.path().join("t-0");
     let partition = Arc::new(Partition::open(&path, name(), settings, 0).unwrap().0);
     let content = vec![7; 1 << 20];
-    let append =
-        |count: i64| (0..count).for_each(|_| drop(partition.append(&mut batch(&content, 1), 1)));
+    let append = |count: i64| {
+        for _ in 0..count {
+            partition.append(&mut batch(&content, 1), 1).unwrap();
+        }
+    };
     append(38);
     assert_eq!(partition.leave_memory(i64::MAX), 0, "not on disk yet");
     partition.flush().unwrap();
