@@ -16,8 +16,8 @@ use rustix::fs::{Advice, fadvise};
 use crate::log::LogError;
 use crate::log::index::Index;
 
-/// Bytes that stay in memory behind the readers.
-const KEEP_BYTES: u64 = 16 << 20;
+/// Bytes that stay in memory behind the readers: the log is not told of all of them.
+const KEEP_BYTES: u64 = 64 << 20;
 /// Bytes that are let go at a time. The largest page that a file system uses divides it.
 const STEP_BYTES: u64 = 8 << 20;
 
