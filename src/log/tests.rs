@@ -94,7 +94,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Append(content, count) => {
-                    let at = partition.append(&mut batch(&content, count), 1).unwrap();
+                    let at = partition.append(&batch(&content, count), 1).unwrap();
                     prop_assert_eq!(at.base_offset, model.last().map_or(partition.start(), |last| last.1).max(at.base_offset.min(partition.end())));
                     model.push((at.base_offset, at.next_offset, content));
                 }
@@ -142,7 +142,7 @@ proptest! {
         let (partition, _) = open(folder.path(), 0);
         for (number, size) in sizes.iter().enumerate() {
             let content = vec![u8::try_from(number).unwrap(); *size];
-            partition.append(&mut batch(&content, 1), 1).unwrap();
+            partition.append(&batch(&content, 1), 1).unwrap();
         }
         let (whole, _) = read(&partition, 0);
         partition.flush().unwrap();
@@ -167,7 +167,7 @@ fn a_torn_tail_is_kept_aside_and_damage_is_reported_with_its_offsets() {
     let folder = tempfile::tempdir().unwrap();
     let (partition, _) = open(folder.path(), 0);
     for content in [b"first".as_slice(), b"second", b"third"] {
-        partition.append(&mut batch(content, 10), 1).unwrap();
+        partition.append(&batch(content, 10), 1).unwrap();
     }
     drop(partition);
     let path = last_segment(folder.path());
@@ -197,7 +197,7 @@ fn a_file_that_was_taken_away_is_reported_with_its_offsets() {
     let folder = tempfile::tempdir().unwrap();
     let (partition, _) = open(folder.path(), 0);
     for _ in 0..9 {
-        partition.append(&mut batch(&[7; 600], 10), 1).unwrap();
+        partition.append(&batch(&[7; 600], 10), 1).unwrap();
     }
     let bases: Vec<i64> = partition.segments().iter().map(|one| one.base_offset()).collect();
     assert!(bases.len() > 2, "{bases:?}");
