@@ -20,6 +20,7 @@ mod killed;
 mod member;
 mod names;
 mod open_files;
+mod page_cache;
 mod position;
 mod resume;
 mod rotate;

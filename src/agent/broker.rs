@@ -11,7 +11,10 @@ use crate::hub::embedded::Embedded;
 
 impl Agent {
     /// Begins to listen, if the hub is embedded and is to listen. A default address that is taken is only said so.
-    pub(super) async fn start_broker(&mut self, hub: Option<Arc<Embedded>>) -> Result<(), AgentError> {
+    pub(super) async fn start_broker(
+        &mut self,
+        hub: Option<Arc<Embedded>>,
+    ) -> Result<(), AgentError> {
         let (Some(hub), HubConfig::Embedded(embedded)) = (hub, &self.config.hub) else {
             return Ok(());
         };
@@ -38,7 +41,9 @@ async fn bind(config: &EmbeddedConfig) -> Result<Vec<Listening>, AgentError> {
             Err(error) if config.listen.is_explicit() => {
                 return Err(AgentError::Listen(format!("hub.embedded.listen: {error}")));
             }
-            Err(error) => warn!("{error}; the hub runs without, set hub.embedded.listen to choose a port"),
+            Err(error) => {
+                warn!("{error}; the hub runs without, set hub.embedded.listen to choose a port")
+            }
         }
     }
     Ok(listening)

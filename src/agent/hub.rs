@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::memory;
 use super::parts::selectors;
 use crate::config::{
-    Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner, ProducerConfig,
-    TopicConfig, WhenFull,
+    Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
+    ProducerConfig, TopicConfig, WhenFull,
 };
 use crate::hub::embedded::{self, Embedded};
 use crate::hub::kafka::{self, Kafka};

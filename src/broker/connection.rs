@@ -61,9 +61,9 @@ async fn read<R: AsyncRead + Unpin>(
             Ok(Err(error)) => return Err(error),
             Err(_elapsed) => return Err(io::Error::other("idle for too long")),
         };
-        let length = usize::try_from(length).ok().filter(|length| {
-            (8..=broker.settings.max_request_bytes).contains(length)
-        });
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|length| (8..=broker.settings.max_request_bytes).contains(length));
         let Some(length) = length else {
             broker.counters.refused.fetch_add(1, Ordering::Relaxed);
             return Err(io::Error::other("a request with an impossible length"));

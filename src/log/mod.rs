@@ -26,6 +26,7 @@
 mod checkpoint;
 mod folder;
 mod index;
+mod page_cache;
 mod partition;
 mod peek;
 mod producers;

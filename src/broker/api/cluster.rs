@@ -24,7 +24,10 @@ use super::metadata::NOT_TOLD;
 use crate::broker::NODE;
 use crate::log::Partition;
 
-pub(super) async fn describe(call: Arc<Call>, _request: DescribeClusterRequest) -> DescribeClusterResponse {
+pub(super) async fn describe(
+    call: Arc<Call>,
+    _request: DescribeClusterRequest,
+) -> DescribeClusterResponse {
     let (host, port) = &call.session.advertised;
     let broker = DescribeClusterBroker::default()
         .with_broker_id(BrokerId(NODE))
@@ -38,7 +41,10 @@ pub(super) async fn describe(call: Arc<Call>, _request: DescribeClusterRequest) 
         .with_cluster_authorized_operations(NOT_TOLD)
 }
 
-pub(super) async fn log_dirs(call: Arc<Call>, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+pub(super) async fn log_dirs(
+    call: Arc<Call>,
+    request: DescribeLogDirsRequest,
+) -> DescribeLogDirsResponse {
     let mut topics = Vec::new();
     for state in call.hub().topic_states() {
         let name = &state.topic.name;
@@ -50,7 +56,8 @@ pub(super) async fn log_dirs(call: Arc<Call>, request: DescribeLogDirsRequest) -
             Some(None) => false,
             Some(Some(numbers)) => numbers.contains(&index),
         };
-        let size = |partition: &Partition| i64::try_from(partition.size_bytes()).unwrap_or(i64::MAX);
+        let size =
+            |partition: &Partition| i64::try_from(partition.size_bytes()).unwrap_or(i64::MAX);
         let partitions: Vec<DescribeLogDirsPartition> = (0..)
             .zip(&state.partitions)
             .filter(|(index, _)| wanted(*index))
@@ -62,7 +69,8 @@ pub(super) async fn log_dirs(call: Arc<Call>, request: DescribeLogDirsRequest) -
             .collect();
         if !partitions.is_empty() {
             let name = TopicName(StrBytes::from_string(name.clone()));
-            topics.push(DescribeLogDirsTopic::default().with_name(name).with_partitions(partitions));
+            topics
+                .push(DescribeLogDirsTopic::default().with_name(name).with_partitions(partitions));
         }
     }
     let (total, usable) = call.hub().disk_bytes();
@@ -80,7 +88,10 @@ pub(super) async fn acls(_call: Arc<Call>, _request: DescribeAclsRequest) -> Des
         .with_error_message(Some(StrBytes::from_static_str("No Authorizer is configured.")))
 }
 
-pub(super) async fn elect_leaders(call: Arc<Call>, request: ElectLeadersRequest) -> ElectLeadersResponse {
+pub(super) async fn elect_leaders(
+    call: Arc<Call>,
+    request: ElectLeadersRequest,
+) -> ElectLeadersResponse {
     let topics = request.topic_partitions.unwrap_or_default().into_iter().map(|topic| {
         let state = call.hub().topic_state(&topic.topic);
         let partitions = topic.partitions.into_iter().map(|index| {

@@ -32,7 +32,10 @@ const DEFAULT: i8 = 5;
 /// A refusal, with words for a person.
 type Refused = (Code, String);
 
-pub(super) async fn describe(call: Arc<Call>, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+pub(super) async fn describe(
+    call: Arc<Call>,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
     let with = (request.include_synonyms, request.include_documentation);
     let results = request.resources.into_iter().map(|resource| {
         let found = describe_one(&call, &resource, with);
@@ -245,10 +248,16 @@ fn changed(
     let mut overrides = Overrides::clone(&state.overrides);
     for (name, operation, value) in changes {
         let known = configs::find(&name);
-        let known = known.ok_or_else(|| (Code::InvalidConfig, format!("Unknown topic config name: {name}")))?;
-        let now = overrides.get(&name).cloned().unwrap_or_else(|| configs::value(known, &state.settings));
+        let known = known
+            .ok_or_else(|| (Code::InvalidConfig, format!("Unknown topic config name: {name}")))?;
+        let now =
+            overrides.get(&name).cloned().unwrap_or_else(|| configs::value(known, &state.settings));
         let parts = |text: &str| -> Vec<String> {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+            text.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect()
         };
         match (operation, value) {
             (0, Some(value)) => drop(overrides.insert(name, value)),

@@ -76,7 +76,9 @@ async fn gather(call: &Call, request: &FetchRequest) -> (FetchResponse, usize, b
             is_final |= answer.error_code != 0;
             data.push(answer.with_partition_index(wanted.partition));
         }
-        responses.push(FetchableTopicResponse::default().with_topic(topic.clone()).with_partitions(data));
+        responses.push(
+            FetchableTopicResponse::default().with_topic(topic.clone()).with_partitions(data),
+        );
     }
     call.broker().counters.fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     (FetchResponse::default().with_responses(responses), bytes, is_final)

@@ -75,9 +75,10 @@ pub(super) async fn join(call: Arc<Call>, request: JoinGroupRequest) -> JoinGrou
 }
 
 pub(super) async fn sync(call: Arc<Call>, request: SyncGroupRequest) -> SyncGroupResponse {
-    let assignment = |one: kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment| {
-        (one.member_id.to_string(), one.assignment.to_vec())
-    };
+    let assignment =
+        |one: kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment| {
+            (one.member_id.to_string(), one.assignment.to_vec())
+        };
     let answer = call.hub().members().sync(SyncRequest {
         group: request.group_id.to_string(),
         member_id: request.member_id.to_string(),
@@ -120,7 +121,8 @@ pub(super) async fn leave(call: Arc<Call>, request: LeaveGroupRequest) -> LeaveG
         request.members.iter().map(one).collect()
     };
     let group = request.group_id.to_string();
-    let left = call.hub().members().ask(|coordinator, now| coordinator.leave(now, &group, &members));
+    let left =
+        call.hub().members().ask(|coordinator, now| coordinator.leave(now, &group, &members));
     let outcomes = match left {
         Ok(outcomes) => outcomes,
         Err(error) => return LeaveGroupResponse::default().with_error_code(error.code()),
@@ -147,7 +149,10 @@ const fn name_of(state: State) -> &'static str {
     }
 }
 
-pub(super) async fn describe(call: Arc<Call>, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
+pub(super) async fn describe(
+    call: Arc<Call>,
+    request: DescribeGroupsRequest,
+) -> DescribeGroupsResponse {
     let groups = request.groups.into_iter().map(|group| {
         let described = call.hub().members().ask(|coordinator, _| coordinator.describe(&group));
         let answer = match described {
@@ -183,12 +188,13 @@ fn show(described: Description) -> DescribedGroup {
 }
 
 pub(super) async fn list(call: Arc<Call>, request: ListGroupsRequest) -> ListGroupsResponse {
-    let mut all: Vec<(String, String, &'static str)> = call.hub().members().ask(|coordinator, _| {
-        let one = |(name, kind, state): (&str, &str, State)| {
-            (name.to_owned(), kind.to_owned(), name_of(state))
-        };
-        coordinator.list().map(one).collect()
-    });
+    let mut all: Vec<(String, String, &'static str)> =
+        call.hub().members().ask(|coordinator, _| {
+            let one = |(name, kind, state): (&str, &str, State)| {
+                (name.to_owned(), kind.to_owned(), name_of(state))
+            };
+            coordinator.list().map(one).collect()
+        });
     for name in call.hub().committed_groups() {
         if !all.iter().any(|(known, ..)| *known == name) {
             all.push((name, String::new(), "Empty"));
@@ -200,13 +206,15 @@ pub(super) async fn list(call: Arc<Call>, request: ListGroupsRequest) -> ListGro
     };
     let classic = request.types_filter.is_empty()
         || request.types_filter.iter().any(|kind| kind.eq_ignore_ascii_case("classic"));
-    let groups = all.into_iter().filter(|(_, _, state)| classic && wanted(state)).map(|(name, kind, state)| {
-        ListedGroup::default()
-            .with_group_id(GroupId(bytes_of(name)))
-            .with_protocol_type(bytes_of(kind))
-            .with_group_state(StrBytes::from_static_str(state))
-            .with_group_type(StrBytes::from_static_str("classic"))
-    });
+    let groups = all.into_iter().filter(|(_, _, state)| classic && wanted(state)).map(
+        |(name, kind, state)| {
+            ListedGroup::default()
+                .with_group_id(GroupId(bytes_of(name)))
+                .with_protocol_type(bytes_of(kind))
+                .with_group_state(StrBytes::from_static_str(state))
+                .with_group_type(StrBytes::from_static_str("classic"))
+        },
+    );
     ListGroupsResponse::default().with_groups(groups.collect())
 }
 

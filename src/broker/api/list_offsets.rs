@@ -25,13 +25,17 @@ const MAX_TIMESTAMP: i64 = -3;
 /// The first offset that is on this machine; all are.
 const EARLIEST_LOCAL: i64 = -4;
 
-pub(super) async fn list_offsets(call: Arc<Call>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub(super) async fn list_offsets(
+    call: Arc<Call>,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let state = call.hub().topic_state(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in topic.partitions {
-            let partition = state.as_ref().and_then(|state| state.partition(wanted.partition_index));
+            let partition =
+                state.as_ref().and_then(|state| state.partition(wanted.partition_index));
             let found = match (partition, epoch_fault(&call, wanted.current_leader_epoch)) {
                 (None, _) => Err(Code::UnknownTopicOrPartition),
                 (_, Some(code)) => Err(code),

@@ -126,7 +126,9 @@ pub(super) fn name_fault(name: &str) -> Option<String> {
         return Some(format!("'{name}' is not allowed"));
     }
     if name.len() > NAME_MAX {
-        return Some(format!("the length of '{name}' is longer than the max allowed length {NAME_MAX}"));
+        return Some(format!(
+            "the length of '{name}' is longer than the max allowed length {NAME_MAX}"
+        ));
     }
     (!name.bytes().all(legal)).then(|| {
         format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
@@ -156,7 +158,11 @@ pub(super) async fn find_coordinator(
     }
     FindCoordinatorResponse::default()
         .with_error_code(code)
-        .with_error_message(Some(StrBytes::from_static_str(if known { "NONE" } else { "unknown key type" })))
+        .with_error_message(Some(StrBytes::from_static_str(if known {
+            "NONE"
+        } else {
+            "unknown key type"
+        })))
         .with_node_id(BrokerId(if known { NODE } else { -1 }))
         .with_host(host)
         .with_port(port)

@@ -50,12 +50,7 @@ pub(super) struct Api {
     layout: &'static str,
 }
 
-const fn api(
-    key: ApiKey,
-    advertised: (i16, i16),
-    flexible_from: i16,
-    layout: &'static str,
-) -> Api {
+const fn api(key: ApiKey, advertised: (i16, i16), flexible_from: i16, layout: &'static str) -> Api {
     Api { key, advertised, decoded_from: advertised.0, flexible_from, layout }
 }
 
@@ -64,10 +59,7 @@ const NEVER: i16 = i16::MAX;
 /// Every API, by key.
 pub(super) const APIS: &[Api] = &[
     // librdkafka below 2.11.1 compresses only where it sees version 0 of Produce.
-    Api {
-        decoded_from: 3,
-        ..api(ApiKey::Produce, (0, 11), 9, "s@3- h i [s [i y]]")
-    },
+    Api { decoded_from: 3, ..api(ApiKey::Produce, (0, 11), 9, "s@3- h i [s [i y]]") },
     api(
         ApiKey::Fetch,
         (4, 12),
@@ -77,12 +69,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::ListOffsets, (1, 8), 6, "i b@2- [s [i i@4- l]]"),
     api(ApiKey::Metadata, (0, 12), 9, "[u@10- s] b@4- b@8-10 b@8-"),
     api(ApiKey::OffsetCommit, (2, 8), 8, "s i s s@7- l@2-4 [s [i l i@6- s]]"),
-    api(
-        ApiKey::OffsetFetch,
-        (1, 8),
-        6,
-        "s@-7 [s *i]@-7 [s s@9- i@9- [s *i]]@8- b@7-",
-    ),
+    api(ApiKey::OffsetFetch, (1, 8), 6, "s@-7 [s *i]@-7 [s s@9- i@9- [s *i]]@8- b@7-"),
     api(ApiKey::FindCoordinator, (0, 4), 3, "s@-3 b@1- *s@4-"),
     api(ApiKey::JoinGroup, (0, 9), 6, "s i i@1- s s@5- s [s y] s@8-"),
     api(ApiKey::Heartbeat, (0, 4), 4, "s i s s@3-"),
@@ -139,13 +126,22 @@ pub(super) async fn begin(session: &Arc<Session>, frame: Bytes) -> Option<Pendin
         return None;
     }
     let client_id = header.client_id.map(|id: StrBytes| id.to_string()).unwrap_or_default();
-    let call = Arc::new(Call { session: Arc::clone(session), key: api.key, version, flexible, correlation, client_id });
+    let call = Arc::new(Call {
+        session: Arc::clone(session),
+        key: api.key,
+        version,
+        flexible,
+        correlation,
+        client_id,
+    });
     dispatch(call, body).await
 }
 
 /// Whether the header's client id and tagged fields are there; the id has a plain length in every version.
 fn is_header_sound(frame: &[u8], flexible: bool) -> bool {
-    let Some(length) = frame.get(8..).and_then(|rest| rest.first_chunk::<2>()) else { return false };
+    let Some(length) = frame.get(8..).and_then(|rest| rest.first_chunk::<2>()) else {
+        return false;
+    };
     let length = usize::try_from(i16::from_be_bytes(*length)).unwrap_or(0);
     match frame.get(10 + length..) {
         Some(rest) if flexible => schema::has_tags(rest),

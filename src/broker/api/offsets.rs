@@ -53,7 +53,8 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for one in topic.partitions {
             let metadata = one.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
-            let known = state.as_ref().is_some_and(|state| state.partition(one.partition_index).is_some());
+            let known =
+                state.as_ref().is_some_and(|state| state.partition(one.partition_index).is_some());
             let code = match refused {
                 Some(code) => code,
                 None if metadata.len() > METADATA_MAX => Code::OffsetMetadataTooLarge.code(),
@@ -105,7 +106,13 @@ struct Found {
     code: i16,
 }
 
-fn find(call: &Call, group: &str, committed: &CommittedOffsets, name: &PartitionName, stable: bool) -> Found {
+fn find(
+    call: &Call,
+    group: &str,
+    committed: &CommittedOffsets,
+    name: &PartitionName,
+    stable: bool,
+) -> Found {
     let nothing = |code| Found { offset: -1, epoch: -1, metadata: StrBytes::new(), code };
     if stable && call.hub().is_pending(group, name) {
         return nothing(Code::UnstableOffsetCommit.code());
@@ -221,7 +228,9 @@ pub(super) async fn delete(call: Arc<Call>, request: OffsetDeleteRequest) -> Off
             answer.with_partition_index(partition).with_error_code(code)
         });
         let partitions = partitions.collect();
-        topics.push(OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions));
+        topics.push(
+            OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions),
+        );
     }
     let code = match call.hub().forget_offsets(&group, Some(gone)).await {
         Ok(()) => 0,

@@ -66,7 +66,8 @@ async fn append(
     (topic, number): (&str, i32),
     records: Bytes,
 ) -> Result<Outcome, Refused> {
-    let unknown = || Refused(Code::UnknownTopicOrPartition, format!("{topic}-{number} does not exist"));
+    let unknown =
+        || Refused(Code::UnknownTopicOrPartition, format!("{topic}-{number} does not exist"));
     let state = state.ok_or_else(unknown)?;
     let partition = Arc::clone(state.partition(number).ok_or_else(unknown)?);
     if state.is_internal() {
@@ -84,7 +85,9 @@ async fn append(
 fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader, Refused> {
     let invalid = |why: String| Err(Refused(Code::InvalidRecord, why));
     let header = BatchHeader::verify(records).map_err(|fault| match fault {
-        BatchError::Magic(magic) => Refused(Code::InvalidRecord, format!("magic {magic}, expected 2")),
+        BatchError::Magic(magic) => {
+            Refused(Code::InvalidRecord, format!("magic {magic}, expected 2"))
+        }
         fault => Refused(Code::CorruptMessage, fault.to_string()),
     })?;
     if header.size_bytes != records.len() {
@@ -104,7 +107,10 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         Some(_) => {}
     }
     if header.count <= 0 || header.count - 1 != header.last_offset_delta {
-        return invalid(format!("{} records, the last at {}", header.count, header.last_offset_delta));
+        return invalid(format!(
+            "{} records, the last at {}",
+            header.count, header.last_offset_delta
+        ));
     }
     if header.is_control() {
         return invalid("clients cannot append control batches".to_owned());
@@ -117,7 +123,10 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         || (is_idempotent && (header.base_sequence < 0 || header.producer_epoch < 0))
         || (!is_idempotent && header.is_transactional())
     {
-        return invalid(format!("producer id {} with sequence {}", header.producer_id, header.base_sequence));
+        return invalid(format!(
+            "producer id {} with sequence {}",
+            header.producer_id, header.base_sequence
+        ));
     }
     if !state.settings.append_time && header.max_timestamp_ms > now_ms().saturating_add(AHEAD_MS) {
         let why = format!("timestamp {} is more than an hour ahead", header.max_timestamp_ms);
@@ -159,7 +168,8 @@ fn restamp(
             let mut plain = Vec::new();
             let packed = records.get(HEADER_BYTES..).unwrap_or_default();
             let from = header.codec().unwrap_or(Codec::None);
-            from.decompress(packed, 512 << 20, &mut plain).map_err(|error| failed(error.to_string()))?;
+            from.decompress(packed, 512 << 20, &mut plain)
+                .map_err(|error| failed(error.to_string()))?;
             batch.resize(HEADER_BYTES, 0);
             codec.compress(&plain, None, &mut batch).map_err(|error| failed(error.to_string()))?;
             header.attributes = header.attributes & !7 | codec.attributes();
@@ -184,7 +194,9 @@ async fn finish(call: Arc<Call>, acks: i16, outcomes: Outcomes) -> Reply {
             failed |= answer.error_code != 0;
             answers.push(answer.with_index(index));
         }
-        responses.push(TopicProduceResponse::default().with_name(name).with_partition_responses(answers));
+        responses.push(
+            TopicProduceResponse::default().with_name(name).with_partition_responses(answers),
+        );
     }
     if acks == 0 {
         return if failed { Reply::Close } else { Reply::Nothing };

@@ -6,14 +6,17 @@ use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+use kafka_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult,
+};
 use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
 };
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -80,7 +83,10 @@ async fn create_one(
     for config in &topic.configs {
         let value = config.value.as_ref().map(ToString::to_string);
         let value = value.ok_or_else(|| {
-            (Code::InvalidConfig, format!("Null value not supported for topic configs: {}", config.name))
+            (
+                Code::InvalidConfig,
+                format!("Null value not supported for topic configs: {}", config.name),
+            )
         })?;
         configs::check(&config.name, &value).map_err(|why| (Code::InvalidConfig, why))?;
         overrides.insert(config.name.to_string(), value);
@@ -105,9 +111,11 @@ fn partitions_of(call: &Call, topic: &CreatableTopic) -> Result<i32, Refused> {
             let why = "Both numPartitions or replicationFactor and replicasAssignments were set.";
             return Err((Code::InvalidRequest, why.to_owned()));
         }
-        let here = |one: &kafka_protocol::messages::create_topics_request::CreatableReplicaAssignment| {
-            one.broker_ids.iter().all(|id| id.0 == crate::broker::NODE) && one.broker_ids.len() == 1
-        };
+        let here =
+            |one: &kafka_protocol::messages::create_topics_request::CreatableReplicaAssignment| {
+                one.broker_ids.iter().all(|id| id.0 == crate::broker::NODE)
+                    && one.broker_ids.len() == 1
+            };
         if !topic.assignments.iter().all(here) {
             let why = format!("the only broker is {}", crate::broker::NODE);
             return Err((Code::InvalidReplicaAssignment, why));
@@ -172,7 +180,8 @@ pub(super) async fn delete(call: Arc<Call>, request: DeleteTopicsRequest) -> Del
             Some(state) => delete_one(&call, &state.topic.name).await,
         };
         let shown = found.map(|state| TopicName(StrBytes::from_string(state.topic.name.clone())));
-        let message = (code != 0).then(|| StrBytes::from_static_str("This server does not host this topic-partition."));
+        let message = (code != 0)
+            .then(|| StrBytes::from_static_str("This server does not host this topic-partition."));
         responses.push(
             DeletableTopicResult::default()
                 .with_name(name.or(shown))
@@ -216,7 +225,10 @@ async fn more_partitions(
     validate_only: bool,
 ) -> Result<(), Refused> {
     let state = call.hub().topic_state(&topic.name);
-    let state = state.ok_or((Code::UnknownTopicOrPartition, "This server does not host this topic-partition.".to_owned()))?;
+    let state = state.ok_or((
+        Code::UnknownTopicOrPartition,
+        "This server does not host this topic-partition.".to_owned(),
+    ))?;
     let have = i32::try_from(state.partitions.len()).unwrap_or(i32::MAX);
     let name = &state.topic.name;
     let refuse = |why: String| Err((Code::InvalidPartitions, why));
@@ -251,8 +263,10 @@ pub(super) async fn delete_records(
         let state = call.hub().topic_state(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in topic.partitions {
-            let deleted = delete_up_to(&call, state.as_ref(), (wanted.partition_index, wanted.offset)).await;
-            let answer = DeleteRecordsPartitionResult::default().with_partition_index(wanted.partition_index);
+            let deleted =
+                delete_up_to(&call, state.as_ref(), (wanted.partition_index, wanted.offset)).await;
+            let answer = DeleteRecordsPartitionResult::default()
+                .with_partition_index(wanted.partition_index);
             partitions.push(match deleted {
                 Ok(low) => answer.with_low_watermark(low),
                 Err(code) => answer.with_low_watermark(-1).with_error_code(code.code()),

@@ -165,7 +165,8 @@ pub(super) async fn commit_offsets(
     let code = match allowed.map_err(GroupError::code) {
         Err(code) => code,
         Ok(()) => {
-            let held = call.hub().hold_offsets(&request.transactional_id, producer, &group, offsets);
+            let held =
+                call.hub().hold_offsets(&request.transactional_id, producer, &group, offsets);
             held.await.map_or_else(|fault| end_code(&call, fault, 3), |()| 0)
         }
     };
@@ -228,7 +229,10 @@ pub(super) async fn describe(
     DescribeTransactionsResponse::default().with_transaction_states(states)
 }
 
-pub(super) async fn list(call: Arc<Call>, request: ListTransactionsRequest) -> ListTransactionsResponse {
+pub(super) async fn list(
+    call: Arc<Call>,
+    request: ListTransactionsRequest,
+) -> ListTransactionsResponse {
     const NAMES: [&str; 6] =
         ["Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort"];
     let (known, unknown): (Vec<StrBytes>, Vec<StrBytes>) =

@@ -106,7 +106,9 @@ impl Known {
             "segment.index.bytes" => "log.index.size.max.bytes",
             "segment.jitter.ms" => "log.roll.jitter.ms",
             "segment.ms" => "log.roll.ms",
-            "compression.type" | "min.insync.replicas" | "unclean.leader.election.enable" => self.name,
+            "compression.type" | "min.insync.replicas" | "unclean.leader.election.enable" => {
+                self.name
+            }
             _ => return None,
         };
         Some(own.to_owned())
@@ -182,7 +184,9 @@ fn set(settings: &mut TopicSettings, name: &str, value: &str) {
     match name {
         "retention.ms" => settings.retention_time = limit.map(Duration::from_millis),
         "retention.bytes" => settings.retention_size = limit,
-        "segment.bytes" => settings.segment_size = limit.unwrap_or(settings.segment_size).min(1 << 30),
+        "segment.bytes" => {
+            settings.segment_size = limit.unwrap_or(settings.segment_size).min(1 << 30)
+        }
         "max.message.bytes" => settings.max_message_bytes = usize::try_from(number).unwrap_or(0),
         "message.timestamp.type" => settings.append_time = value == "LogAppendTime",
         "delete.retention.ms" => {

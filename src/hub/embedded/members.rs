@@ -134,12 +134,8 @@ impl Members {
     pub(super) fn beat(&self) {
         let here = self.here().clone();
         for (member_id, (group, generation)) in here {
-            let claim = Claim {
-                group: &group,
-                generation,
-                member_id: &member_id,
-                instance_id: None,
-            };
+            let claim =
+                Claim { group: &group, generation, member_id: &member_id, instance_id: None };
             // A member that must join again finds out by itself.
             self.ask(|coordinator, now| coordinator.heartbeat(now, claim)).ok();
         }

@@ -140,7 +140,8 @@ impl Membership {
             generation: -1,
             rack: None,
         };
-        let metadata = subscription.encode(0).map_err(|error| HubError::Fatal(error.to_string()))?;
+        let metadata =
+            subscription.encode(0).map_err(|error| HubError::Fatal(error.to_string()))?;
         let protocol = |assignor: Assignor| (assignor.name().to_owned(), metadata.clone());
         Ok(JoinRequest {
             group: self.group.clone(),

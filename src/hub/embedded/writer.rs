@@ -37,9 +37,17 @@ const RETRY: Duration = Duration::from_millis(200);
 pub(super) enum Command {
     Append(Append),
     /// Offsets of a group, each with its metadata.
-    Commit { group: String, offsets: Vec<(Offset, String)>, done: Done },
+    Commit {
+        group: String,
+        offsets: Vec<(Offset, String)>,
+        done: Done,
+    },
     /// Records of an internal topic.
-    Pairs { topic: &'static str, pairs: Pairs, done: Done },
+    Pairs {
+        topic: &'static str,
+        pairs: Pairs,
+        done: Done,
+    },
     Produce(Produce),
     Marker(Marker),
     Positions(Vec<Part>),
