@@ -100,7 +100,7 @@ async def main():
     admin = AIOKafkaAdminClient(bootstrap_servers=BOOTSTRAP)
     await admin.start()
     topic, second = name("aio"), name("aio-transactions")
-    await admin.create_topics([NewTopic(topic, 3, 1), NewTopic(second, 1, 1)])
+    await admin.create_topics([NewTopic(topic, 3, 1, topic_configs={"retention.ms": "-1"}), NewTopic(second, 1, 1)])
     try:
         print("again:", (await admin.create_topics([NewTopic(topic, 3, 1)])).topic_errors[0][1])
     except KafkaError as failure:

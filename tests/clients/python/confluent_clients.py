@@ -51,7 +51,7 @@ def read(count, *topics, **settings):
 
 
 def produce():
-    topic = create("codecs", partitions=3)
+    topic = create("codecs", partitions=3, retention_ms="-1")
     acknowledged = []
 
     def delivered(error, message):

@@ -18,7 +18,7 @@ from kafka.protocol.producer import InitProducerIdRequest
 from scene import BOOTSTRAP, PREFIX, consumer, create, fill, name, producer, within
 
 admin = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
-topic, group = create(name("t")), name("g")
+topic, group = create(name("t"), retention_ms=-1), name("g")
 with_server = producer()
 for number in range(3):
     with_server.send(topic, b"%d" % number, timestamp_ms=1_700_000_000_000 + number).get(timeout=10)

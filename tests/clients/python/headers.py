@@ -2,7 +2,7 @@
 
 from scene import consumer, create, name, producer, read
 
-topic = create(name("traced"))
+topic = create(name("traced"), retention_ms=-1)
 with_server = producer()
 sent = with_server.send(
     topic,

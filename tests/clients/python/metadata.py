@@ -3,7 +3,7 @@
 from scene import consumer, create, name, producer, read
 
 for topic, settings in [("created", {}), ("appended", {"message_timestamp_type": "LogAppendTime"})]:
-    topic = create(name(topic), **settings)
+    topic = create(name(topic), retention_ms=-1, **settings)
     with_server = producer()
     sent = with_server.send(
         topic, key="schlüssel".encode(), value=b"value", headers=[("h", b"12345")], timestamp_ms=1234567890123

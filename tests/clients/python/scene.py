@@ -16,7 +16,10 @@ def name(word):
 
 
 def create(topic, partitions=1, **configs):
-    """Makes a topic and waits until it has its partitions; gives its name."""
+    """Makes a topic and waits until it has its partitions; gives its name.
+
+    Topics with records of a time long gone need `retention_ms=-1`, or they are emptied meanwhile.
+    """
     admin = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
     configs = {key.replace("_", "."): str(value) for key, value in configs.items()}
     admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])

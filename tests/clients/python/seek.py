@@ -3,7 +3,7 @@
 from kafka import TopicPartition
 from scene import consumer, create, name, producer, read
 
-topic = create(name("history"))
+topic = create(name("history"), retention_ms=-1)
 partition, empty = TopicPartition(topic, 0), TopicPartition(create(name("empty")), 0)
 HOUR, START = 3_600_000, 1_700_000_000_000
 with_server = producer()

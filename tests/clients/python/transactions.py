@@ -50,7 +50,7 @@ try:
 except Exception as error:
     print("the old producer is fenced:", "Fenced" in type(error).__name__ or "Epoch" in type(error).__name__)
 fencing.begin_transaction()
-fencing.send(target, b"last")
+fencing.send(target, b"last").get(timeout=10)
 fencing.commit_transaction()
 fencing.close()
 with_server.close(timeout=1)
