@@ -148,7 +148,7 @@ impl Cluster {
             Entry::Vacant(entry) => {
                 let address = self.brokers.get(&node).cloned();
                 let address =
-                    address.ok_or_else(|| Error::broken("of number", format!("{node} is gone")))?;
+                    address.ok_or_else(|| Error::broken(&node.to_string(), &"is gone"))?;
                 Ok(entry.insert(Connection::open(&self.context, &address)?))
             }
         }

@@ -9,7 +9,7 @@
 //!
 //! Source: Kafka protocol guide, "Requests and responses"; headers 1 and 0.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::codec::push_string;
 use super::error::Error;
-use super::messages::{self, Api};
+use super::messages::{self, Api, Versions};
 use super::options::Context;
 use super::produce::{Envelope, Terms};
 use super::socket::Socket;
@@ -34,7 +34,7 @@ pub(super) struct Connection {
     socket: Socket,
     address: String,
     client_id: String,
-    versions: HashMap<i16, (i16, i16)>,
+    versions: Versions,
     correlation: i32,
     on_the_way: VecDeque<Request>,
     request_timeout: Duration,
@@ -58,7 +58,7 @@ impl Connection {
             socket: Socket::connect(context, address, until)?,
             address: address.to_owned(),
             client_id: context.options.client_id.clone(),
-            versions: HashMap::new(),
+            versions: Versions::new(),
             correlation: 0,
             on_the_way: VecDeque::new(),
             request_timeout: context.options.connect_timeout,
@@ -68,10 +68,9 @@ impl Connection {
         let (code, versions) =
             messages::read_versions(&answer).ok_or_else(|| connection.unreadable())?;
         if code.0 != 0 {
-            return Err(Error::broken(address, format!("does not tell its versions: {code}")));
+            return Err(Error::broken(address, &format!("does not tell its versions: {code}")));
         }
-        connection.versions =
-            versions.into_iter().map(|(key, low, high)| (key, (low, high))).collect();
+        connection.versions = versions;
         if let Some(sasl) = &context.options.sasl {
             sasl.introduce(&mut connection)?;
         }
@@ -92,7 +91,7 @@ impl Connection {
             Some((low, high)) if low <= high => Ok(high),
             _ => Err(Error::broken(
                 &self.address,
-                format!(
+                &format!(
                     "knows no version of {api:?} that is written here; Kafka must be 1.0 or later"
                 ),
             )),
@@ -187,7 +186,7 @@ impl Connection {
     pub(super) fn unreadable(&self) -> Error {
         Error::broken(
             &self.address,
-            "its answer cannot be read; is this the port of a Kafka broker?",
+            &"its answer cannot be read; is this the port of a Kafka broker?",
         )
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong between this process and a cluster.
 
-use std::io;
+use std::{fmt, io};
 
 use thiserror::Error;
 
@@ -48,7 +48,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn broken(address: &str, cause: impl ToString) -> Self {
+    pub(super) fn broken(address: &str, cause: &dyn fmt::Display) -> Self {
         Self::Broken { address: address.to_owned(), cause: cause.to_string() }
     }
 

@@ -4,6 +4,7 @@
 //! compact types. Transactions are those of protocol 1: partitions are added to a transaction before they are
 //! written to.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::batch::Place;
@@ -54,12 +55,14 @@ impl Api {
     }
 }
 
-/// For each API that a broker has: its number, the lowest and the highest version.
-pub(super) fn read_versions(answer: &[u8]) -> Option<(Code, Vec<(i16, i16, i16)>)> {
+/// For each API that a broker has, by its number: the lowest and the highest version.
+pub(super) type Versions = HashMap<i16, (i16, i16)>;
+
+pub(super) fn read_versions(answer: &[u8]) -> Option<(Code, Versions)> {
     let mut reader = Reader::new(answer);
     let code = Code(reader.i16()?);
-    let versions = reader.each(|one| Some((one.i16()?, one.i16()?, one.i16()?)))?;
-    Some((code, versions))
+    let versions = reader.each(|one| Some((one.i16()?, (one.i16()?, one.i16()?))))?;
+    Some((code, versions.into_iter().collect()))
 }
 
 /// Asks for the brokers, and for where these topics are; no topic is made by asking.

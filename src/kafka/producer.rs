@@ -139,7 +139,7 @@ impl Producer {
     ///
     /// # Errors
     /// [`Error`] when they cannot be added; the life is over.
-    pub fn add(&mut self, places: BTreeSet<Place>, until: Instant) -> Result<(), Error> {
+    pub fn add(&mut self, places: &BTreeSet<Place>, until: Instant) -> Result<(), Error> {
         match (&mut self.transaction, self.identity) {
             (Some(transaction), Some(identity)) => {
                 transaction.add(&mut self.cluster, identity, places, until)

@@ -7,7 +7,7 @@
 //! | client final | `c=biws,r=BOTH NONCES,p=PROOF`                                 |
 //! | server final | `v=SIGNATURE`                                                  |
 //!
-//! Source: RFC 5802, RFC 7677. Passwords are taken as they are (no SASLprep), as Kafka's brokers do.
+//! Source: RFC 5802, RFC 7677. Passwords are taken as they are (no `SASLprep`), as Kafka's brokers do.
 
 use std::num::NonZeroU32;
 

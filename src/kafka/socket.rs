@@ -32,7 +32,7 @@ pub(super) struct Socket {
 impl Socket {
     /// Connects to `address`, with TLS when the options say so.
     pub(super) fn connect(context: &Context, address: &str, until: Instant) -> Result<Self, Error> {
-        let broken = |cause: io::Error| Error::broken(address, cause);
+        let broken = |cause: io::Error| Error::broken(address, &cause);
         let tcp = connect_any(address, until).map_err(broken)?;
         tune(&tcp, context).map_err(broken)?;
         let tls = match &context.options.tls {
@@ -40,9 +40,9 @@ impl Socket {
                 let host = address.rsplit_once(':').map_or(address, |(host, _port)| host);
                 let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
                 let name = rustls::pki_types::ServerName::try_from(name)
-                    .map_err(|cause| Error::broken(address, cause))?;
+                    .map_err(|cause| Error::broken(address, &cause))?;
                 let mut tls = ClientConnection::new(Arc::clone(&tls.config), name)
-                    .map_err(|cause| Error::broken(address, cause))?;
+                    .map_err(|cause| Error::broken(address, &cause))?;
                 tls.set_buffer_limit(None);
                 Some(Box::new(tls))
             }
@@ -71,7 +71,7 @@ impl Socket {
         for chunk in pieces.iter().flat_map(|piece| piece.chunks(TLS_CHUNK)) {
             if let Some(tls) = &mut self.tls {
                 let written = tls.writer().write_all(chunk);
-                written.map_err(|cause| Error::broken(&self.address, cause))?;
+                written.map_err(|cause| Error::broken(&self.address, &cause))?;
             }
             self.flush(until)?;
         }
@@ -86,7 +86,7 @@ impl Socket {
             match self.tcp.write_vectored(rest) {
                 Ok(0) => return Err(self.closed()),
                 Ok(written) => IoSlice::advance_slices(&mut rest, written),
-                Err(cause) => self.pause(cause, until)?,
+                Err(cause) => self.pause(&cause, until)?,
             }
         }
         Ok(())
@@ -102,12 +102,12 @@ impl Socket {
             match read {
                 Ok(0) => return Err(self.closed()),
                 Ok(count) => place = place.get_mut(count..).unwrap_or_default(),
-                Err(cause) if self.tls.is_none() => self.pause(cause, until)?,
+                Err(cause) if self.tls.is_none() => self.pause(&cause, until)?,
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
                     self.fill(until)?;
                     self.flush(until)?;
                 }
-                Err(cause) => return Err(Error::broken(&self.address, cause)),
+                Err(cause) => return Err(Error::broken(&self.address, &cause)),
             }
         }
         Ok(())
@@ -126,11 +126,11 @@ impl Socket {
                         Err(cause) => {
                             // The broker should hear why; that it may not is no further matter.
                             self.flush(until).ok();
-                            Err(Error::broken(&self.address, format!("TLS: {cause}")))
+                            Err(Error::broken(&self.address, &format!("TLS: {cause}")))
                         }
                     };
                 }
-                Err(cause) => self.pause(cause, until)?,
+                Err(cause) => self.pause(&cause, until)?,
             }
         }
     }
@@ -143,28 +143,28 @@ impl Socket {
             match tls.write_tls(&mut self.tcp) {
                 Ok(0) => return Err(self.closed()),
                 Ok(_) => {}
-                Err(cause) => self.pause(cause, until)?,
+                Err(cause) => self.pause(&cause, until)?,
             }
         }
         Ok(())
     }
 
     /// After a call that did not get on: whether to try once more.
-    fn pause(&self, cause: io::Error, until: Instant) -> Result<(), Error> {
-        if !is_pause(&cause) {
+    fn pause(&self, cause: &io::Error, until: Instant) -> Result<(), Error> {
+        if !is_pause(cause) {
             return Err(Error::broken(&self.address, cause));
         }
         if self.context.patience.is_over() {
             return Err(Error::Stopped);
         }
         if Instant::now() >= until {
-            return Err(Error::broken(&self.address, "does not answer"));
+            return Err(Error::broken(&self.address, &"does not answer"));
         }
         Ok(())
     }
 
     fn closed(&self) -> Error {
-        Error::broken(&self.address, "closed the connection")
+        Error::broken(&self.address, &"closed the connection")
     }
 }
 

@@ -64,7 +64,7 @@ impl Transaction {
         &mut self,
         cluster: &mut Cluster,
         producer: Identity,
-        places: BTreeSet<Place>,
+        places: &BTreeSet<Place>,
         until: Instant,
     ) -> Result<(), Error> {
         let more: Vec<Place> = places.difference(&self.added).cloned().collect();

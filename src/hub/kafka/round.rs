@@ -31,11 +31,12 @@ pub(super) enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Stopped => Self::Stopping,
-            Error::Refused { code: Code::UNKNOWN_TOPIC, .. } => Self::Gone(error.to_string()),
-            error => Self::Again(error.to_string()),
+        if matches!(error, Error::Stopped) {
+            return Self::Stopping;
         }
+        let is_gone = matches!(error, Error::Refused { code: Code::UNKNOWN_TOPIC, .. });
+        let why = error.to_string();
+        if is_gone { Self::Gone(why) } else { Self::Again(why) }
     }
 }
 

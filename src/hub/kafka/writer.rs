@@ -248,7 +248,7 @@ impl Writer {
         if !self.settings.positions_topic.is_empty() {
             places.insert(self.positions_place());
         }
-        self.producer.add(places, until)
+        self.producer.add(&places, until)
     }
 
     fn positions_place(&self) -> Place {
