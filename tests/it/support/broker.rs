@@ -16,12 +16,26 @@ impl Broker {
     /// Starts an empty one with its data below `folder`.
     pub(crate) fn start(folder: &Path) -> Self {
         // Its controller listens on the port after its own.
-        let port = std::iter::repeat_with(|| (free_port(), free_port()))
-            .find_map(|(port, next)| (port + 1 == next).then_some(port))
-            .expect("two free ports side by side");
-        let broker = Self { folder: folder.join("kafka"), port };
+        let broker = Self { folder: folder.join("kafka"), port: free_ports(2) };
         broker.start_again();
         broker
+    }
+
+    /// The same with the listeners of `--secure` beside the plain one.
+    pub(crate) fn start_secure(folder: &Path) -> Self {
+        let broker = Self { folder: folder.join("kafka"), port: free_ports(5) };
+        broker.script(&["start", "--secure"]);
+        broker
+    }
+
+    /// The port of the listener that is so many after the plain one.
+    pub(crate) fn port(&self, after: u16) -> u16 {
+        self.port + after
+    }
+
+    /// One of its certificates and keys.
+    pub(crate) fn tls_file(&self, name: &str) -> String {
+        self.folder.join("tls").join(name).to_str().unwrap().to_owned()
     }
 
     /// `host:port` for clients.
@@ -54,6 +68,15 @@ impl Broker {
         command.args(arguments).arg("--port").arg(self.port.to_string());
         run(command.arg("--dir").arg(&self.folder), b"");
     }
+}
+
+/// The first of `count` free ports side by side.
+fn free_ports(count: u16) -> u16 {
+    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    std::iter::repeat_with(free_port)
+        .take(1000)
+        .find(|port| (port + 1..port + count).all(free))
+        .expect("free ports side by side")
 }
 
 impl Drop for Broker {
