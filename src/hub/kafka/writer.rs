@@ -180,12 +180,13 @@ impl Writer {
 
     /// A new life; with transactions it is the only one of its name from now on.
     fn start(&mut self) -> Result<(), Failure> {
+        // The brokers' own words come first on what keeps this agent out.
+        self.producer.start(Instant::now() + END_MAX)?;
         let topic = &self.settings.positions_topic;
         if !topic.is_empty() {
             let known = self.topics.partitions_now(topic);
             known.map_err(|error| Failure::Again(format!("topic \"{topic}\": {error}")))?;
         }
-        self.producer.start(Instant::now() + END_MAX)?;
         if self.settings.transactions() {
             info!(id = self.settings.transactional_id, "transactions can begin");
         }

@@ -1,7 +1,7 @@
 //! TLS and SASL: who is let in, and whom we believe. The same properties hold for writing and for reading.
 
 use super::*;
-use crate::support::{Broker, wait_until};
+use crate::support::{Broker, SOON, wait_until};
 
 /// Listeners of `--secure`, by how far their port is from the plain one.
 const SSL: u16 = 2;
@@ -40,7 +40,7 @@ async fn write_and_read(settings: Settings) {
 
 fn assert_refused(settings: Settings, expected: &[&str]) {
     let hub = Kafka::connect(settings).unwrap();
-    wait_until("the reason is told", || {
+    wait_until(SOON, "the reason is told", || {
         let state = hub.state().unwrap_err();
         expected.iter().all(|text| state.contains(text))
     });
