@@ -115,11 +115,10 @@ mod tests {
         assert_eq!((reader.string(), reader.i16(), reader.i32()), (Some("me"), Some(-1), Some(5)));
         let topics = reader.each(|one| {
             let topic = one.string()?;
-            Some((topic, one.each(|partition| Some((partition.i32()?, partition.bytes()?)))?))
+            one.each(|partition| Some((topic, partition.i32()?, partition.bytes()?)))
         });
-        let expected: Vec<(&str, Vec<(i32, &[u8])>)> =
-            vec![("a", vec![(1, b"one"), (2, b"two")]), ("b", vec![(0, b"three")])];
-        assert_eq!(topics, Some(expected));
+        let expected = [("a", 1, &b"one"[..]), ("a", 2, b"two"), ("b", 0, b"three")];
+        assert_eq!(topics.map(|topics| topics.concat()), Some(expected.to_vec()));
     }
 
     #[test]

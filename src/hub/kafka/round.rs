@@ -75,8 +75,9 @@ mod tests {
         let states = [State::Stored, State::OnTheWay, State::Refused(Code::TOO_LARGE)];
         let batches = || {
             let batch = |state| {
-                let batch = Batch::new(("t".into(), 0), Vec::new().into(), 1);
-                Batch { state, ..batch }
+                let mut batch = Batch::new(("t".into(), 0), Vec::new().into(), 1);
+                batch.state = state;
+                batch
             };
             states.map(batch).into()
         };
