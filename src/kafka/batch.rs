@@ -72,6 +72,27 @@ pub(super) fn next_sequence(sequence: i32, count: i32) -> i32 {
     i32::try_from(next & i64::from(i32::MAX)).unwrap_or(0)
 }
 
+/// The batches that are not all stored.
+pub(super) fn open(batches: &[Batch], first: usize) -> &[Batch] {
+    batches.get(first..).unwrap_or_default()
+}
+
+/// Why the first of those that were refused was.
+pub(super) fn first_refused(batches: &[Batch]) -> Option<String> {
+    batches.iter().find_map(|batch| match batch.state {
+        State::Refused(code) => {
+            let (topic, partition) = &batch.place;
+            Some(format!("topic \"{topic}\", partition {partition}: {code}"))
+        }
+        State::Waiting | State::OnTheWay | State::Stored => None,
+    })
+}
+
+/// Whether a batch of that partition has been sent and not been answered.
+pub(super) fn is_on_the_way(batches: &[Batch], place: &Place) -> bool {
+    batches.iter().any(|batch| batch.state == State::OnTheWay && batch.place == *place)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

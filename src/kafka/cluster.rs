@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -11,6 +12,9 @@ use super::connection::Connection;
 use super::error::Error;
 use super::messages::{self, Api, Metadata};
 use super::options::Context;
+
+/// How long a broker may take to tell what any other could tell as well.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// What is known of the cluster.
 #[derive(Debug)]
@@ -61,6 +65,7 @@ impl Cluster {
         let mut last = Error::Setting("hub.kafka.bootstrap_servers is empty".to_owned());
         for address in self.addresses() {
             let asked = Connection::open(&self.context, &address).and_then(|mut connection| {
+                connection.hurry(ANSWER_MAX);
                 let answer = ask(&mut connection, api, &body, &read)?;
                 Ok((connection, answer))
             });

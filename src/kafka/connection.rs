@@ -78,6 +78,11 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Waits no longer than this for answers.
+    pub(super) fn hurry(&mut self, longest: Duration) {
+        self.request_timeout = self.request_timeout.min(longest);
+    }
+
     pub(super) fn address(&self) -> &str {
         &self.address
     }

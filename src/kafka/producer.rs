@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::{Batch, Place, State, next_sequence};
+use super::batch::{Batch, Place, State, first_refused, is_on_the_way, next_sequence, open};
 use super::cluster::Cluster;
 use super::code::Code;
 use super::error::Error;
@@ -385,25 +385,6 @@ impl Producer {
         self.set_back(error.to_string());
         Ok(())
     }
-}
-
-/// The batches that are not all stored.
-fn open(batches: &[Batch], first: usize) -> &[Batch] {
-    batches.get(first..).unwrap_or_default()
-}
-
-fn first_refused(batches: &[Batch]) -> Option<String> {
-    batches.iter().find_map(|batch| match batch.state {
-        State::Refused(code) => {
-            let (topic, partition) = &batch.place;
-            Some(format!("topic \"{topic}\", partition {partition}: {code}"))
-        }
-        State::Waiting | State::OnTheWay | State::Stored => None,
-    })
-}
-
-fn is_on_the_way(batches: &[Batch], place: &Place) -> bool {
-    batches.iter().any(|batch| batch.state == State::OnTheWay && batch.place == *place)
 }
 
 /// Whether one more batch may be part of a request: one of each partition, and not too many bytes.

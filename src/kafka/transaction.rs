@@ -19,6 +19,9 @@ use super::options::Context;
 /// First and longest wait for the end of the transaction before.
 const PASSING: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(20));
 
+/// How long the coordinator may take; it does not mind to be asked the same again.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
 /// How often a topic may be unknown before it counts as gone.
 pub(super) const UNKNOWN_MAX: u32 = 8;
 
@@ -150,7 +153,9 @@ impl Transaction {
                 let what = format!("no coordinator for the transactional id \"{}\"", self.id);
                 return Err(Error::Refused { what, code });
             }
-            self.coordinator = Some(Connection::open(&self.context, &address)?);
+            let mut coordinator = Connection::open(&self.context, &address)?;
+            coordinator.hurry(ANSWER_MAX);
+            self.coordinator = Some(coordinator);
         }
         let Some(coordinator) = &mut self.coordinator else { return Err(Error::Stopped) };
         let (_, answer) = coordinator.call(api, |_, out| body(out))?;

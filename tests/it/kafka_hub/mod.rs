@@ -2,6 +2,7 @@
 
 mod groups;
 mod security;
+mod trouble;
 mod way_in;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,6 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::*;
-use crate::support::Broker;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_appended_is_consumed_with_key_headers_and_time() {
@@ -209,83 +208,16 @@ async fn batches_shrink_to_what_a_topic_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_stands_still_loses_and_repeats_nothing() {
-    if server("ANABRANCH_KAFKA").is_none() {
-        return;
+async fn a_topic_that_was_deleted_is_made_again() {
+    let Some(server) = server("ANABRANCH_KAFKA") else { return };
+    for transactional in [true, false] {
+        let hub = Kafka::connect(Settings { transactional, ..settings(server.clone()) }).unwrap();
+        let topic = unique("deleted");
+        append(&hub, &topic, 0, lines(0, 1)).await;
+        hub.delete_topic(&topic).await.unwrap();
+        append(&hub, &topic, 0, lines(1, 1)).await;
+        let spec = spec(&unique("group"), by_name(&topic), StartAt::Earliest);
+        let mut consumer = hub.consumer(spec).await.unwrap();
+        assert_eq!(read(consumer.as_mut(), 1).await, [(0, vec!["line 1".to_owned()])].into());
     }
-    let folder = tempfile::tempdir().unwrap();
-    let broker = Broker::start(folder.path());
-    let trouble = async || {
-        broker.freeze(true);
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        broker.freeze(false);
-    };
-    append_through(broker.address(), trouble).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_is_killed_and_started_loses_and_repeats_nothing() {
-    if server("ANABRANCH_KAFKA").is_none() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let broker = Arc::new(Broker::start(folder.path()));
-    let address = broker.address();
-    let trouble = async || {
-        // Dropping the last of it would end the broker.
-        let broker = Arc::clone(&broker);
-        let restart = move || {
-            broker.kill();
-            broker.start_again();
-        };
-        tokio::task::spawn_blocking(restart).await.unwrap();
-    };
-    append_through(address, trouble).await;
-}
-
-/// Appends while there is trouble, with transactions and without, and counts what readers see.
-async fn append_through(server: String, trouble: impl AsyncFnOnce()) {
-    let settings = settings(server);
-    let idempotent = Settings { transactional: false, ..settings.clone() };
-    let (one, other) = tokio::join!(begin(settings), begin(idempotent));
-    let work = async { tokio::join!(append_slowly(&one), append_slowly(&other)) };
-    let (receipts, ()) = tokio::join!(work, async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        trouble().await;
-    });
-    for receipt in receipts.0.into_iter().chain(receipts.1) {
-        receipt.await.unwrap().unwrap();
-    }
-    tokio::join!(check(&one), check(&other));
-}
-
-async fn begin(settings: Settings) -> (Arc<Kafka>, String) {
-    let hub = Kafka::connect(settings).unwrap();
-    let topic = unique("trouble");
-    partitions(&hub, &topic).await.unwrap();
-    (hub, topic)
-}
-
-async fn append_slowly((hub, topic): &(Arc<Kafka>, String)) -> Vec<Receipt> {
-    let appender = hub.appender();
-    let mut receipts = Vec::new();
-    for round in 0..400 {
-        let first = usize::try_from(round).unwrap() * 100;
-        receipts.push(queue(&appender, topic, round % 4, lines(first, 100)).await);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    receipts
-}
-
-async fn check((hub, topic): &(Arc<Kafka>, String)) {
-    let spec = spec(&unique("group"), by_name(topic), StartAt::Earliest);
-    let mut consumer = hub.consumer(spec).await.unwrap();
-    let values = read(consumer.as_mut(), 40_000).await;
-    for (partition, values) in values {
-        let in_order = (0..400).filter(|round| round % 4 == partition);
-        let in_order = in_order.flat_map(|round| round * 100..round * 100 + 100);
-        assert!(values.into_iter().eq(in_order.map(|number| format!("line {number}"))));
-    }
-    let more = consumer.fetch(1 << 20, Duration::from_secs(1)).await.unwrap();
-    assert!(more.batches.is_empty());
 }
