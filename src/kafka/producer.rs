@@ -174,17 +174,16 @@ impl Producer {
     ) -> Result<(), Error> {
         loop {
             self.get_over(batches)?;
-            let refused = first_refused(open(batches, self.first_open));
-            if refused.is_none() {
+            if first_refused(open(batches, self.first_open)).is_none() {
                 self.send_waiting(batches)?;
             }
-            let oldest = self.cluster.oldest();
-            let is_waiting = open(batches, self.first_open).iter().any(Batch::is_waiting);
-            match (refused, oldest) {
-                (Some(why), None) => return Err(Error::NotStored(why)),
-                (None, None) if !is_waiting => return Ok(()),
-                (None, Some(_)) if !is_waiting && goal == Goal::Sent => return Ok(()),
+            let rest = open(batches, self.first_open);
+            let is_sent = !rest.iter().any(Batch::is_waiting);
+            let is_stored = rest.iter().all(|batch| batch.state == State::Stored);
+            match (first_refused(rest), self.cluster.oldest()) {
+                (None, _) if is_stored || (is_sent && goal == Goal::Sent) => return Ok(()),
                 (_, Some(node)) => self.hear(node, batches)?,
+                (Some(why), None) => return Err(Error::NotStored(why)),
                 (None, None) => {}
             }
             if Instant::now() >= until {

@@ -215,6 +215,10 @@ async fn a_topic_that_was_deleted_is_made_again() {
         let topic = unique("deleted");
         append(&hub, &topic, 0, lines(0, 1)).await;
         hub.delete_topic(&topic).await.unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while hub.topics().await.unwrap().iter().any(|known| known.name == topic) {
+            assert!(Instant::now() < until, "it is still there");
+        }
         append(&hub, &topic, 0, lines(1, 1)).await;
         let spec = spec(&unique("group"), by_name(&topic), StartAt::Earliest);
         let mut consumer = hub.consumer(spec).await.unwrap();
