@@ -40,6 +40,12 @@ impl Encoder {
         Self { compression, builders: Mutex::default(), pool: Pool::new(32, 2 << 20) }
     }
 
+    /// Gives memory back when there is nothing to encode.
+    pub(super) fn shrink(&self) {
+        self.builders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.pool.clear();
+    }
+
     /// Encodes all records of `parts` for one partition. A record that is too large stands alone in a batch that
     /// counts as refused.
     pub(super) fn parts(

@@ -167,7 +167,10 @@ impl Writer {
         if self.round.is_empty() {
             match self.queue.take(Instant::now() + Duration::from_secs(1)) {
                 Taken::Job(job) => self.round.push(job),
-                Taken::Nothing => return Ok(true),
+                Taken::Nothing => {
+                    self.encoder.shrink();
+                    return Ok(true);
+                }
                 Taken::Closed => return Ok(false),
             }
         }
