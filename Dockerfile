@@ -22,8 +22,8 @@ COPY --from=build --chown=65532:65532 /image/var/lib/anabranch /var/lib/anabranc
 USER 65532:65532
 WORKDIR /var/lib/anabranch
 VOLUME /var/lib/anabranch
-# Admin (health and metrics), HTTP source, syslog.
-EXPOSE 9690 8687 514/udp 601
+# Admin (health and metrics), the hub for Kafka's clients, HTTP source, syslog.
+EXPOSE 9690 9092 8687 514/udp 601
 # There is no HEALTHCHECK: what runs the image asks for /health on port 9690 from outside.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/anabranch"]

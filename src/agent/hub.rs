@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::memory;
 use super::parts::selectors;
 use crate::config::{
-    Acks, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner, ProducerConfig,
-    TopicConfig, WhenFull,
+    Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
+    ProducerConfig, TopicConfig, WhenFull,
 };
 use crate::hub::embedded::{self, Embedded};
 use crate::hub::kafka::{self, Kafka};
@@ -20,19 +20,27 @@ use crate::producer;
 /// # Errors
 /// [`HubError`] when it cannot be opened or reached.
 pub async fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<dyn Hub>, HubError> {
+    open_both(config, metrics).await.map(|(hub, _)| hub)
+}
+
+/// The hub, and once more as what it is if it is embedded.
+pub(super) async fn open_both(
+    config: &Config,
+    metrics: Arc<Metrics>,
+) -> Result<(Arc<dyn Hub>, Option<Arc<Embedded>>), HubError> {
     match &config.hub {
         HubConfig::Embedded(embedded) => {
             let settings = settings(config, embedded)?;
             let opened =
                 tokio::task::spawn_blocking(move || Embedded::open(settings, metrics)).await;
             let hub = opened.map_err(|error| HubError::Fatal(error.to_string()))??;
-            Ok(hub)
+            Ok((Arc::<Embedded>::clone(&hub), Some(hub)))
         }
         HubConfig::Kafka(kafka) => {
             let settings = kafka_settings(config, kafka);
             let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
             let hub = connected.map_err(|error| HubError::Fatal(error.to_string()))??;
-            Ok(hub)
+            Ok((hub, None))
         }
     }
 }
@@ -67,6 +75,8 @@ pub fn settings(
         topic_defaults: topic(&config.topic_defaults),
         topics,
         groups: groups(config),
+        group_min_session_timeout: embedded.group_min_session_timeout,
+        ..embedded::Settings::new(&config.data_dir)
     })
 }
 
@@ -89,6 +99,11 @@ fn topic_settings(topic: &TopicConfig, embedded: &EmbeddedConfig) -> embedded::T
             WhenFull::DropOldest => embedded::WhenFull::DropOldest,
         },
         segment_size: topic.segment_size.unwrap_or(embedded.segment_size).0,
+        cleanup: match topic.cleanup {
+            Cleanup::Delete => embedded::Cleanup::DELETE,
+            Cleanup::Compact => embedded::Cleanup::COMPACT,
+        },
+        ..embedded::TopicSettings::default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Stop follows the data: sources and deliveries are told; the producer's workers end because their sources have hung
 //! up; the hub is closed last. A kill at any moment is as good, only that the next start recovers.
 
+mod broker;
 mod hub;
 mod memory;
 mod parts;
@@ -39,6 +40,9 @@ pub enum AgentError {
     /// The admin listener cannot be opened.
     #[error("admin.listen: {0}")]
     Admin(String),
+    /// An address cannot be listened on.
+    #[error("{0}")]
+    Listen(String),
     /// A part of the program ended in a way that is our fault.
     #[error("{0}; this is a bug in anabranch")]
     Failed(String),
@@ -62,6 +66,7 @@ pub struct Agent {
     producer: Producer,
     workers: Tasks,
     admin: Tasks,
+    broker: Tasks,
     sources: BTreeMap<String, Part>,
     sinks: BTreeMap<String, Part>,
     failures: (mpsc::Sender<String>, mpsc::Receiver<String>),
@@ -81,7 +86,7 @@ impl Agent {
     /// tried again for ever and shown on `/health`.
     pub async fn start(config: Config) -> Result<Self, AgentError> {
         let metrics = Arc::new(Metrics::default());
-        let hub = hub::open(&config, Arc::clone(&metrics)).await?;
+        let (hub, embedded) = hub::open_both(&config, Arc::clone(&metrics)).await?;
         let failures = mpsc::channel(16);
         let routes = Arc::new(RwLock::new(routes(&config)));
         let settings = hub::producer_settings(&config.producer);
@@ -92,6 +97,7 @@ impl Agent {
             workers.spawn_thread("producer", worker.run());
         }
         let admin = Tasks::new(failures.0.clone());
+        let broker = Tasks::new(failures.0.clone());
         let mut agent = Self {
             config: config.clone(),
             hub,
@@ -100,11 +106,13 @@ impl Agent {
             producer,
             workers,
             admin,
+            broker,
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             failures,
         };
         agent.start_admin().await?;
+        agent.start_broker(embedded).await?;
         for name in config.sinks.keys() {
             agent.start_sink(name).await?;
         }
@@ -182,6 +190,7 @@ impl Agent {
             }
         }
         drop(self.admin);
+        drop(self.broker);
         self.producer.close();
         if !self.workers.all_ended(GRACE).await {
             warn!("the producer did not end in time; what it held comes again from its sources");

@@ -49,6 +49,15 @@ fn hub_line(config: &Config) -> String {
     }
 }
 
+/// Where clients of Kafka's protocol are answered, and with which security.
+fn hub_listeners(config: &Config) -> Vec<(&'static str, &str)> {
+    let HubConfig::Embedded(embedded) = &config.hub else { return Vec::new() };
+    let plain = embedded.listen.address().map(|address| ("PLAINTEXT", address));
+    let others = embedded.listeners.iter();
+    let others = others.map(|one| (one.security_protocol(), one.address.as_str()));
+    plain.into_iter().chain(others).collect()
+}
+
 /// What runs where.
 fn summary(config: &Config, out: &mut dyn Write) -> Done {
     let mut table = Table::new(&["PART", "KIND", "NAME", "TOPICS", "WHERE"]);
@@ -64,6 +73,9 @@ fn summary(config: &Config, out: &mut dyn Write) -> Done {
         HubConfig::Kafka(_) => "kafka",
     };
     table.row(row("hub", hub, "", "", hub_line(config)));
+    for (kind, address) in hub_listeners(config) {
+        table.row(row("hub", kind, "", "", address.to_owned()));
+    }
     for (name, sink) in &config.sinks {
         let topics = sink.topics.join(" ");
         let at = sink.topics.first().and_then(|topic| sink.to.writes(topic));
@@ -95,6 +107,21 @@ async fn connect(config: &Config, out: &mut dyn Write) -> Done {
     for (name, source) in &config.sources {
         for address in source.from.listens() {
             note(format!("sources.{name}"), try_listen(&address), out)?;
+        }
+    }
+    if let HubConfig::Embedded(embedded) = &config.hub {
+        for (index, listener) in embedded.listeners.iter().enumerate() {
+            let found = try_listen(&listener.address);
+            note(format!("hub.embedded.listeners[{index}]"), found, out)?;
+        }
+        if let Some(address) = embedded.listen.address() {
+            let what = "hub.embedded.listen".to_owned();
+            match try_listen(address) {
+                Err(problem) if !embedded.listen.is_explicit() => {
+                    writeln!(out, "warning: {what}: {problem}; the agent runs without it")?;
+                }
+                found => note(what, found, out)?,
+            }
         }
     }
     if let Some(listen) = &config.admin.listen {

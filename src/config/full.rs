@@ -37,15 +37,50 @@ fn full_yaml_shows_the_defaults() {
 
 #[test]
 fn full_yaml_shows_every_setting() {
-    assert_eq!(not_shown(FULL), Vec::<String>::new());
+    assert_eq!(not_shown(&with_examples()), Vec::<String>::new());
     let without = FULL.replacen("    when_full: block\n", "", 1);
     assert_eq!(not_shown(&without), ["topic_defaults.retention.when_full"]);
 }
 
 #[test]
+fn full_yaml_shows_every_setting_of_an_entry_of_a_list() {
+    let with = with_examples();
+    let HubConfig::Embedded(embedded) = load_str(&with, "full.yaml").unwrap().hub else {
+        panic!("not embedded");
+    };
+    assert_eq!((embedded.listeners.len(), embedded.acls.len()), (1, 1));
+    for (setting, path) in [
+        ("          principal: subject\n", "hub.embedded.listeners[0].tls.principal"),
+        ("          users_file: null\n", "hub.embedded.listeners[0].sasl.users_file"),
+        ("        deny: false\n", "hub.embedded.acls[0].deny"),
+    ] {
+        assert_eq!(not_shown(&with.replacen(setting, "", 1)), [path]);
+    }
+}
+
+/// The text with its examples of entries, which stand in comments above an empty list, in that list's place.
+fn with_examples() -> String {
+    let mut text = String::new();
+    let mut example = String::new();
+    for line in FULL.lines() {
+        let shown = line.strip_prefix("    # ");
+        match shown.filter(|shown| shown.starts_with("- ") || shown.starts_with("  ")) {
+            Some(shown) => example.push_str(&format!("      {shown}\n")),
+            None if !example.is_empty() && line.ends_with(": []") => {
+                let list = line.strip_suffix(" []").unwrap();
+                text.push_str(&format!("{list}\n{}", std::mem::take(&mut example)));
+            }
+            None => text.push_str(&format!("{line}\n")),
+        }
+    }
+    text
+}
+
+#[test]
 fn every_setting_in_full_yaml_has_a_line_of_comment() {
+    let full = with_examples();
     let mut above = "";
-    for (number, line) in FULL.lines().enumerate() {
+    for (number, line) in full.lines().enumerate() {
         let value =
             line.split_once(": ").is_some_and(|(name, _)| !name.trim_start().starts_with('#'));
         let explained = above.trim_start().starts_with('#');
@@ -72,7 +107,12 @@ fn not_shown(text: &str) -> Vec<String> {
     let mut blocks = vec![Vec::new()];
     let mut missing = Vec::new();
     while let Some(path) = blocks.pop() {
-        let Value::Map(entries) = &at(&root, &path).value else {
+        let node = at(&root, &path);
+        if let Value::List(items) = &node.value {
+            let entries = 0..items.len();
+            blocks.extend(entries.map(|index| [path.as_slice(), &[Step::Index(index)]].concat()));
+        }
+        let Value::Map(entries) = &node.value else {
             continue;
         };
         blocks.extend(
@@ -96,10 +136,13 @@ fn known(root: &Node, path: &[Step]) -> &'static [&'static str] {
     let mut root = root.clone();
     let mut block = &mut root;
     for step in path {
-        let (Step::Key(key), Value::Map(entries)) = (step, &mut block.value) else {
-            panic!("not a block");
+        block = match (step, &mut block.value) {
+            (Step::Key(key), Value::Map(entries)) => {
+                entries.iter_mut().find(|(name, _)| name == key).map(|(_, node)| node).unwrap()
+            }
+            (Step::Index(index), Value::List(items)) => &mut items[*index],
+            _ => panic!("not there"),
         };
-        block = entries.iter_mut().find(|(name, _)| name == key).map(|(_, node)| node).unwrap();
     }
     let unknown = (String::from("no block has this"), block.clone());
     if let Value::Map(entries) = &mut block.value {

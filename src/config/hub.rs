@@ -7,6 +7,7 @@ use std::time::Duration;
 use anabranch_connectors::ByteSize;
 use serde::{Deserialize, Deserializer, de};
 
+use super::listener::{AclConfig, Listen, ListenerConfig};
 use super::units;
 
 /// Where records are kept; the one key of the block names the kind.
@@ -35,6 +36,26 @@ pub struct EmbeddedConfig {
     pub min_free: ByteSize,
     /// Size at which a segment is closed and the next begun.
     pub segment_size: ByteSize,
+    /// Where clients of Kafka's protocol are answered, without TLS or passwords.
+    pub listen: Listen,
+    /// Further addresses for such clients, each with its own TLS and SASL.
+    pub listeners: Vec<ListenerConfig>,
+    /// What clients may do; empty without `super_users`: everything.
+    pub acls: Vec<AclConfig>,
+    /// Principals such as `User:admin` that may do everything.
+    pub super_users: Vec<String>,
+    /// Whether a topic is made when a client asks for it.
+    pub auto_create_topics: bool,
+    /// Most connections of clients at a time; further ones wait.
+    pub max_connections: u32,
+    /// Largest request of a client.
+    pub max_request_size: ByteSize,
+    /// Connections that are silent for so long are closed.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// Shortest session timeout that a group's member may ask for.
+    #[serde(with = "humantime_serde")]
+    pub group_min_session_timeout: Duration,
 }
 
 impl Default for EmbeddedConfig {
@@ -43,6 +64,15 @@ impl Default for EmbeddedConfig {
             flush: Flush::default(),
             min_free: ByteSize::mib(256),
             segment_size: ByteSize::mib(128),
+            listen: Listen::default(),
+            listeners: Vec::new(),
+            acls: Vec::new(),
+            super_users: Vec::new(),
+            auto_create_topics: true,
+            max_connections: 1024,
+            max_request_size: ByteSize::mib(100),
+            idle_timeout: Duration::from_secs(600),
+            group_min_session_timeout: Duration::from_secs(6),
         }
     }
 }

@@ -16,6 +16,7 @@ mod fault;
 #[cfg(test)]
 mod full;
 mod hub;
+mod listener;
 mod load;
 mod locate;
 mod nearest;
@@ -33,6 +34,9 @@ pub use admin::{AdminConfig, LogConfig, LogFormat};
 pub use check::{Invalid, Level, check};
 pub use error::{ConfigError, Place};
 pub use hub::{EmbeddedConfig, Flush, HubConfig, KafkaConfig};
+pub use listener::{
+    AclConfig, Listen, ListenerConfig, Mechanism, Operation, PrincipalPart, SaslConfig, TlsConfig,
+};
 pub use load::{load, load_checked, load_str};
 pub use producer::{Acks, Compression, Partitioner, ProducerConfig};
 pub use sink::{BatchConfig, RetryConfig, SinkBlock, Start};

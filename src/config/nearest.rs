@@ -1,7 +1,7 @@
 //! The known name that someone probably meant.
 
 /// Names that other programs use for what has another name here.
-const SYNONYMS: [(&str, &str); 15] = [
+const SYNONYMS: [(&str, &str); 18] = [
     ("brokers", "bootstrap_servers"),
     ("bootstrap.servers", "bootstrap_servers"),
     ("servers", "bootstrap_servers"),
@@ -17,6 +17,9 @@ const SYNONYMS: [(&str, &str); 15] = [
     ("port", "listen"),
     ("inputs", "topics"),
     ("encoding", "codec"),
+    ("cert_file", "certificate"),
+    ("key_file", "key"),
+    ("ca_file", "client_ca"),
 ];
 
 /// Shortest beginning of a name that can stand for it, in bytes.

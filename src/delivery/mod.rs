@@ -128,13 +128,13 @@ impl Loop {
             self.progress = Progress::default();
             self.resume(state.as_deref()).await?;
         }
-        if fetched.batches.is_empty() {
+        if fetched.batches.is_empty() && !fetched.rebalancing {
             self.sink.idle().await;
         }
         for records in progress::windows(&fetched.batches, self.settings.max_records) {
             self.deliver(&records).await?;
         }
-        if self.committed_at.elapsed() >= self.settings.commit_interval {
+        if fetched.rebalancing || self.committed_at.elapsed() >= self.settings.commit_interval {
             self.commit().await;
         }
         Ok(())
@@ -162,6 +162,10 @@ impl Loop {
                 return Ok(more);
             }
             fetched.batches.extend(more.batches);
+            if more.rebalancing {
+                fetched.rebalancing = true;
+                return Ok(fetched);
+            }
         }
     }
 

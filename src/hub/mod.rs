@@ -227,6 +227,8 @@ pub struct Fetched {
     /// Batches, in order within each partition. The first may begin before the committed offset: `skip` records of
     /// it belong to what is committed.
     pub batches: Vec<FetchedBatch>,
+    /// The group is about to share out its partitions anew: what was read should be committed now.
+    pub rebalancing: bool,
 }
 
 /// One batch of an answer.

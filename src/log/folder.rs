@@ -113,6 +113,20 @@ impl Folder {
         points.store(&self.path.join("recovery-point-checkpoint"))
     }
 
+    /// Where partitions begin whose first records somebody deleted.
+    #[must_use]
+    pub fn log_starts(&self) -> Checkpoint {
+        Checkpoint::load(&self.path.join("log-start-offset-checkpoint"))
+    }
+
+    /// Notes where partitions begin.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be stored; deleted records could be read again after the next start.
+    pub fn store_log_starts(&self, starts: &Checkpoint) -> Result<(), LogError> {
+        starts.store(&self.path.join("log-start-offset-checkpoint"))
+    }
+
     /// Marks an orderly end; nothing may be appended afterwards.
     ///
     /// # Errors

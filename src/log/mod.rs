@@ -6,10 +6,12 @@
 //!   .lock                           held exclusively by the one process that writes
 //!   leader-epoch                    the epoch of the present life
 //!   recovery-point-checkpoint       what is known to be on disk, for each partition
+//!   log-start-offset-checkpoint     where partitions begin whose first records somebody deleted
 //!   clean-shutdown                  there when the last life ended in order
 //!   <topic>-<partition>/
 //!     00000000000000001234.log      record batches (magic 2), end to end, nothing else
 //!     00000000000000001234.index    sparse index of a closed segment: a hint, can always be rebuilt
+//!     00000000000000001234.producers what producers had done up to its end: a hint, can always be rebuilt
 //!     00000000000000001234.torn     what followed the end of the log after a crash, kept for a person
 //! ```
 //!
@@ -24,8 +26,11 @@
 mod checkpoint;
 mod folder;
 mod index;
+mod page_cache;
 mod partition;
 mod peek;
+mod producers;
+mod raw;
 mod reader;
 mod recovery;
 mod segment;
@@ -40,6 +45,8 @@ use thiserror::Error;
 pub use checkpoint::Checkpoint;
 pub use folder::{Folder, Meta, partitions};
 pub use partition::{Appended, Partition, PartitionName, Settings};
+pub use producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};
+pub use raw::RawRead;
 pub use reader::{Damage, Read, Reader};
 pub use recovery::{Recovered, ScanEnd, scan};
 pub use segment::Segment;

@@ -1,14 +1,18 @@
 //! One partition: segments in the order of their offsets, the last of which is appended to.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::log::recovery::{Recovered, recover};
+use crate::log::producers::{Aborted, Producers};
+use crate::log::raw::Cursor;
+use crate::log::recovery::{Recovered, recover, replay};
 use crate::log::segment::Segment;
 use crate::log::{LogError, sync_parent};
-use crate::wire::batch_header::{BatchHeader, place};
+use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
+use crate::wire::is_commit;
 
 /// A partition's name: its folder is `<topic>-<partition>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +65,12 @@ pub struct Partition {
     pub(super) start: AtomicI64,
     pub(super) end: AtomicI64,
     flushed: AtomicI64,
+    /// Leader epoch of the last append.
+    epoch: AtomicI32,
+    /// First offset of the oldest open transaction; the largest number when none is open.
+    open_from: AtomicI64,
+    producers: Mutex<Producers>,
+    pub(super) cursors: Mutex<VecDeque<Cursor>>,
 }
 
 impl Partition {
@@ -82,12 +92,23 @@ impl Partition {
         let mut segments = Vec::new();
         let paths = segment_paths(folder)?;
         let mut end = 0;
+        let mut producers = None;
         for (number, path) in paths.iter().enumerate() {
             let segment = Segment::open(path, true)?;
             let last = number + 1 == paths.len();
+            let before = std::mem::take(&mut producers);
             end = end.max(segment.base_offset());
             if last || !segment.load_index() {
-                end = recover(&segment, recovery_point, last, &mut found)?;
+                let mut known = before.unwrap_or_default();
+                end = recover(&segment, recovery_point, last, &mut found, &mut known)?;
+                producers = Some(known);
+            } else {
+                producers = segment.load_producers();
+                if producers.is_none() {
+                    let mut known = before.unwrap_or_default();
+                    replay(&segment, &mut known)?;
+                    producers = Some(known);
+                }
             }
             segments.push(Arc::new(segment));
         }
@@ -99,6 +120,7 @@ impl Partition {
             found.lost = Some((end, recovery_point));
         }
         let partition = Self::assemble(folder, name, settings, (segments, end));
+        partition.set_producers(producers.unwrap_or_default());
         partition.flush()?;
         Ok((partition, found))
     }
@@ -118,7 +140,66 @@ impl Partition {
             start: AtomicI64::new(start),
             end: AtomicI64::new(end),
             flushed: AtomicI64::new(end),
+            epoch: AtomicI32::new(-1),
+            open_from: AtomicI64::new(i64::MAX),
+            producers: Mutex::default(),
+            cursors: Mutex::default(),
         }
+    }
+
+    fn set_producers(&self, producers: Producers) {
+        let open_from = producers.oldest_open().unwrap_or(i64::MAX);
+        self.open_from.store(open_from, Ordering::Release);
+        *self.producers() = producers;
+    }
+
+    /// What its producers have done.
+    pub fn producers(&self) -> MutexGuard<'_, Producers> {
+        self.producers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Offset below which no transaction is open (Kafka's last stable offset).
+    #[must_use]
+    pub fn stable(&self) -> i64 {
+        self.end().min(self.open_from.load(Ordering::Acquire))
+    }
+
+    /// The newest leader epoch that is not above `epoch`, and the offset at which it ends.
+    #[must_use]
+    pub fn epoch_end(&self, epoch: i32) -> Option<(i32, i64)> {
+        let (found, end) = self.producers().epoch_end(epoch)?;
+        Some((found, end.unwrap_or_else(|| self.end())))
+    }
+
+    /// About how many bytes lie behind `offset`.
+    #[must_use]
+    pub fn bytes_behind(&self, offset: i64) -> u64 {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let behind = segments.partition_point(|segment| segment.base_offset() <= offset);
+        let later = segments.get(behind..).unwrap_or_default();
+        let whole: u64 = later.iter().map(|segment| segment.size_bytes()).sum();
+        let here = behind.checked_sub(1).and_then(|at| segments.get(at));
+        let here = here.map_or(0, |segment| {
+            segment.size_bytes() - segment.look_up(|index| index.before_offset(offset))
+        });
+        whole + here
+    }
+
+    /// Aborted transactions that touch these offsets.
+    #[must_use]
+    pub fn aborted(&self, from: i64, to: i64) -> Vec<Aborted> {
+        self.producers().aborted(from, to)
+    }
+
+    /// Lets nobody read below `offset` from now on; whole segments below it are deleted. Gives the start.
+    ///
+    /// # Errors
+    /// [`LogError`] when a file cannot be deleted; it is no longer read all the same.
+    pub fn raise_start(&self, offset: i64) -> Result<i64, LogError> {
+        let offset = offset.min(self.end());
+        self.start.fetch_max(offset, Ordering::AcqRel);
+        self.delete_before(offset)?;
+        Ok(self.start())
     }
 
     /// Its name.
@@ -181,18 +262,40 @@ impl Partition {
     ///
     /// # Errors
     /// [`LogError`] when it could not be written; nothing is left of it then.
-    pub fn append(&self, batch: &mut [u8], epoch: i32) -> Result<Appended, LogError> {
+    pub fn append(&self, batch: &[u8], epoch: i32) -> Result<Appended, LogError> {
         let base_offset = self.end();
-        place(batch, base_offset, epoch);
-        let header = BatchHeader::parse(batch).map_err(|fault| LogError::Format {
+        let short = || LogError::Format {
+            path: self.folder.clone(),
+            problem: format!("a batch to append has {} bytes", batch.len()),
+        };
+        let mut head: [u8; HEADER_BYTES] = *batch.first_chunk().ok_or_else(short)?;
+        place(&mut head, base_offset, epoch);
+        let header = BatchHeader::parse(&head).map_err(|fault| LogError::Format {
             path: self.folder.clone(),
             problem: format!("a batch to append is {fault}"),
         })?;
         let segment = self.segment_for(batch.len() as u64)?;
-        segment.append(batch, base_offset, header.max_timestamp_ms)?;
+        let rest = batch.get(HEADER_BYTES..).unwrap_or_default();
+        segment.append(&head, rest, base_offset, header.max_timestamp_ms)?;
+        self.note_producer(&header, batch);
         let next_offset = header.next_offset();
         self.end.store(next_offset, Ordering::Release);
         Ok(Appended { base_offset, next_offset })
+    }
+
+    /// What the batch says of its producer; nothing for most, which have none or no sequence.
+    fn note_producer(&self, header: &BatchHeader, batch: &[u8]) {
+        if self.epoch.swap(header.epoch, Ordering::AcqRel) != header.epoch {
+            self.producers().note_epoch(header);
+        }
+        if header.base_sequence < 0 && !header.is_control() {
+            return;
+        }
+        let committed = if header.is_control() { is_commit(batch) } else { None };
+        let mut producers = self.producers();
+        producers.note(header, committed);
+        let open_from = producers.oldest_open().unwrap_or(i64::MAX);
+        self.open_from.store(open_from, Ordering::Release);
     }
 
     fn active(&self) -> Option<Arc<Segment>> {
@@ -218,7 +321,7 @@ impl Partition {
             if active.size_bytes() == 0 {
                 return Ok(active);
             }
-            active.close()?;
+            active.close(&self.producers().encode(self.end()))?;
             self.flushed.fetch_max(self.end(), Ordering::AcqRel);
         }
         let segment = Arc::new(Segment::create(&self.folder, self.end())?);
@@ -255,6 +358,9 @@ impl Partition {
             self.start.fetch_max(start, Ordering::AcqRel);
             removed
         };
+        if !removed.is_empty() {
+            self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         let mut freed = 0;
         for segment in removed {
             freed += segment.size_bytes();

@@ -126,13 +126,13 @@ mod tests {
         let name = PartitionName { topic: "t".into(), partition: 0 };
         let settings = Settings { segment_bytes: 400 };
         let (owner, _) = Partition::open(&path, name.clone(), settings, 0).unwrap();
-        owner.append(&mut batch(2), 0).unwrap();
+        owner.append(&batch(2), 0).unwrap();
 
         let seen = Arc::new(Partition::peek(&path, name).unwrap());
         assert_eq!((seen.start(), seen.end()), (0, 2));
         assert!(!seen.refresh().unwrap());
         for _ in 0..9 {
-            owner.append(&mut batch(2), 0).unwrap();
+            owner.append(&batch(2), 0).unwrap();
         }
         assert!(seen.refresh().unwrap());
         assert_eq!(seen.end(), 20);

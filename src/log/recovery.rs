@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use crate::log::LogError;
+use crate::log::producers::Producers;
 use crate::log::segment::Segment;
-use crate::wire::{BatchError, BatchHeader};
+use crate::wire::{BatchError, BatchHeader, HEADER_BYTES, is_commit};
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -129,11 +130,13 @@ pub(super) fn recover(
     recovery_point: i64,
     last: bool,
     found: &mut Recovered,
+    producers: &mut Producers,
 ) -> Result<i64, LogError> {
     let (mut place, mut next_offset) = (0, segment.base_offset());
     loop {
-        let end = scan(segment, place, |header, at, _bytes| {
+        let end = scan(segment, place, |header, at, bytes| {
             segment.note(header.base_offset, at, header.max_timestamp_ms);
+            note(producers, header, bytes);
             found.epoch = found.epoch.max(header.epoch);
         })?;
         found.scanned_bytes += end.place - place;
@@ -156,5 +159,27 @@ pub(super) fn recover(
             }
             None => return Ok(next_offset),
         }
+    }
+}
+
+fn note(producers: &mut Producers, header: &BatchHeader, bytes: &[u8]) {
+    let committed = if header.is_control() { is_commit(bytes) } else { None };
+    producers.note_epoch(header);
+    producers.note(header, committed);
+}
+
+/// Reads only the heads of a closed segment, for what they say of producers.
+///
+/// # Errors
+/// [`LogError`] when the file cannot be read.
+pub(super) fn replay(segment: &Segment, producers: &mut Producers) -> Result<(), LogError> {
+    let (mut place, mut head) = (0, Vec::new());
+    loop {
+        head.clear();
+        // A marker's verdict stands right behind the head.
+        segment.read_at(place, HEADER_BYTES + 16, &mut head)?;
+        let Ok(header) = BatchHeader::parse(&head) else { return Ok(()) };
+        note(producers, &header, &head);
+        place += header.size_bytes as u64;
     }
 }

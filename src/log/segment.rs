@@ -4,14 +4,24 @@
 //! 4 GiB. Written by one writer with plain `pwrite`; read by anyone below [`Segment::size_bytes`].
 
 use std::fs::{File, OpenOptions};
+use std::io::IoSlice;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{Advice, fadvise};
+
 use crate::log::LogError;
 use crate::log::index::Index;
+use crate::log::producers::Producers;
+
+/// Bytes that stay in memory behind the readers: the log is not told of all of them.
+const KEEP_BYTES: u64 = 64 << 20;
+/// Bytes that are let go at a time. The largest page that a file system uses divides it.
+const STEP_BYTES: u64 = 8 << 20;
 
 /// A file of batches. Shared by the writer and all readers; a reader that holds one may read on after its deletion.
 #[derive(Debug)]
@@ -21,6 +31,8 @@ pub struct Segment {
     file: File,
     size_bytes: AtomicU64,
     index: RwLock<Index>,
+    /// Bytes from the front that were let go from memory.
+    left: AtomicU64,
 }
 
 impl Segment {
@@ -38,6 +50,7 @@ impl Segment {
             file,
             size_bytes: AtomicU64::new(0),
             index: RwLock::default(),
+            left: AtomicU64::new(0),
         })
     }
 
@@ -55,8 +68,15 @@ impl Segment {
         let file = OpenOptions::new().read(true).write(writable).open(path);
         let file = file.map_err(LogError::io("open", path))?;
         let size = file.metadata().map_err(LogError::io("inspect", path))?.len();
-        let size_bytes = AtomicU64::new(size);
-        Ok(Self { base_offset, path: path.to_owned(), file, size_bytes, index: RwLock::default() })
+        Ok(Self {
+            base_offset,
+            path: path.to_owned(),
+            file,
+            size_bytes: AtomicU64::new(size),
+            index: RwLock::default(),
+            // What an earlier life has written is not in memory, or because somebody reads it.
+            left: AtomicU64::new(size),
+        })
     }
 
     /// First offset that it may hold.
@@ -95,21 +115,23 @@ impl Segment {
         self.look_up(Index::latest_ms)
     }
 
-    /// Appends bytes that are whole batches and notes them; a failed write leaves nothing behind.
+    /// Appends a batch, whose head is apart, and notes it; a failed write leaves nothing behind.
     pub(super) fn append(
         &self,
-        bytes: &[u8],
+        head: &[u8],
+        rest: &[u8],
         first_offset: i64,
         max_timestamp_ms: i64,
     ) -> Result<(), LogError> {
         let place = self.size_bytes();
-        if let Err(cause) = self.file.write_all_at(bytes, place) {
+        if let Err(cause) = write_both(&self.file, head, rest, place) {
             // Readers never look beyond the size; cutting only gives the room back.
             self.file.set_len(place).ok();
             return Err(LogError::io("write", &self.path)(cause));
         }
         self.note(first_offset, place, max_timestamp_ms);
-        self.size_bytes.store(place + bytes.len() as u64, Ordering::Release);
+        let bytes = head.len() + rest.len();
+        self.size_bytes.store(place + bytes as u64, Ordering::Release);
         Ok(())
     }
 
@@ -157,6 +179,20 @@ impl Segment {
         self.file.sync_data().map_err(LogError::io("sync", &self.path))
     }
 
+    /// Lets go of the pages before `place`, but for the last [`KEEP_BYTES`] bytes; in steps, so that most calls do nothing.
+    /// Gives the bytes that were let go.
+    pub(super) fn leave_memory(&self, place: u64) -> u64 {
+        let place = place.saturating_sub(KEEP_BYTES);
+        let place = place - place % STEP_BYTES;
+        let left = self.left.fetch_max(place, Ordering::AcqRel);
+        let bytes = place.saturating_sub(left);
+        if let Some(bytes) = NonZeroU64::new(bytes) {
+            // A hint: some file systems have no such pages.
+            fadvise(&self.file, left, Some(bytes), Advice::DontNeed).ok();
+        }
+        bytes
+    }
+
     /// Cuts the file; what is beyond `size_bytes` must have been kept elsewhere if anyone wants it.
     pub(super) fn truncate(&self, size_bytes: u64) -> Result<(), LogError> {
         self.file.set_len(size_bytes).map_err(LogError::io("cut", &self.path))?;
@@ -164,9 +200,11 @@ impl Segment {
         Ok(())
     }
 
-    /// Closes it for appends: writes its index beside it.
-    pub(super) fn close(&self) -> Result<(), LogError> {
+    /// Closes it for appends: writes its index and what its producers have done beside it.
+    pub(super) fn close(&self, producers: &[u8]) -> Result<(), LogError> {
         self.flush()?;
+        let path = self.path.with_extension("producers");
+        std::fs::write(&path, producers).map_err(LogError::io("write", &path))?;
         let bytes = self.look_up(|index| index.encode(self.size_bytes()));
         let path = self.path.with_extension("index");
         std::fs::write(&path, bytes).map_err(LogError::io("write", &path))
@@ -181,9 +219,16 @@ impl Segment {
         true
     }
 
-    /// Removes the segment and its index; readers that hold it may go on.
+    /// What producers had done up to its end, from the file beside it; `None` when there is none that fits.
+    pub(super) fn load_producers(&self) -> Option<Producers> {
+        let file = std::fs::read(self.path.with_extension("producers")).ok()?;
+        Producers::decode(&file)
+    }
+
+    /// Removes the segment and its hints; readers that hold it may go on.
     pub(super) fn delete(&self) -> Result<(), LogError> {
-        // An index without its segment is harmless, and so is one that was never written.
+        // A hint without its segment is harmless, and so is one that was never written.
+        std::fs::remove_file(self.path.with_extension("producers")).ok();
         std::fs::remove_file(self.path.with_extension("index")).ok();
         std::fs::remove_file(&self.path).map_err(LogError::io("delete", &self.path))
     }
@@ -203,6 +248,18 @@ impl Segment {
         std::fs::write(&path, tail).map_err(LogError::io("write", &path))?;
         Ok(path)
     }
+}
+
+/// Writes two pieces one behind the other, in one call most times.
+fn write_both(file: &File, head: &[u8], rest: &[u8], place: u64) -> std::io::Result<()> {
+    let pieces = [IoSlice::new(head), IoSlice::new(rest)];
+    let written = rustix::io::pwritev(file, &pieces, place)?;
+    if written < head.len() {
+        file.write_all_at(head.get(written..).unwrap_or_default(), place + written as u64)?;
+        return file.write_all_at(rest, place + head.len() as u64);
+    }
+    let left = rest.get(written - head.len()..).unwrap_or_default();
+    file.write_all_at(left, place + written as u64)
 }
 
 fn since_epoch_ms(time: SystemTime) -> Option<i64> {

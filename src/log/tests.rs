@@ -94,7 +94,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Append(content, count) => {
-                    let at = partition.append(&mut batch(&content, count), 1).unwrap();
+                    let at = partition.append(&batch(&content, count), 1).unwrap();
                     prop_assert_eq!(at.base_offset, model.last().map_or(partition.start(), |last| last.1).max(at.base_offset.min(partition.end())));
                     model.push((at.base_offset, at.next_offset, content));
                 }
@@ -142,7 +142,7 @@ proptest! {
         let (partition, _) = open(folder.path(), 0);
         for (number, size) in sizes.iter().enumerate() {
             let content = vec![u8::try_from(number).unwrap(); *size];
-            partition.append(&mut batch(&content, 1), 1).unwrap();
+            partition.append(&batch(&content, 1), 1).unwrap();
         }
         let (whole, _) = read(&partition, 0);
         partition.flush().unwrap();
@@ -167,7 +167,7 @@ fn a_torn_tail_is_kept_aside_and_damage_is_reported_with_its_offsets() {
     let folder = tempfile::tempdir().unwrap();
     let (partition, _) = open(folder.path(), 0);
     for content in [b"first".as_slice(), b"second", b"third"] {
-        partition.append(&mut batch(content, 10), 1).unwrap();
+        partition.append(&batch(content, 10), 1).unwrap();
     }
     drop(partition);
     let path = last_segment(folder.path());
@@ -197,7 +197,7 @@ fn a_file_that_was_taken_away_is_reported_with_its_offsets() {
     let folder = tempfile::tempdir().unwrap();
     let (partition, _) = open(folder.path(), 0);
     for _ in 0..9 {
-        partition.append(&mut batch(&[7; 600], 10), 1).unwrap();
+        partition.append(&batch(&[7; 600], 10), 1).unwrap();
     }
     let bases: Vec<i64> = partition.segments().iter().map(|one| one.base_offset()).collect();
     assert!(bases.len() > 2, "{bases:?}");
@@ -227,4 +227,31 @@ fn a_folder_belongs_to_one_process_and_an_unclean_end_begins_an_epoch() {
     drop(second);
     let third = Folder::open(&path, "id-2").unwrap();
     assert_eq!((third.epoch(), third.was_clean()), (1, false));
+}
+
+#[test]
+fn what_is_on_disk_and_behind_the_readers_leaves_memory_and_can_be_read_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { segment_bytes: 90 << 20 };
+    let path = folder.path().join("t-0");
+    let partition = Arc::new(Partition::open(&path, name(), settings, 0).unwrap().0);
+    let content = vec![7; 1 << 20];
+    let append = |count: i64| {
+        for _ in 0..count {
+            partition.append(&mut batch(&content, 1), 1).unwrap();
+        }
+    };
+    append(80);
+    assert_eq!(partition.leave_memory(i64::MAX), 0, "not on disk yet");
+    partition.flush().unwrap();
+    assert_eq!(partition.leave_memory(70), 0, "the end stays");
+    assert_eq!(partition.leave_memory(78), 8 << 20);
+    assert_eq!(partition.leave_memory(75), 0);
+    append(20);
+    partition.flush().unwrap();
+    assert_eq!(partition.leave_memory(i64::MAX), 16 << 20, "of the segment before");
+    assert_eq!(partition.leave_memory(i64::MAX), 0);
+    let (seen, damage) = read(&partition, 0);
+    assert_eq!((seen.len(), damage), (100, vec![]));
+    assert!(seen.iter().all(|(_, bytes)| *bytes == content));
 }

@@ -170,6 +170,19 @@ impl BatchHeader {
         if self.attributes & 8 == 0 { None } else { Some(self.max_timestamp_ms) }
     }
 
+    /// Sequence number of the last record; numbers begin again at 0 behind 2³¹ - 1.
+    #[must_use]
+    pub fn last_sequence(&self) -> i32 {
+        let last = i64::from(self.base_sequence) + i64::from(self.last_offset_delta);
+        i32::try_from(last % (1 << 31)).unwrap_or(0)
+    }
+
+    /// Whether it is part of a transaction.
+    #[must_use]
+    pub const fn is_transactional(&self) -> bool {
+        self.attributes & 16 != 0
+    }
+
     /// Whether it holds markers of transactions and no records for consumers.
     #[must_use]
     pub const fn is_control(&self) -> bool {
@@ -177,7 +190,7 @@ impl BatchHeader {
     }
 
     /// Writes the head in front of `batch`, whose first [`HEADER_BYTES`] bytes are overwritten, and sums it.
-    pub(super) fn seal(self, batch: &mut [u8]) {
+    pub fn seal(self, batch: &mut [u8]) {
         let length = i32::try_from(batch.len() - LENGTH_END).unwrap_or(i32::MAX);
         let mut put = |at: usize, bytes: &[u8]| {
             if let Some(place) = batch.get_mut(at..at + bytes.len()) {

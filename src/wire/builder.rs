@@ -1,6 +1,6 @@
 //! Builds a record batch: records go in one after another, compressed bytes come out, written once.
 //!
-//! With `lz4` (the default) a block is compressed as soon as 256 KiB of records are there, while they are still in the
+//! With `lz4` (the default) a block is compressed as soon as 64 KiB of records are there, while they are still in the
 //! processor's cache; the other codecs compress the whole at the end.
 
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES};

@@ -98,7 +98,7 @@ impl Codec {
     }
 
     /// Appends `plain` compressed as one piece. `None` and `Lz4` are done by the builder piece by piece.
-    pub(super) fn compress(
+    pub fn compress(
         self,
         plain: &[u8],
         level: Option<i32>,

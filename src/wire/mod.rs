@@ -5,9 +5,11 @@
 pub mod batch_header;
 pub mod builder;
 pub mod compression;
+mod control;
 mod lz4_frame;
 mod snappy_frame;
 
 pub use batch_header::{BatchError, BatchHeader, HEADER_BYTES};
 pub use builder::{Builder, Stamp};
 pub use compression::{Codec, CompressionError};
+pub use control::{is_commit, marker};

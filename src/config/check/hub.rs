@@ -33,6 +33,8 @@ fn check_embedded(embedded: &EmbeddedConfig, config: &Config, findings: &mut Fin
         let hint = "write `each` to wait for the disk every time, or a time such as 50ms";
         findings.error(&["hub", "embedded", "flush"], "is 0", hint);
     }
+    super::clients::check(embedded, findings);
+    super::acls::check(embedded, findings);
     segment(&["hub", "embedded", "segment_size"], embedded.segment_size, config, findings);
     for (name, topic) in &config.topics {
         let own = topic.segment_size != config.topic_defaults.segment_size;

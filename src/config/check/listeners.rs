@@ -2,12 +2,14 @@
 
 use super::Findings;
 use super::hub::is_host_port;
-use crate::config::Config;
+use crate::config::{Config, EmbeddedConfig, HubConfig};
 
 /// One address, and who listens on it.
 struct Listener<'a> {
     owner: String,
     path: Vec<&'a str>,
+    /// As it is written.
+    address: String,
     protocol: &'static str,
     host: String,
     port: String,
@@ -24,18 +26,57 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
             findings.error(&["admin", "listen"], problem, hint);
         }
     }
+    let positions: Vec<String> = hub_listeners(config).map(|(index, _)| index).collect();
+    for ((_, address), at) in hub_listeners(config).zip(&positions) {
+        let path = vec!["hub", "embedded", "listeners", at, "address"];
+        add(
+            listener(format!("hub.embedded.listeners{at}"), path, address),
+            &mut listeners,
+            findings,
+        );
+    }
     for (name, source) in &config.sources {
         for address in source.from.listens() {
             let path = vec!["sources", name, "from", source.from.kind(), "listen"];
-            let owner = format!("the source `{name}`");
-            let next = listener(owner, path, &address);
-            if let Some(other) = listeners.iter().find(|other| other.collides(&next)) {
-                let problem = format!("{address} is taken by {}", other.owner);
-                findings.error(&next.path, problem, "choose another port");
-            }
-            listeners.push(next);
+            let next = listener(format!("the source `{name}`"), path, &address);
+            add(next, &mut listeners, findings);
         }
     }
+    if let HubConfig::Embedded(EmbeddedConfig { listen, .. }) = &config.hub
+        && let Some(address) = listen.address()
+    {
+        let path = vec!["hub", "embedded", "listen"];
+        let next = listener("the hub".to_owned(), path, address);
+        let other = listeners.iter().find(|other| other.collides(&next));
+        match other.map(|other| format!("{address} is taken by {}", other.owner)) {
+            Some(problem) if listen.is_explicit() => {
+                findings.error(&next.path, problem, "choose another port, or none");
+            }
+            Some(problem) => {
+                let hint = "choose another port, or none; as it is, the hub does not listen there";
+                findings.warning(&next.path, problem, hint);
+            }
+            None => {}
+        }
+    }
+}
+
+/// The listeners of the hub for clients, with their places in the list.
+fn hub_listeners(config: &Config) -> impl Iterator<Item = (String, &str)> {
+    let listeners = match &config.hub {
+        HubConfig::Embedded(embedded) => embedded.listeners.as_slice(),
+        HubConfig::Kafka(_) => &[],
+    };
+    let numbered = listeners.iter().enumerate();
+    numbered.map(|(index, listener)| (format!("[{index}]"), listener.address.as_str()))
+}
+
+fn add<'a>(next: Listener<'a>, listeners: &mut Vec<Listener<'a>>, findings: &mut Findings) {
+    if let Some(other) = listeners.iter().find(|other| other.collides(&next)) {
+        let problem = format!("{} is taken by {}", next.address, other.owner);
+        findings.error(&next.path, problem, "choose another port");
+    }
+    listeners.push(next);
 }
 
 fn listener<'a>(owner: String, path: Vec<&'a str>, address: &str) -> Listener<'a> {
@@ -43,12 +84,14 @@ fn listener<'a>(owner: String, path: Vec<&'a str>, address: &str) -> Listener<'a
     let (scheme, rest) = named.unwrap_or(("tcp", address));
     if address.starts_with("unix") {
         let (host, port) = (rest.to_owned(), String::new());
-        return Listener { owner, path, protocol: "unix", host, port };
+        let address = address.to_owned();
+        return Listener { owner, path, address, protocol: "unix", host, port };
     }
     let protocol = if scheme == "udp" { "udp" } else { "tcp" };
     let (host, port) = rest.rsplit_once(':').unwrap_or((rest, ""));
     let host = if host == "localhost" { "127.0.0.1" } else { host };
-    Listener { owner, path, protocol, host: host.to_owned(), port: port.to_owned() }
+    let (host, port, address) = (host.to_owned(), port.to_owned(), address.to_owned());
+    Listener { owner, path, address, protocol, host, port }
 }
 
 impl Listener<'_> {

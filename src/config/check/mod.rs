@@ -1,6 +1,6 @@
 //! What a configuration's settings say about each other: everything that can only go wrong, all at once.
 //!
-//! Nothing is opened, bound or connected here.
+//! Nothing is bound or connected here; only certificates and files of users are read.
 
 use std::fmt;
 
@@ -8,6 +8,8 @@ use super::Config;
 use super::error::Place;
 use super::tree::{Step, render};
 
+mod acls;
+mod clients;
 mod connectors;
 mod hub;
 mod listeners;

@@ -11,9 +11,15 @@ use tracing::error;
 
 use super::Shared;
 use super::decode::decode;
+use super::membership::{Counts, Membership};
+use super::topics::TopicState;
 use super::writer::Command;
 use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
-use crate::log::{Damage, Partition, Read, Reader};
+use crate::log::{Damage, Partition, PartitionName, Read, Reader};
+use crate::wire::BatchHeader;
+
+/// How often it looks, while there is nothing to read, whether its group shares out its partitions anew.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The consumer.
 pub(super) struct EmbeddedConsumer {
@@ -21,6 +27,11 @@ pub(super) struct EmbeddedConsumer {
     spec: ConsumerSpec,
     appended: watch::Receiver<u64>,
     topics_version: Option<u64>,
+    membership: Membership,
+    /// The topics that it reads and how many partitions each had when it last joined.
+    joined_for: Counts,
+    /// Whether it was said that partitions are about to be shared out anew.
+    warned: bool,
     readers: Vec<PartitionReader>,
     turn: usize,
     pool: Pool,
@@ -37,11 +48,15 @@ struct PartitionReader {
 impl EmbeddedConsumer {
     pub(super) fn new(shared: Arc<Shared>, spec: ConsumerSpec) -> Self {
         let appended = shared.appended.subscribe();
+        let membership = Membership::new(Arc::clone(&shared), spec.group.clone());
         Self {
             shared,
             spec,
             appended,
             topics_version: None,
+            membership,
+            joined_for: Counts::new(),
+            warned: false,
             readers: Vec::new(),
             turn: 0,
             pool: Pool::new(4, 8 << 20),
@@ -49,38 +64,113 @@ impl EmbeddedConsumer {
         }
     }
 
-    /// Takes partitions in that were made since the last look.
-    async fn assign(&mut self) -> Result<(), HubError> {
+    /// Finds out what is to be read. `true`: the group is about to share out its partitions anew, and what was read
+    /// should be committed first.
+    async fn assign(&mut self) -> Result<bool, HubError> {
         let version = self.shared.topics_version();
-        if self.topics_version == Some(version) {
-            return Ok(());
+        if self.spec.assigned.is_some() {
+            if self.topics_version != Some(version) {
+                let is_first = self.topics_version.is_none();
+                let all = self.partitions();
+                let mine = all.into_iter().filter(|(_, one)| self.spec.is_mine(one.name()));
+                self.take(mine.collect(), is_first).await?;
+                self.topics_version = Some(version);
+            }
+            return Ok(false);
         }
         let is_first = self.topics_version.is_none();
+        if self.topics_version == Some(version) && !self.membership.must_rejoin() {
+            return Ok(false);
+        }
+        let counts = self.counts();
+        if !is_first && counts == self.joined_for && !self.membership.must_rejoin() {
+            self.topics_version = Some(version);
+            return Ok(false);
+        }
+        if self.membership.has_joined() && !std::mem::replace(&mut self.warned, true) {
+            return Ok(true);
+        }
+        let assigned = self.membership.join(&counts).await?;
+        let all = self.partitions();
+        let is_mine = |name: &PartitionName| {
+            assigned.iter().any(|(topic, number)| *topic == name.topic && *number == name.partition)
+        };
+        let mine: Vec<_> = all.into_iter().filter(|(_, one)| is_mine(one.name())).collect();
+        self.share(mine, is_first).await?;
+        (self.joined_for, self.topics_version, self.warned) = (counts, Some(version), false);
+        Ok(false)
+    }
+
+    /// The topics that it wants, and their partitions.
+    fn counts(&self) -> Counts {
+        let states = self.shared.topics.all().into_iter();
+        let wanted = states.filter(|state| self.spec.wants(&state.topic.name));
+        let count = |state: Arc<TopicState>| {
+            (state.topic.name.clone(), i32::try_from(state.partitions.len()).unwrap_or(i32::MAX))
+        };
+        wanted.map(count).collect()
+    }
+
+    fn partitions(&self) -> Vec<(Arc<Topic>, Arc<Partition>)> {
+        let each = |state: Arc<TopicState>| {
+            let topic = Arc::clone(&state.topic);
+            let partitions = state.partitions.clone();
+            partitions.into_iter().map(move |one| (Arc::clone(&topic), one))
+        };
+        self.shared.topics.all().into_iter().flat_map(each).collect()
+    }
+
+    /// Goes on with what it has when the group has only given it partitions that nobody has read; else begins anew at
+    /// what is committed.
+    async fn share(
+        &mut self,
+        mine: Vec<(Arc<Topic>, Arc<Partition>)>,
+        is_first: bool,
+    ) -> Result<(), HubError> {
+        let keeps = |reader: &PartitionReader| {
+            mine.iter().any(|(_, one)| Arc::ptr_eq(one, reader.reader.partition()))
+        };
+        let is_new = |one: &Arc<Partition>| {
+            !self.readers.iter().any(|reader| Arc::ptr_eq(reader.reader.partition(), one))
+        };
+        let has_progress = {
+            let groups = self.shared.groups();
+            let read =
+                |one: &Arc<Partition>| groups.committed(&self.spec.group, one.name()).is_some();
+            mine.iter().any(|(_, one)| is_new(one) && read(one))
+        };
+        if is_first || has_progress || !self.readers.iter().all(keeps) {
+            self.readers.clear();
+            self.resumed = false;
+        }
+        self.take(mine, is_first).await
+    }
+
+    /// Takes partitions in that it does not read yet.
+    async fn take(
+        &mut self,
+        mine: Vec<(Arc<Topic>, Arc<Partition>)>,
+        is_first: bool,
+    ) -> Result<(), HubError> {
         let mut anchors = Vec::new();
-        for state in self.shared.topics.all() {
-            for partition in &state.partitions {
-                let known =
-                    |mine: &PartitionReader| Arc::ptr_eq(mine.reader.partition(), partition);
-                if !self.spec.is_mine(partition.name()) || self.readers.iter().any(known) {
-                    continue;
-                }
-                let start = if is_first { self.spec.start } else { StartAt::Earliest };
-                let (from, is_committed) = self.start_of(partition, start)?;
-                if !is_committed {
-                    let name = partition.name();
-                    let (topic, partition) = (name.topic.clone(), name.partition);
-                    anchors.push(Offset { topic, partition, offset: from, epoch: -1 });
-                }
-                let reader = Reader::new(Arc::clone(partition), from);
-                let topic = Arc::clone(&state.topic);
-                self.readers.push(PartitionReader { topic, reader, from });
+        for (topic, partition) in mine {
+            let known = |mine: &PartitionReader| Arc::ptr_eq(mine.reader.partition(), &partition);
+            if self.readers.iter().any(known) {
+                continue;
             }
+            let start = if is_first { self.spec.start } else { StartAt::Earliest };
+            let (from, is_committed) = self.start_of(&partition, start)?;
+            if !is_committed {
+                let PartitionName { topic, partition } = partition.name().clone();
+                anchors.push(Offset { topic, partition, offset: from, epoch: -1 });
+            }
+            let reader = Reader::new(partition, from);
+            self.readers.push(PartitionReader { topic, reader, from });
         }
         if is_first && self.spec.start != StartAt::Earliest && self.spec.assigned.is_none() {
             // Where "latest" was is part of the group's progress from now on, whatever happens next.
             self.store(&anchors, None).await?;
         }
-        self.topics_version = Some(version);
         Ok(())
     }
 
@@ -106,13 +196,10 @@ impl EmbeddedConsumer {
             return Ok(());
         }
         let (done, stored) = oneshot::channel();
-        let command = Command::Commit {
-            group: self.spec.group.clone(),
-            offsets: offsets.to_vec(),
-            metadata: metadata.unwrap_or_default().to_owned(),
-            done,
-        };
-        self.shared.command(command)?;
+        let metadata = metadata.unwrap_or_default();
+        let offsets = offsets.iter().map(|offset| (offset.clone(), metadata.to_owned())).collect();
+        let group = self.spec.group.clone();
+        self.shared.command(Command::Commit { group, offsets, done })?;
         stored.await.unwrap_or_else(|_closed| Err(closing()))
     }
 
@@ -140,6 +227,11 @@ impl EmbeddedConsumer {
     }
 }
 
+/// Whether a batch was taken back by its producer.
+fn is_aborted(partition: &Partition, header: &BatchHeader) -> bool {
+    header.is_transactional() && partition.producers().is_aborted(header)
+}
+
 /// The next batch with a record that the group has not had; `None` at the end.
 fn next_batch(
     shared: &Shared,
@@ -147,12 +239,17 @@ fn next_batch(
     pool: &Pool,
     group: &str,
 ) -> Result<Option<FetchedBatch>, HubError> {
+    let partition = Arc::clone(mine.reader.partition());
+    let number = partition.name().partition;
     loop {
-        let number = mine.reader.partition().name().partition;
+        if mine.reader.next_offset() >= partition.stable() {
+            return Ok(None);
+        }
         let read = mine.reader.read().map_err(|error| HubError::NotNow(error.to_string()))?;
         let damage = match read {
             Read::End => return Ok(None),
-            Read::Batch(header, _) if header.is_control() => continue,
+            Read::Batch(header, _) if header.is_control() || header.count == 0 => continue,
+            Read::Batch(header, _) if is_aborted(&partition, &header) => continue,
             Read::Batch(header, bytes) => match decode(&header, bytes, (&mine.topic, number), pool)
             {
                 Ok(batch) => {
@@ -188,7 +285,9 @@ impl Consumer for EmbeddedConsumer {
         let deadline = Instant::now() + wait;
         loop {
             self.appended.mark_unchanged();
-            self.assign().await?;
+            if self.assign().await? {
+                return Ok(Fetched { rebalancing: true, ..Fetched::default() });
+            }
             let resumed = if self.resumed {
                 None
             } else {
@@ -202,17 +301,22 @@ impl Consumer for EmbeddedConsumer {
             let batches = self.gather(max_bytes)?;
             if !batches.is_empty() || resumed.is_some() {
                 self.resumed = true;
-                return Ok(Fetched { resumed, batches });
+                return Ok(Fetched { resumed, batches, rebalancing: false });
             }
-            match tokio::time::timeout_at(deadline, self.appended.changed()).await {
+            let look = deadline.min(Instant::now() + LOOK);
+            match tokio::time::timeout_at(look, self.appended.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_closed)) => return Err(closing()),
-                Err(_elapsed) => return Ok(Fetched::default()),
+                Err(_elapsed) if look == deadline => return Ok(Fetched::default()),
+                Err(_elapsed) => {}
             }
         }
     }
 
     async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
+        if self.spec.assigned.is_none() {
+            self.membership.may_commit()?;
+        }
         self.store(offsets, metadata).await
     }
 

@@ -18,10 +18,10 @@ use crate::log::PartitionName;
 
 /// One partition's commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Committed {
-    pub(super) offset: i64,
-    pub(super) epoch: i32,
-    pub(super) metadata: String,
+pub(crate) struct Committed {
+    pub(crate) offset: i64,
+    pub(crate) epoch: i32,
+    pub(crate) metadata: String,
     pub(super) timestamp_ms: i64,
     /// Rises with every commit; the metadata of the highest is the newest.
     pub(super) sequence: u64,
@@ -55,19 +55,16 @@ impl Groups {
     pub(super) fn commit(
         &mut self,
         group: &str,
-        offsets: &[Offset],
-        metadata: &str,
+        offsets: Vec<(Offset, String)>,
         timestamp_ms: i64,
     ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         self.sequence += 1;
         let sequence = self.sequence;
         let partitions = self.groups.entry(group.to_owned()).or_default();
         let mut pairs = Vec::with_capacity(offsets.len());
-        for Offset { topic, partition, offset, epoch } in offsets {
-            let name = PartitionName { topic: topic.clone(), partition: *partition };
-            let metadata = metadata.to_owned();
-            let committed =
-                Committed { offset: *offset, epoch: *epoch, metadata, timestamp_ms, sequence };
+        for (Offset { topic, partition, offset, epoch }, metadata) in offsets {
+            let name = PartitionName { topic, partition };
+            let committed = Committed { offset, epoch, metadata, timestamp_ms, sequence };
             pairs.push((encode_key(group, &name), Some(encode_value(&committed))));
             partitions.insert(name, committed);
         }
@@ -122,6 +119,34 @@ impl Groups {
             }
         }
         clamped
+    }
+
+    /// Forgets a group, or those of its partitions; gives the tombstones.
+    pub(super) fn forget(
+        &mut self,
+        group: &str,
+        partitions: Option<&[PartitionName]>,
+    ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let Some(known) = self.groups.get_mut(group) else { return Vec::new() };
+        let goes = |name: &PartitionName| partitions.is_none_or(|some| some.contains(name));
+        let gone: Vec<PartitionName> = known.keys().filter(|name| goes(name)).cloned().collect();
+        for name in &gone {
+            known.remove(name);
+        }
+        if known.is_empty() {
+            self.groups.remove(group);
+        }
+        gone.iter().map(|name| (encode_key(group, name), None)).collect()
+    }
+
+    /// What a group has committed, by partition; `None` when it has committed nothing.
+    pub(super) fn of(&self, group: &str) -> Option<&BTreeMap<PartitionName, Committed>> {
+        self.groups.get(group)
+    }
+
+    /// The names of all groups that have committed something.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.groups.keys().cloned().collect()
     }
 
     pub(super) fn forget_topic(&mut self, topic: &str) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
@@ -225,8 +250,10 @@ mod tests {
     #[test]
     fn what_is_committed_is_replayed_and_the_newest_metadata_found() {
         let mut groups = Groups::default();
-        let mut records = groups.commit("g", &[offset("a", 0, 5), offset("a", 1, 7)], "one", 1000);
-        records.extend(groups.commit("g", &[offset("a", 1, 9)], "two", 1000));
+        let with = |text: &str, offset| (offset, text.to_owned());
+        let first = [offset("a", 0, 5), offset("a", 1, 7)].map(|offset| with("one", offset));
+        let mut records = groups.commit("g", first.into(), 1000);
+        records.extend(groups.commit("g", vec![with("two", offset("a", 1, 9))], 1000));
         let mut again = Groups::default();
         for (key, value) in &records {
             again.replay(key, value.as_deref()).unwrap();

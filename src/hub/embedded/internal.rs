@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::encode::encode_pairs;
-use super::topics::{OFFSETS, POSITIONS};
+use super::topics::{OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS};
 use super::writer::Writer;
 use crate::log::{LogError, Partition};
 
@@ -35,7 +35,7 @@ impl Writer {
             path: self.shared.settings.data_dir.clone(),
             problem: error.to_string(),
         })?;
-        partition.append(&mut self.scratch, self.shared.epoch)?;
+        partition.append(&self.scratch, self.shared.epoch)?;
         self.touch(&partition);
         Ok(())
     }
@@ -55,14 +55,21 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn compact_offsets(&mut self) {
-        let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
-        if !self.shared.internal(OFFSETS).is_some_and(large) {
-            return;
-        }
-        let pairs = self.shared.groups().snapshot();
-        if let Err(error) = self.rewrite(OFFSETS, &pairs) {
-            warn!(%error, "offsets could not be compacted, will retry");
+    /// Writes internal topics anew that have grown; everything in them is in memory.
+    pub(super) fn compact_internal(&mut self) {
+        for topic in [OFFSETS, SETTINGS, TRANSACTIONS] {
+            let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
+            if !self.shared.internal(topic).is_some_and(large) {
+                continue;
+            }
+            let pairs = match topic {
+                OFFSETS => self.shared.groups().snapshot(),
+                SETTINGS => self.shared.settings_pairs(),
+                _ => self.shared.transactions().snapshot(),
+            };
+            if let Err(error) = self.rewrite(topic, &pairs) {
+                warn!(%error, topic, "an internal topic could not be compacted, will retry");
+            }
         }
     }
 

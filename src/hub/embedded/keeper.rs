@@ -36,6 +36,7 @@ pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
         if space_at.elapsed() >= SPACE_EVERY {
             space_at = Instant::now();
             watch_space(shared);
+            shared.members.beat();
         }
         if keep_at.elapsed() >= KEEP_EVERY {
             keep_at = Instant::now();
@@ -55,6 +56,7 @@ pub(super) fn flush(shared: &Shared) {
         {
             error!(%error, "a flush failed: what was appended since the last one may not be on disk");
         }
+        partition.leave_memory(shared.read_by_all(&partition.name().topic, &partition));
     }
 }
 
@@ -96,13 +98,12 @@ fn free_bytes(folder: &Path) -> Option<u64> {
 fn retain(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
     let mut uncovered = false;
     for state in shared.topics.all() {
-        if state.topic.name.starts_with("__") {
+        if state.is_internal() {
             continue;
         }
-        let settings = shared.settings.topic(&state.topic.name);
         for partition in &state.partitions {
-            uncovered |= retain_partition(shared, &state, partition, settings);
-            if is_old(partition, settings) {
+            uncovered |= retain_partition(shared, &state, partition);
+            if state.settings.cleanup.delete && is_old(partition, &state.settings) {
                 // The writer may be busy; the next round asks again.
                 writer.try_send(Command::Roll(Arc::clone(partition))).ok();
             }
@@ -114,14 +115,10 @@ fn retain(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
 }
 
 /// Deletes what may go; says whether positions must be stored together before more can.
-fn retain_partition(
-    shared: &Shared,
-    state: &TopicState,
-    partition: &Partition,
-    settings: &TopicSettings,
-) -> bool {
+fn retain_partition(shared: &Shared, state: &TopicState, partition: &Partition) -> bool {
+    let settings = &state.settings;
     let segments = partition.segments();
-    let wanted = expired(&segments, settings, now_ms());
+    let wanted = if settings.cleanup.delete { expired(&segments, settings, now_ms()) } else { 0 };
     let read = shared.read_by_all(&state.topic.name, partition);
     let hard = settings.hard_size.map_or(0, |most| beyond_size(&segments, most));
     let unread = hard > read;

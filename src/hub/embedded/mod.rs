@@ -3,19 +3,28 @@
 //! Invariant: only the writer appends; what a receipt or a commit promises is on disk as `flush` says before it settles.
 
 mod appender;
+mod commit;
+pub(crate) mod configs;
 mod consumer;
+pub(crate) mod coordinator;
 mod decode;
 mod encode;
+mod fetchers;
 mod groups;
 mod internal;
 mod keeper;
+mod local;
+mod members;
+mod membership;
 mod open;
 mod positions;
+mod produce;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod times;
 mod topics;
+mod transactions;
 pub mod view;
 mod writer;
 
@@ -28,17 +37,25 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use commit::EndFault;
 pub(crate) use decode::decode;
-pub use settings::{Flush, Settings, TopicSettings, WhenFull};
+pub(crate) use groups::Committed;
+pub(crate) use produce::{ProduceFault, Produced};
+pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
+pub(crate) use topics::TopicState;
+pub(crate) use transactions::{Phase, Transaction, TransactionFault};
 
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, TopicInfo, TopicSelector,
 };
 use crate::log::{Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
+use fetchers::Fetchers;
 use groups::Groups;
+use members::Members;
 use positions::Positions;
 use topics::Topics;
+use transactions::Transactions;
 use writer::Command;
 
 /// The embedded hub. Closed by [`Hub::close`]; one that is dropped without it is as good as killed.
@@ -91,6 +108,9 @@ struct Shared {
     topics: Topics,
     topics_changed: AtomicU64,
     groups: Mutex<Groups>,
+    transactions: Mutex<Transactions>,
+    fetchers: Fetchers,
+    members: Members,
     positions: Mutex<Positions>,
     appended: watch::Sender<u64>,
     state: State,
@@ -256,6 +276,7 @@ impl Hub for Embedded {
     async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
         self.shared.topics.delete(&self.shared.settings.data_dir, name)?;
         self.shared.topics_changed.fetch_add(1, Ordering::AcqRel);
+        self.shared.wake_consumers();
         self.shared.command(Command::ForgetTopic(name.to_owned()))
     }
 
@@ -270,9 +291,8 @@ impl Hub for Embedded {
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
         self.check_offsets(group, offsets)?;
         let (done, stored) = oneshot::channel();
-        let (group, offsets) = (group.to_owned(), offsets.to_vec());
-        let metadata = String::new();
-        self.shared.command(Command::Commit { group, offsets, metadata, done })?;
+        let offsets = offsets.iter().map(|offset| (offset.clone(), String::new())).collect();
+        self.shared.command(Command::Commit { group: group.to_owned(), offsets, done })?;
         stored
             .await
             .unwrap_or_else(|_closed| Err(HubError::NotNow("the hub is closing".to_owned())))

@@ -1,6 +1,6 @@
 //! Opens a data folder: lock, recovery, groups, positions, and then the threads.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
@@ -10,12 +10,16 @@ use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 use super::appender::EmbeddedAppender;
+use super::configs::Overrides;
 use super::decode::decode;
 use super::encode::OWN_PRODUCER;
+use super::fetchers::Fetchers;
 use super::groups::Groups;
+use super::members::Members;
 use super::positions::Positions;
-use super::settings::TopicSettings;
-use super::topics::{self, OFFSETS, POSITIONS, TopicState, Topics};
+use super::settings::{Cleanup, TopicSettings};
+use super::topics::{self, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics};
+use super::transactions::Transactions;
 use super::writer::{Command, Writer};
 use super::{Embedded, Settings, Shared, keeper};
 use crate::hub::HubError;
@@ -37,7 +41,10 @@ impl Embedded {
         let points = folder.recovery_points();
         let (topics, seen) = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
         folder.raise_epoch(seen).map_err(fatal)?;
+        topics_begin(&folder, &topics).map_err(fatal)?;
         let (groups, positions) = replay(&topics)?;
+        replay_settings(&topics, &settings)?;
+        let transactions = replay_transactions(&topics)?;
         let (writer, queue) = sync_channel(settings.max_in_flight.clamp(1, QUEUE));
         let shared = Arc::new(Shared {
             hub_id: folder.meta().hub_id.clone(),
@@ -46,6 +53,9 @@ impl Embedded {
             topics,
             topics_changed: AtomicU64::new(1),
             groups: Mutex::new(groups),
+            transactions: Mutex::new(transactions),
+            fetchers: Fetchers::default(),
+            members: Members::new(settings.group_limits()),
             positions: Mutex::new(positions),
             appended: watch::Sender::new(0),
             state: State::default(),
@@ -68,8 +78,8 @@ impl Embedded {
 }
 
 fn make_topics(shared: &Shared) -> Result<(), HubError> {
-    for topic in [OFFSETS, POSITIONS] {
-        let settings = TopicSettings::default();
+    for topic in topics::INTERNAL {
+        let settings = TopicSettings { cleanup: Cleanup::COMPACT, ..TopicSettings::default() };
         shared.topics.ensure(&shared.settings.data_dir, &shared.hub_id, topic, &settings)?;
     }
     for topic in shared.settings.topics.keys() {
@@ -121,8 +131,8 @@ fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
             .committed(&group, &PartitionName { topic: topic.clone(), partition })
             .map(|committed| committed.metadata.clone());
         let (done, _stored) = oneshot::channel();
-        let metadata = metadata.unwrap_or_default();
-        shared.command(Command::Commit { group, offsets: vec![offset], metadata, done })?;
+        let offsets = vec![(offset, metadata.unwrap_or_default())];
+        shared.command(Command::Commit { group, offsets, done })?;
     }
     Ok(())
 }
@@ -148,7 +158,7 @@ fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
     }
     let covered = positions.covered.clone();
     for state in topics.all() {
-        if state.topic.name.starts_with("__") {
+        if state.is_internal() {
             continue;
         }
         each_batch(&state, &covered, |batch, own| {
@@ -158,6 +168,52 @@ fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
         })?;
     }
     Ok((groups, positions))
+}
+
+/// Sets the start of partitions whose first records somebody deleted.
+fn topics_begin(folder: &Folder, topics: &Topics) -> Result<(), LogError> {
+    let starts = folder.log_starts();
+    for state in topics.all() {
+        for partition in &state.partitions {
+            partition.raise_start(starts.get(partition.name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What clients have set for topics.
+fn replay_settings(topics: &Topics, settings: &Settings) -> Result<(), HubError> {
+    let Some(state) = topics.get(SETTINGS) else { return Ok(()) };
+    let mut found: BTreeMap<String, Overrides> = BTreeMap::new();
+    each_batch(&state, &HashMap::new(), |batch, _own| {
+        for stored in batch.iter() {
+            let name = String::from_utf8_lossy(stored.record.key.unwrap_or_default()).into_owned();
+            match stored.record.value.map(serde_json::from_slice) {
+                None => drop(found.remove(&name)),
+                Some(Ok(overrides)) => drop(found.insert(name, overrides)),
+                Some(Err(error)) => warn!(topic = name, %error, "its settings cannot be read"),
+            }
+        }
+    })?;
+    for (name, overrides) in found {
+        topics.set_overrides(&name, settings.topic(&name), overrides);
+    }
+    Ok(())
+}
+
+fn replay_transactions(topics: &Topics) -> Result<Transactions, HubError> {
+    let mut transactions = Transactions::default();
+    if let Some(state) = topics.get(TRANSACTIONS) {
+        each_batch(&state, &HashMap::new(), |batch, _own| {
+            for stored in batch.iter() {
+                let key = stored.record.key.unwrap_or_default();
+                if let Err(problem) = transactions.replay(key, stored.record.value) {
+                    warn!(offset = stored.offset, problem, "a transaction's state cannot be read");
+                }
+            }
+        })?;
+    }
+    Ok(transactions)
 }
 
 /// Shows every readable batch of a topic from the given offsets on, and whether this program appended it.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::coordinator::Limits;
 use crate::wire::Codec;
 
 /// When what was appended is made durable, and whether a receipt waits for it.
@@ -42,6 +43,32 @@ pub struct TopicSettings {
     pub when_full: WhenFull,
     /// Bytes of a segment.
     pub segment_size: u64,
+    /// What happens to old records; both are possible.
+    pub cleanup: Cleanup,
+    /// Largest batch that a client may send, bytes.
+    pub max_message_bytes: usize,
+    /// Whether records get the time of their append instead of their own.
+    pub append_time: bool,
+    /// The codec that every batch is stored with; `None` keeps what the producer chose.
+    pub compression: Option<Codec>,
+    /// How long a tombstone stays in a compacted topic.
+    pub delete_retention: Duration,
+}
+
+/// What happens to old records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleanup {
+    /// They go by age and size.
+    pub delete: bool,
+    /// Only the last record of each key stays.
+    pub compact: bool,
+}
+
+impl Cleanup {
+    /// By age and size.
+    pub const DELETE: Self = Self { delete: true, compact: false };
+    /// The last of each key.
+    pub const COMPACT: Self = Self { delete: false, compact: true };
 }
 
 impl Default for TopicSettings {
@@ -53,6 +80,11 @@ impl Default for TopicSettings {
             hard_size: None,
             when_full: WhenFull::Block,
             segment_size: 128 << 20,
+            cleanup: Cleanup::DELETE,
+            max_message_bytes: 1_048_588,
+            append_time: false,
+            compression: None,
+            delete_retention: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -80,6 +112,8 @@ pub struct Settings {
     pub topics: BTreeMap<String, TopicSettings>,
     /// Groups that have a sink in this process, and what they read: retention waits for them.
     pub groups: Vec<(String, Vec<crate::hub::TopicSelector>)>,
+    /// Shortest session of a member on a socket.
+    pub group_min_session_timeout: Duration,
 }
 
 impl Settings {
@@ -97,6 +131,18 @@ impl Settings {
             topic_defaults: TopicSettings::default(),
             topics: BTreeMap::new(),
             groups: Vec::new(),
+            group_min_session_timeout: Duration::from_secs(6),
+        }
+    }
+
+    /// What members of groups may ask for.
+    pub(super) fn group_limits(&self) -> Limits {
+        let shortest = self.group_min_session_timeout.as_millis();
+        Limits {
+            session_timeout_min_ms: i32::try_from(shortest).unwrap_or(i32::MAX),
+            session_timeout_max_ms: 1_800_000,
+            initial_rebalance_delay_ms: 50,
+            group_size_max: 10_000,
         }
     }
 

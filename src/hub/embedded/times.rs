@@ -14,22 +14,38 @@ pub(super) fn offset_at(
     topic: &Arc<Topic>,
     time_ms: i64,
 ) -> Result<i64, HubError> {
+    Ok(find(partition, topic, time_ms)?.map_or_else(|| partition.end(), |(offset, _)| offset))
+}
+
+/// The first record of a partition whose timestamp is at least `time_ms`: its offset and its timestamp.
+pub(super) fn find(
+    partition: &Arc<Partition>,
+    topic: &Arc<Topic>,
+    time_ms: i64,
+) -> Result<Option<(i64, i64)>, HubError> {
     let not_now = |error: LogError| HubError::NotNow(error.to_string());
     let mut reader = Reader::new(Arc::clone(partition), partition.start());
     if !reader.seek_time(time_ms) {
-        return Ok(partition.end());
+        return Ok(None);
     }
+    let start = partition.start();
     let pool = Pool::new(1, 8 << 20);
     loop {
         let (header, bytes) = match reader.read().map_err(not_now)? {
-            Read::Batch(header, _) if header.max_timestamp_ms < time_ms => continue,
+            Read::Batch(header, _) if header.max_timestamp_ms < time_ms || header.is_control() => {
+                continue;
+            }
             Read::Batch(header, bytes) => (header, bytes),
             Read::Damage(_) => continue,
-            Read::End => return Ok(partition.end()),
+            Read::End => return Ok(None),
         };
         let place = (topic, partition.name().partition);
         let Ok(batch) = decode(&header, bytes, place, &pool) else { continue };
-        let found = batch.iter().find(|stored| stored.record.timestamp_ms >= time_ms);
-        return Ok(found.map_or(header.base_offset, |stored| stored.offset));
+        let found = batch
+            .iter()
+            .find(|stored| stored.offset >= start && stored.record.timestamp_ms >= time_ms);
+        if let Some(stored) = found {
+            return Ok(Some((stored.offset, stored.record.timestamp_ms)));
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use anabranch_connectors::Topic;
 use tracing::warn;
 
+use super::configs::{self, Overrides};
 use super::settings::{Settings, TopicSettings};
 use crate::hub::{HubError, PartitionInfo, TopicInfo};
 use crate::log::{self, Checkpoint, Folder, LogError, Partition, PartitionName, write_atomically};
@@ -15,26 +16,47 @@ use crate::log::{self, Checkpoint, Folder, LogError, Partition, PartitionName, w
 pub(super) const OFFSETS: &str = "__consumer_offsets";
 /// Keeps the positions of all sources.
 pub(super) const POSITIONS: &str = "__source_positions";
+/// Keeps what clients have set for topics.
+pub(super) const SETTINGS: &str = "__topic_settings";
+/// Keeps producer ids and transactions.
+pub(super) const TRANSACTIONS: &str = "__transaction_state";
+/// The topics that the hub keeps for itself.
+pub(super) const INTERNAL: [&str; 4] = [OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS];
 
 /// One topic.
-#[derive(Debug)]
-pub(super) struct TopicState {
-    pub(super) topic: Arc<Topic>,
-    pub(super) partitions: Vec<Arc<Partition>>,
+#[derive(Debug, Clone)]
+pub(crate) struct TopicState {
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) partitions: Vec<Arc<Partition>>,
+    /// How it is kept: as configured, and as clients have set it.
+    pub(crate) settings: Arc<TopicSettings>,
+    pub(crate) overrides: Arc<Overrides>,
+}
+
+impl TopicState {
+    /// Whether it is the hub's own.
+    pub(crate) fn is_internal(&self) -> bool {
+        INTERNAL.contains(&self.topic.name.as_str())
+    }
+
+    /// A partition by its number.
+    pub(crate) fn partition(&self, number: i32) -> Option<&Arc<Partition>> {
+        self.partitions.get(usize::try_from(number).ok()?)
+    }
 }
 
 /// All topics, by name.
 #[derive(Debug, Default)]
-pub(super) struct Topics {
+pub(crate) struct Topics {
     by_name: RwLock<BTreeMap<String, Arc<TopicState>>>,
 }
 
 impl Topics {
-    pub(super) fn get(&self, name: &str) -> Option<Arc<TopicState>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<TopicState>> {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<TopicState>> {
+    pub(crate) fn all(&self) -> Vec<Arc<TopicState>> {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
@@ -82,8 +104,26 @@ impl Topics {
         let id = id.unwrap_or_else(new_id);
         let id = if known.is_some() { id } else { format!("{hub_id}.{id}") };
         let topic = Arc::new(Topic { name: name.to_owned(), id });
-        by_name.insert(name.to_owned(), Arc::new(TopicState { topic, partitions }));
+        let kept = known.map(|state| (Arc::clone(&state.settings), Arc::clone(&state.overrides)));
+        let (settings, overrides) =
+            kept.unwrap_or_else(|| (Arc::new(settings.clone()), Arc::default()));
+        let state = TopicState { topic, partitions, settings, overrides };
+        by_name.insert(name.to_owned(), Arc::new(state));
         Ok(true)
+    }
+
+    /// Keeps a topic from now on as `base` and `overrides` say.
+    pub(super) fn set_overrides(&self, name: &str, base: &TopicSettings, overrides: Overrides) {
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = by_name.get(name) else { return };
+        let mut state = TopicState::clone(known);
+        let settings = configs::apply(base, &overrides);
+        for partition in &state.partitions {
+            partition.set_settings(segment_settings(&settings));
+        }
+        state.settings = Arc::new(settings);
+        state.overrides = Arc::new(overrides);
+        by_name.insert(name.to_owned(), Arc::new(state));
     }
 
     pub(super) fn delete(&self, folder: &Path, name: &str) -> Result<(), HubError> {
@@ -133,6 +173,8 @@ pub(super) fn open_all(
                 id: format!("{}.{id}", folder.meta().hub_id),
             }),
             partitions: Vec::new(),
+            settings: Arc::new(settings.topic(&name.topic).clone()),
+            overrides: Arc::default(),
         });
         state.partitions.push(Arc::new(partition));
     }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::Shared;
+use super::produce::{Marker, Produce, ProduceFault, Produced, Reply};
 use super::settings::Flush;
 use super::topics::OFFSETS;
 use crate::hub::{HubError, Offset, Part};
@@ -35,13 +36,29 @@ const RETRY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) enum Command {
     Append(Append),
-    Commit { group: String, offsets: Vec<Offset>, metadata: String, done: Done },
+    /// Offsets of a group, each with its metadata.
+    Commit {
+        group: String,
+        offsets: Vec<(Offset, String)>,
+        done: Done,
+    },
+    /// Records of an internal topic.
+    Pairs {
+        topic: &'static str,
+        pairs: Pairs,
+        done: Done,
+    },
+    Produce(Produce),
+    Marker(Marker),
     Positions(Vec<Part>),
     Snapshot,
     Roll(Arc<Partition>),
     ForgetTopic(String),
     Close(SyncSender<()>),
 }
+
+/// Keys and values of an internal topic.
+pub(super) type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// Where the outcome of a commit goes.
 pub(super) type Done = oneshot::Sender<Result<(), HubError>>;
@@ -63,6 +80,7 @@ pub(super) struct Writer {
     pub(super) parked: VecDeque<Append>,
     pub(super) touched: Vec<Arc<Partition>>,
     pub(super) written: Vec<(Vec<Part>, Stored)>,
+    pub(super) produced: Vec<(Reply, Result<Produced, ProduceFault>)>,
     pub(super) commits: Vec<Done>,
     pub(super) position_parts: Vec<Part>,
     pub(super) parked_positions: Vec<Part>,
@@ -83,6 +101,7 @@ impl Writer {
             parked: VecDeque::new(),
             touched: Vec::new(),
             written: Vec::new(),
+            produced: Vec::new(),
             commits: Vec::new(),
             position_parts: Vec::new(),
             parked_positions: Vec::new(),
@@ -132,20 +151,13 @@ impl Writer {
                 self.store_ordered_positions();
                 self.append_or_park(append);
             }
-            Command::Commit { group, offsets, metadata, done } => {
-                let pairs = {
-                    let mut groups = self.shared.groups();
-                    groups.commit(&group, &offsets, &metadata, now_ms())
-                };
-                match self.append_pairs(OFFSETS, &pairs) {
-                    Ok(()) => self.commits.push(done),
-                    // The consumer may be gone.
-                    Err(error) => {
-                        done.send(Err(HubError::NotNow(error.to_string()))).ok();
-                    }
-                }
-                self.compact_offsets();
+            Command::Commit { group, offsets, done } => {
+                let pairs = self.shared.groups().commit(&group, offsets, now_ms());
+                self.append_for(OFFSETS, &pairs, done);
             }
+            Command::Pairs { topic, pairs, done } => self.append_for(topic, &pairs, done),
+            Command::Produce(produce) => self.produce(produce),
+            Command::Marker(marker) => self.mark(marker),
             Command::Positions(parts) => self.take_positions(parts),
             Command::Snapshot => self.snapshot(),
             Command::Roll(partition) => {
@@ -162,6 +174,18 @@ impl Writer {
             Command::Close(done) => return Some(done),
         }
         None
+    }
+
+    /// Appends to an internal topic; `done` hears of it when it is as durable as configured.
+    fn append_for(&mut self, topic: &str, pairs: &Pairs, done: Done) {
+        match self.append_pairs(topic, pairs) {
+            Ok(()) => self.commits.push(done),
+            // Who asked may be gone.
+            Err(error) => {
+                done.send(Err(HubError::NotNow(error.to_string()))).ok();
+            }
+        }
+        self.compact_internal();
     }
 
     /// A position that came without records must be durable before what was handed on after it: a copy of a file has
@@ -196,8 +220,8 @@ impl Writer {
     }
 
     /// Appends; gives the append back when there is no room.
-    fn try_append(&mut self, mut append: Append) -> Option<Append> {
-        match append.partition.append(&mut append.bytes, self.shared.epoch) {
+    fn try_append(&mut self, append: Append) -> Option<Append> {
+        match append.partition.append(&append.bytes, self.shared.epoch) {
             Ok(appended) => {
                 self.snapshot_bytes += append.bytes.len() as u64;
                 self.shared.use_room(append.bytes.len() as u64);
@@ -269,6 +293,10 @@ impl Writer {
     /// Makes the group durable if receipts wait for it, settles it and wakes consumers.
     pub(super) fn finish_group(&mut self) {
         if self.touched.is_empty() {
+            for done in self.commits.drain(..) {
+                // Nothing was to be stored; who asked may be gone.
+                done.send(Ok(())).ok();
+            }
             return;
         }
         if self.shared.settings.flush == Flush::Each && self.shared.settings.acks_all {
@@ -289,6 +317,11 @@ impl Writer {
             }
         }
         self.shared.wake_consumers();
+        self.shared.fetchers.wake(&self.touched);
+        for (reply, outcome) in self.produced.drain(..) {
+            // The client may be gone.
+            reply.send(outcome).ok();
+        }
         for (parts, stored) in self.written.drain(..) {
             for part in parts {
                 part.settle(Ok(stored));

@@ -164,7 +164,7 @@ impl Handover {
             }
             return Ok(None);
         }
-        Ok(Some((Fetched { resumed, batches }, state.generation)))
+        Ok(Some((Fetched { resumed, batches, rebalancing: false }, state.generation)))
     }
 
     /// Remembers what was committed.

@@ -81,7 +81,7 @@ fn check_says_what_runs_where_and_tries_the_far_ends() {
     std::fs::write(folder.path().join("anabranch.yaml"), config).unwrap();
     let out = anabranch(folder.path(), &["check"], "").well();
     for expected in
-        ["source  stdin     in", "sink    file      out", "embedded, in ./data", "is valid"]
+        ["source  stdin      in", "sink    file       out", "embedded, in ./data", "is valid"]
     {
         assert!(out.contains(expected), "{expected}:\n{out}");
     }
@@ -94,6 +94,25 @@ fn check_says_what_runs_where_and_tries_the_far_ends() {
     drop(taken);
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("error: admin.listen: cannot listen on 127.0.0.1:"), "{}", ran.err);
+    // Held here, or by whoever else has it.
+    let port_of_kafka = std::net::TcpListener::bind("127.0.0.1:9092");
+    let out = anabranch(folder.path(), &["check", "--connect"], "").well();
+    drop(port_of_kafka);
+    let warning = "warning: hub.embedded.listen: cannot listen on 127.0.0.1:9092";
+    assert!(out.contains(warning), "{out}");
+    let config = format!(
+        "sources: {{ in: {{ topic: t, from: {{ stdin: {{}} }} }} }}\nadmin: {{ listen: none }}\n\
+         hub: {{ embedded: {{ listen: \"127.0.0.1:{port}\" }} }}\n"
+    );
+    std::fs::write(folder.path().join("anabranch.yaml"), config).unwrap();
+    let out = anabranch(folder.path(), &["check", "--connect"], "").well();
+    assert!(out.contains("hub     PLAINTEXT"), "{out}");
+    assert!(out.contains("ok: hub.embedded.listen: 127.0.0.1:"), "{out}");
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let ran = anabranch(folder.path(), &["check", "--connect"], "");
+    drop(taken);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("error: hub.embedded.listen: cannot listen on"), "{}", ran.err);
     std::fs::write(folder.path().join("bad.yaml"), "sinks: { out: { topic: [t] } }\n").unwrap();
     let ran = anabranch(folder.path(), &["check", "bad.yaml"], "");
     assert_eq!(ran.code, 2);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anabranch::config::{self, Config, Invalid};
+use anabranch::config::{self, Config, HubConfig, Invalid};
 
 fn shipped() -> Vec<std::path::PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -39,8 +39,11 @@ fn every_shipped_file_begins_with_what_it_is_for() {
 #[test]
 fn the_first_file_listens_on_this_machine_only() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quickstart.yaml");
-    let Config { sources, admin, .. } = config::load(&file).unwrap();
+    let Config { sources, admin, hub, .. } = config::load(&file).unwrap();
+    let HubConfig::Embedded(embedded) = hub else { panic!("not embedded") };
+    assert_eq!(embedded.listeners, []);
     let listens = sources.values().flat_map(|source| source.from.listens()).chain(admin.listen);
+    let listens = listens.chain(embedded.listen.address().map(str::to_owned));
     for address in listens {
         assert!(address.contains("127.0.0.1:"), "{address}");
     }

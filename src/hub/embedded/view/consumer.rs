@@ -143,7 +143,7 @@ impl Consumer for ViewConsumer {
             let resumed = (!std::mem::replace(&mut self.resumed, true)).then_some(None);
             let batches = self.gather(max_bytes)?;
             if !batches.is_empty() || resumed.is_some() {
-                return Ok(Fetched { resumed, batches });
+                return Ok(Fetched { resumed, batches, rebalancing: false });
             }
             if Instant::now() >= deadline {
                 return Ok(Fetched::default());

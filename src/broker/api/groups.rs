@@ -1,0 +1,242 @@
+//! `JoinGroup`, `SyncGroup`, `Heartbeat`, `LeaveGroup`: members of groups. And what tools do with groups.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError as Code;
+use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
+use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
+use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
+use kafka_protocol::messages::leave_group_response::MemberResponse;
+use kafka_protocol::messages::list_groups_response::ListedGroup;
+use kafka_protocol::messages::{
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    GroupId, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, SyncGroupRequest,
+    SyncGroupResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::Call;
+use super::metadata::{NOT_TOLD, code_of};
+use crate::hub::embedded::coordinator::{
+    Claim, Description, GroupError, JoinRequest, State, SyncRequest,
+};
+
+fn text(text: Option<StrBytes>) -> Option<String> {
+    text.map(|text| text.to_string())
+}
+
+fn bytes_of(text: String) -> StrBytes {
+    StrBytes::from_string(text)
+}
+
+pub(super) async fn join(call: Arc<Call>, request: JoinGroupRequest) -> JoinGroupResponse {
+    let rebalance = request.rebalance_timeout_ms;
+    let protocol = |one: kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol| {
+        (one.name.to_string(), one.metadata.to_vec())
+    };
+    let member_id = request.member_id.clone();
+    let answer = call.hub().members().join(JoinRequest {
+        group: request.group_id.to_string(),
+        member_id: request.member_id.to_string(),
+        instance_id: text(request.group_instance_id),
+        client_id: call.client_id.clone(),
+        client_host: format!("/{}", call.session.peer.ip()),
+        protocol_type: request.protocol_type.to_string(),
+        protocols: request.protocols.into_iter().map(protocol).collect(),
+        session_timeout_ms: request.session_timeout_ms,
+        rebalance_timeout_ms: if rebalance < 0 { request.session_timeout_ms } else { rebalance },
+        requires_known_member: call.version >= 4,
+        supports_skipping_assignment: call.version >= 9,
+    });
+    let Some(answer) = answer.await else {
+        let code = Code::CoordinatorNotAvailable.code();
+        return JoinGroupResponse::default().with_error_code(code).with_member_id(member_id);
+    };
+    let members = answer.members.into_iter().map(|(member_id, instance_id, metadata)| {
+        JoinGroupResponseMember::default()
+            .with_member_id(bytes_of(member_id))
+            .with_group_instance_id(instance_id.map(bytes_of))
+            .with_metadata(Bytes::from(metadata))
+    });
+    // Before version 7 the protocol's name cannot be missing.
+    let protocol = answer.protocol.map(bytes_of);
+    let protocol = if call.version < 7 { Some(protocol.unwrap_or_default()) } else { protocol };
+    JoinGroupResponse::default()
+        .with_error_code(answer.error.map_or(0, GroupError::code))
+        .with_generation_id(answer.generation)
+        .with_protocol_type(answer.protocol_type.map(bytes_of))
+        .with_protocol_name(protocol)
+        .with_leader(bytes_of(answer.leader))
+        .with_skip_assignment(answer.skip_assignment)
+        .with_member_id(bytes_of(answer.member_id))
+        .with_members(members.collect())
+}
+
+pub(super) async fn sync(call: Arc<Call>, request: SyncGroupRequest) -> SyncGroupResponse {
+    let assignment =
+        |one: kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment| {
+            (one.member_id.to_string(), one.assignment.to_vec())
+        };
+    let answer = call.hub().members().sync(SyncRequest {
+        group: request.group_id.to_string(),
+        member_id: request.member_id.to_string(),
+        instance_id: text(request.group_instance_id),
+        generation: request.generation_id,
+        protocol_type: text(request.protocol_type),
+        protocol: text(request.protocol_name),
+        assignments: request.assignments.into_iter().map(assignment).collect(),
+    });
+    let Some(answer) = answer.await else {
+        let code = Code::CoordinatorNotAvailable.code();
+        return SyncGroupResponse::default().with_error_code(code);
+    };
+    SyncGroupResponse::default()
+        .with_error_code(answer.error.map_or(0, GroupError::code))
+        .with_protocol_type(answer.protocol_type.map(bytes_of))
+        .with_protocol_name(answer.protocol.map(bytes_of))
+        .with_assignment(Bytes::from(answer.assignment))
+}
+
+pub(super) async fn heartbeat(call: Arc<Call>, request: HeartbeatRequest) -> HeartbeatResponse {
+    let instance_id = text(request.group_instance_id);
+    let claim = Claim {
+        group: &request.group_id,
+        generation: request.generation_id,
+        member_id: &request.member_id,
+        instance_id: instance_id.as_deref(),
+    };
+    let outcome = call.hub().members().ask(|coordinator, now| coordinator.heartbeat(now, claim));
+    HeartbeatResponse::default().with_error_code(outcome.map_or_else(GroupError::code, |()| 0))
+}
+
+pub(super) async fn leave(call: Arc<Call>, request: LeaveGroupRequest) -> LeaveGroupResponse {
+    let members: Vec<(String, Option<String>)> = if call.version < 3 {
+        vec![(request.member_id.to_string(), None)]
+    } else {
+        let one = |one: &kafka_protocol::messages::leave_group_request::MemberIdentity| {
+            (one.member_id.to_string(), text(one.group_instance_id.clone()))
+        };
+        request.members.iter().map(one).collect()
+    };
+    let group = request.group_id.to_string();
+    let left =
+        call.hub().members().ask(|coordinator, now| coordinator.leave(now, &group, &members));
+    let outcomes = match left {
+        Ok(outcomes) => outcomes,
+        Err(error) => return LeaveGroupResponse::default().with_error_code(error.code()),
+    };
+    let code = |outcome: &Result<(), GroupError>| outcome.map_or_else(GroupError::code, |()| 0);
+    if call.version < 3 {
+        return LeaveGroupResponse::default().with_error_code(outcomes.first().map_or(0, code));
+    }
+    let answers = members.into_iter().zip(&outcomes).map(|((member_id, instance_id), outcome)| {
+        MemberResponse::default()
+            .with_member_id(bytes_of(member_id))
+            .with_group_instance_id(instance_id.map(bytes_of))
+            .with_error_code(code(outcome))
+    });
+    LeaveGroupResponse::default().with_members(answers.collect())
+}
+
+const fn name_of(state: State) -> &'static str {
+    match state {
+        State::Empty => "Empty",
+        State::PreparingRebalance => "PreparingRebalance",
+        State::CompletingRebalance => "CompletingRebalance",
+        State::Stable => "Stable",
+    }
+}
+
+pub(super) async fn describe(
+    call: Arc<Call>,
+    request: DescribeGroupsRequest,
+) -> DescribeGroupsResponse {
+    let groups = request.groups.into_iter().map(|group| {
+        let described = call.hub().members().ask(|coordinator, _| coordinator.describe(&group));
+        let answer = match described {
+            Some(described) => show(described),
+            None if call.hub().committed(&group).is_some() => {
+                DescribedGroup::default().with_group_state(StrBytes::from_static_str("Empty"))
+            }
+            None if group.is_empty() => {
+                DescribedGroup::default().with_error_code(Code::InvalidGroupId.code())
+            }
+            None => DescribedGroup::default().with_group_state(StrBytes::from_static_str("Dead")),
+        };
+        answer.with_group_id(group).with_authorized_operations(NOT_TOLD)
+    });
+    DescribeGroupsResponse::default().with_groups(groups.collect())
+}
+
+fn show(described: Description) -> DescribedGroup {
+    let members = described.members.into_iter().map(|member| {
+        DescribedGroupMember::default()
+            .with_member_id(bytes_of(member.member_id))
+            .with_group_instance_id(member.instance_id.map(bytes_of))
+            .with_client_id(bytes_of(member.client_id))
+            .with_client_host(bytes_of(member.client_host))
+            .with_member_metadata(member.metadata.into())
+            .with_member_assignment(member.assignment.into())
+    });
+    DescribedGroup::default()
+        .with_group_state(StrBytes::from_static_str(name_of(described.state)))
+        .with_protocol_type(bytes_of(described.protocol_type))
+        .with_protocol_data(bytes_of(described.protocol))
+        .with_members(members.collect())
+}
+
+pub(super) async fn list(call: Arc<Call>, request: ListGroupsRequest) -> ListGroupsResponse {
+    let mut all: Vec<(String, String, &'static str)> =
+        call.hub().members().ask(|coordinator, _| {
+            let one = |(name, kind, state): (&str, &str, State)| {
+                (name.to_owned(), kind.to_owned(), name_of(state))
+            };
+            coordinator.list().map(one).collect()
+        });
+    for name in call.hub().committed_groups() {
+        if !all.iter().any(|(known, ..)| *known == name) {
+            all.push((name, String::new(), "Empty"));
+        }
+    }
+    let wanted = |state: &str| {
+        let states = &request.states_filter;
+        states.is_empty() || states.iter().any(|one| one.eq_ignore_ascii_case(state))
+    };
+    let classic = request.types_filter.is_empty()
+        || request.types_filter.iter().any(|kind| kind.eq_ignore_ascii_case("classic"));
+    let groups = all.into_iter().filter(|(_, _, state)| classic && wanted(state)).map(
+        |(name, kind, state)| {
+            ListedGroup::default()
+                .with_group_id(GroupId(bytes_of(name)))
+                .with_protocol_type(bytes_of(kind))
+                .with_group_state(StrBytes::from_static_str(state))
+                .with_group_type(StrBytes::from_static_str("classic"))
+        },
+    );
+    ListGroupsResponse::default().with_groups(groups.collect())
+}
+
+pub(super) async fn delete(call: Arc<Call>, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
+    let mut results = Vec::with_capacity(request.groups_names.len());
+    for group in request.groups_names {
+        let code = delete_one(&call, &group).await;
+        results.push(DeletableGroupResult::default().with_group_id(group).with_error_code(code));
+    }
+    DeleteGroupsResponse::default().with_results(results)
+}
+
+async fn delete_one(call: &Call, group: &str) -> i16 {
+    if group.is_empty() {
+        return Code::InvalidGroupId.code();
+    }
+    let has_offsets = call.hub().committed(group).is_some();
+    match call.hub().members().ask(|coordinator, _| coordinator.delete(group)) {
+        Err(GroupError::GroupIdNotFound) if has_offsets => {}
+        Err(error) => return error.code(),
+        Ok(()) => {}
+    }
+    let forgotten = call.hub().forget_offsets(group, None).await;
+    forgotten.map_or_else(|error| code_of(&error).code(), |()| 0)
+}

@@ -1,0 +1,178 @@
+//! `Metadata` and `FindCoordinator`: one broker, which leads everything.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError as Code;
+use kafka_protocol::messages::find_coordinator_response::Coordinator;
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{
+    BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, MetadataResponse,
+    TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+use super::Call;
+use crate::broker::NODE;
+use crate::hub::HubError;
+use crate::hub::embedded::TopicState;
+
+/// "Not told", where operations that a client may do were not asked for.
+pub(super) const NOT_TOLD: i32 = i32::MIN;
+const NAME_MAX: usize = 249;
+
+pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> MetadataResponse {
+    // In version 0 an empty list means all topics, later a missing one does.
+    let all = match &request.topics {
+        None => true,
+        Some(topics) => topics.is_empty() && call.version == 0,
+    };
+    let mut topics = Vec::new();
+    if all {
+        let states = call.hub().topic_states();
+        topics.extend(states.iter().map(|state| describe(&call, state)));
+    } else {
+        for wanted in request.topics.unwrap_or_default() {
+            topics.push(match wanted.name {
+                Some(name) => {
+                    let create = call.version < 4 || request.allow_auto_topic_creation;
+                    one(&call, name, create).await
+                }
+                None => by_id(&call, wanted.topic_id),
+            });
+        }
+    }
+    let (host, port) = &call.session.advertised;
+    let broker = MetadataResponseBroker::default()
+        .with_node_id(BrokerId(NODE))
+        .with_host(StrBytes::from_string(host.clone()))
+        .with_port(i32::from(*port));
+    MetadataResponse::default()
+        .with_brokers(vec![broker])
+        .with_cluster_id(Some(StrBytes::from_string(call.hub().id().to_owned())))
+        .with_controller_id(BrokerId(NODE))
+        .with_topics(topics)
+        .with_cluster_authorized_operations(NOT_TOLD)
+}
+
+async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopic {
+    let refuse = |name, code: Code| {
+        MetadataResponseTopic::default()
+            .with_name(Some(name))
+            .with_error_code(code.code())
+            .with_topic_authorized_operations(NOT_TOLD)
+    };
+    if let Some(state) = call.hub().topic_state(&name) {
+        return describe(call, &state);
+    }
+    if name_fault(&name).is_some() {
+        return refuse(name, Code::InvalidTopicException);
+    }
+    if !create || !call.broker().settings.auto_create_topics {
+        return refuse(name, Code::UnknownTopicOrPartition);
+    }
+    if let Err(error) = call.hub().ensure_topic(&name, None).await {
+        tracing::warn!(topic = %name.as_str(), %error, "a topic that a client has asked for was not made");
+        return refuse(name, Code::UnknownTopicOrPartition);
+    }
+    match call.hub().topic_state(&name) {
+        Some(state) => describe(call, &state),
+        None => refuse(name, Code::LeaderNotAvailable),
+    }
+}
+
+fn by_id(call: &Call, id: Uuid) -> MetadataResponseTopic {
+    let states = call.hub().topic_states();
+    match states.iter().find(|state| topic_id(state) == id) {
+        Some(state) => describe(call, state),
+        None => MetadataResponseTopic::default()
+            .with_topic_id(id)
+            .with_error_code(Code::UnknownTopicId.code())
+            .with_topic_authorized_operations(NOT_TOLD),
+    }
+}
+
+/// A topic's id as Kafka writes it: 128 bits, made from the hub's own id for it.
+pub(super) fn topic_id(state: &TopicState) -> Uuid {
+    Uuid::from_u128(xxhash_rust::xxh3::xxh3_128(state.topic.id.as_bytes()))
+}
+
+fn describe(call: &Call, state: &TopicState) -> MetadataResponseTopic {
+    let partitions = (0..).zip(&state.partitions).map(|(index, _)| {
+        MetadataResponsePartition::default()
+            .with_partition_index(index)
+            .with_leader_id(BrokerId(NODE))
+            .with_leader_epoch(call.hub().epoch())
+            .with_replica_nodes(vec![BrokerId(NODE)])
+            .with_isr_nodes(vec![BrokerId(NODE)])
+    });
+    MetadataResponseTopic::default()
+        .with_name(Some(TopicName(StrBytes::from_string(state.topic.name.clone()))))
+        .with_topic_id(topic_id(state))
+        .with_is_internal(state.is_internal())
+        .with_partitions(partitions.collect())
+        .with_topic_authorized_operations(NOT_TOLD)
+}
+
+/// Why a topic cannot have that name, in Kafka's words; `None` when it can.
+pub(super) fn name_fault(name: &str) -> Option<String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if name.is_empty() {
+        return Some("the empty string is not allowed".to_owned());
+    }
+    if name == "." || name == ".." {
+        return Some(format!("'{name}' is not allowed"));
+    }
+    if name.len() > NAME_MAX {
+        return Some(format!(
+            "the length of '{name}' is longer than the max allowed length {NAME_MAX}"
+        ));
+    }
+    (!name.bytes().all(legal)).then(|| {
+        format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+    })
+}
+
+pub(super) async fn find_coordinator(
+    call: Arc<Call>,
+    request: FindCoordinatorRequest,
+) -> FindCoordinatorResponse {
+    let (host, port) = &call.session.advertised;
+    let (host, port) = (StrBytes::from_string(host.clone()), i32::from(*port));
+    // Groups and transactions; anything else is unknown.
+    let known = (0..=1).contains(&request.key_type);
+    let code = if known { 0 } else { Code::InvalidRequest.code() };
+    let found = |key: StrBytes| {
+        Coordinator::default()
+            .with_key(key)
+            .with_node_id(BrokerId(if known { NODE } else { -1 }))
+            .with_host(host.clone())
+            .with_port(port)
+            .with_error_code(code)
+    };
+    if call.version >= 4 {
+        let coordinators = request.coordinator_keys.into_iter().map(found).collect();
+        return FindCoordinatorResponse::default().with_coordinators(coordinators);
+    }
+    FindCoordinatorResponse::default()
+        .with_error_code(code)
+        .with_error_message(Some(StrBytes::from_static_str(if known {
+            "NONE"
+        } else {
+            "unknown key type"
+        })))
+        .with_node_id(BrokerId(if known { NODE } else { -1 }))
+        .with_host(host)
+        .with_port(port)
+}
+
+/// Kafka's number for what the hub could not do.
+pub(super) const fn code_of(error: &HubError) -> Code {
+    match error {
+        HubError::NotNow(_) | HubError::Fatal(_) => Code::KafkaStorageError,
+        HubError::UnknownTopic(_) => Code::UnknownTopicOrPartition,
+        HubError::Exists(_) => Code::TopicAlreadyExists,
+    }
+}

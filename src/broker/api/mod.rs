@@ -1,0 +1,235 @@
+//! The requests that are served: a table, and the way from a frame to its answer.
+//!
+//! An API that is not in the table, and a version outside of its range, ends the connection, as Kafka does it; what is
+//! not complete is not in the table. Source: Kafka's protocol guide; KIP-511 for `ApiVersions`.
+
+mod cluster;
+mod configs;
+mod fetch;
+mod groups;
+mod list_offsets;
+mod metadata;
+mod offsets;
+mod produce;
+mod session;
+mod topics;
+mod transactions;
+mod versions;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::{ApiKey, RequestHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+
+use super::schema;
+pub(super) use session::{Call, Session};
+
+/// What goes back.
+pub(super) enum Reply {
+    /// A whole frame.
+    Frame(Bytes),
+    /// Nothing: the client has asked for no answer.
+    Nothing,
+    /// The connection ends.
+    Close,
+}
+
+/// An answer that is under way.
+pub(super) type Pending = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// One API: the versions that are advertised, those that can be decoded, the first flexible one, and its layout.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) key: ApiKey,
+    pub(super) advertised: (i16, i16),
+    decoded_from: i16,
+    flexible_from: i16,
+    layout: &'static str,
+}
+
+const fn api(key: ApiKey, advertised: (i16, i16), flexible_from: i16, layout: &'static str) -> Api {
+    Api { key, advertised, decoded_from: advertised.0, flexible_from, layout }
+}
+
+const NEVER: i16 = i16::MAX;
+
+/// Every API, by key.
+pub(super) const APIS: &[Api] = &[
+    // librdkafka below 2.11.1 compresses only where it sees version 0 of Produce.
+    Api { decoded_from: 3, ..api(ApiKey::Produce, (0, 11), 9, "s@3- h i [s [i y]]") },
+    api(
+        ApiKey::Fetch,
+        (4, 12),
+        12,
+        "i i i i b i@7- i@7- [s [i i@9- l i@12- l@5- i]] [s *i]@7- s@11-",
+    ),
+    api(ApiKey::ListOffsets, (1, 8), 6, "i b@2- [s [i i@4- l]]"),
+    api(ApiKey::Metadata, (0, 12), 9, "[u@10- s] b@4- b@8-10 b@8-"),
+    api(ApiKey::OffsetCommit, (2, 8), 8, "s i s s@7- l@2-4 [s [i l i@6- s]]"),
+    api(ApiKey::OffsetFetch, (1, 8), 6, "s@-7 [s *i]@-7 [s s@9- i@9- [s *i]]@8- b@7-"),
+    api(ApiKey::FindCoordinator, (0, 4), 3, "s@-3 b@1- *s@4-"),
+    api(ApiKey::JoinGroup, (0, 9), 6, "s i i@1- s s@5- s [s y] s@8-"),
+    api(ApiKey::Heartbeat, (0, 4), 4, "s i s s@3-"),
+    api(ApiKey::LeaveGroup, (0, 5), 4, "s s@-2 [s s s@5-]@3-"),
+    api(ApiKey::SyncGroup, (0, 5), 4, "s i s s@3- s@5- s@5- [s y]"),
+    api(ApiKey::DescribeGroups, (0, 5), 5, "*s b@3-"),
+    api(ApiKey::ListGroups, (0, 5), 3, "*s@4- *s@5-"),
+    api(ApiKey::ApiVersions, (0, 4), 3, "s@3- s@3-"),
+    api(ApiKey::CreateTopics, (2, 7), 5, "[s i h [i *i] [s s]] i b"),
+    api(ApiKey::DeleteTopics, (1, 6), 4, "[s u]@6- *s@-5 i"),
+    api(ApiKey::DeleteRecords, (0, 2), 2, "[s [i l]] i"),
+    api(ApiKey::InitProducerId, (0, 4), 2, "s i l@3- h@3-"),
+    api(ApiKey::OffsetForLeaderEpoch, (2, 4), 4, "i@3- [s [i i i]]"),
+    api(ApiKey::AddPartitionsToTxn, (0, 3), 3, "s l h [s *i]"),
+    api(ApiKey::AddOffsetsToTxn, (0, 3), 3, "s l h s"),
+    api(ApiKey::EndTxn, (0, 3), 3, "s l h b"),
+    api(ApiKey::TxnOffsetCommit, (0, 3), 3, "s s l h i@3- s@3- s@3- [s [i l i@2- s]]"),
+    api(ApiKey::DescribeAcls, (1, 3), 2, "b s b s s b b"),
+    api(ApiKey::DescribeConfigs, (1, 4), 4, "[b s *s] b b@3-"),
+    api(ApiKey::AlterConfigs, (0, 2), 2, "[b s [s s]] b"),
+    api(ApiKey::DescribeLogDirs, (1, 4), 2, "[s *i]"),
+    api(ApiKey::CreatePartitions, (0, 3), 2, "[s i [*i]] i b"),
+    api(ApiKey::DeleteGroups, (0, 2), 2, "*s"),
+    api(ApiKey::ElectLeaders, (0, 2), 2, "b@1- [s *i] i"),
+    api(ApiKey::IncrementalAlterConfigs, (0, 1), 1, "[b s [s b s]] b"),
+    api(ApiKey::ListPartitionReassignments, (0, 0), 0, "i [s *i]"),
+    api(ApiKey::OffsetDelete, (0, 0), NEVER, "s [s [i]]"),
+    api(ApiKey::DescribeCluster, (0, 1), 0, "b b@1-"),
+    api(ApiKey::DescribeProducers, (0, 0), 0, "[s *i]"),
+    api(ApiKey::DescribeTransactions, (0, 0), 0, "*s"),
+    api(ApiKey::ListTransactions, (0, 1), 0, "*s *l l@1-"),
+];
+
+/// Reads a request and begins it; `None` when it cannot be read or is not served.
+pub(super) async fn begin(session: &Arc<Session>, frame: Bytes) -> Option<Pending> {
+    let key = i16::from_be_bytes(*frame.first_chunk()?);
+    let version = i16::from_be_bytes(*frame.get(2..)?.first_chunk()?);
+    let correlation = i32::from_be_bytes(*frame.get(4..)?.first_chunk()?);
+    let api = APIS.iter().find(|api| api.key as i16 == key)?;
+    if api.key == ApiKey::ApiVersions && !(0..=api.advertised.1).contains(&version) {
+        let frame = versions::unsupported(correlation)?;
+        return Some(Box::pin(std::future::ready(Reply::Frame(frame))));
+    }
+    if !(api.decoded_from..=api.advertised.1).contains(&version) {
+        return None;
+    }
+    let flexible = version >= api.flexible_from;
+    let mut body = frame;
+    if !schema::is_sound("h h i", 0, false, &body) || !is_header_sound(&body, flexible) {
+        return None;
+    }
+    let header = RequestHeader::decode(&mut body, if flexible { 2 } else { 1 }).ok()?;
+    if !schema::is_sound(api.layout, version, flexible, &body) {
+        return None;
+    }
+    let client_id = header.client_id.map(|id: StrBytes| id.to_string()).unwrap_or_default();
+    let call = Arc::new(Call {
+        session: Arc::clone(session),
+        key: api.key,
+        version,
+        flexible,
+        correlation,
+        client_id,
+    });
+    dispatch(call, body).await
+}
+
+/// Whether the header's client id and tagged fields are there; the id has a plain length in every version.
+fn is_header_sound(frame: &[u8], flexible: bool) -> bool {
+    let Some(length) = frame.get(8..).and_then(|rest| rest.first_chunk::<2>()) else {
+        return false;
+    };
+    let length = usize::try_from(i16::from_be_bytes(*length)).unwrap_or(0);
+    match frame.get(10 + length..) {
+        Some(rest) if flexible => schema::has_tags(rest),
+        Some(_) => true,
+        None => false,
+    }
+}
+
+async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
+    match call.key {
+        ApiKey::Produce => produce::begin(call, body).await,
+        ApiKey::Fetch => later(call, body, fetch::fetch),
+        ApiKey::ListOffsets => later(call, body, list_offsets::list_offsets),
+        ApiKey::OffsetForLeaderEpoch => later(call, body, list_offsets::for_leader_epoch),
+        ApiKey::Metadata => later(call, body, metadata::metadata),
+        ApiKey::ApiVersions => later(call, body, versions::api_versions),
+        ApiKey::FindCoordinator => later(call, body, metadata::find_coordinator),
+        ApiKey::OffsetCommit => later(call, body, offsets::commit),
+        ApiKey::OffsetFetch => later(call, body, offsets::fetch),
+        ApiKey::OffsetDelete => later(call, body, offsets::delete),
+        ApiKey::JoinGroup => later(call, body, groups::join),
+        ApiKey::SyncGroup => later(call, body, groups::sync),
+        ApiKey::Heartbeat => later(call, body, groups::heartbeat),
+        ApiKey::LeaveGroup => later(call, body, groups::leave),
+        ApiKey::DescribeGroups => later(call, body, groups::describe),
+        ApiKey::ListGroups => later(call, body, groups::list),
+        ApiKey::DeleteGroups => later(call, body, groups::delete),
+        ApiKey::CreateTopics => later(call, body, topics::create),
+        ApiKey::DeleteTopics => later(call, body, topics::delete),
+        ApiKey::CreatePartitions => later(call, body, topics::create_partitions),
+        ApiKey::DeleteRecords => later(call, body, topics::delete_records),
+        ApiKey::DescribeConfigs => later(call, body, configs::describe),
+        ApiKey::AlterConfigs => later(call, body, configs::alter),
+        ApiKey::IncrementalAlterConfigs => later(call, body, configs::alter_incrementally),
+        ApiKey::DescribeCluster => later(call, body, cluster::describe),
+        ApiKey::DescribeLogDirs => later(call, body, cluster::log_dirs),
+        ApiKey::DescribeAcls => later(call, body, cluster::acls),
+        ApiKey::ElectLeaders => later(call, body, cluster::elect_leaders),
+        ApiKey::ListPartitionReassignments => later(call, body, cluster::reassignments),
+        ApiKey::DescribeProducers => later(call, body, cluster::producers),
+        ApiKey::InitProducerId => later(call, body, transactions::init_producer_id),
+        ApiKey::AddPartitionsToTxn => later(call, body, transactions::add_partitions),
+        ApiKey::AddOffsetsToTxn => later(call, body, transactions::add_offsets),
+        ApiKey::EndTxn => later(call, body, transactions::end),
+        ApiKey::TxnOffsetCommit => later(call, body, transactions::commit_offsets),
+        ApiKey::DescribeTransactions => later(call, body, transactions::describe),
+        ApiKey::ListTransactions => later(call, body, transactions::list),
+        _ => None,
+    }
+}
+
+/// Decodes now and answers when its turn has come.
+fn later<Q, A, F, H>(call: Arc<Call>, mut body: Bytes, handler: H) -> Option<Pending>
+where
+    Q: Decodable + Send + 'static,
+    A: Encodable,
+    F: Future<Output = A> + Send + 'static,
+    H: FnOnce(Arc<Call>, Q) -> F + Send + 'static,
+{
+    let request = Q::decode(&mut body, call.version).ok()?;
+    Some(Box::pin(async move {
+        let answer = handler(Arc::clone(&call), request).await;
+        encode(&call, &answer)
+    }))
+}
+
+/// The frame of an answer.
+fn encode<A: Encodable>(call: &Call, answer: &A) -> Reply {
+    // `ApiVersions` is answered with the plain header in every version.
+    let tagged = call.flexible && call.key != ApiKey::ApiVersions;
+    match frame(call.correlation, tagged, call.version, answer) {
+        Some(frame) => Reply::Frame(frame),
+        None => {
+            tracing::error!(api = ?call.key, version = call.version, "an answer cannot be encoded");
+            Reply::Close
+        }
+    }
+}
+
+fn frame<A: Encodable>(correlation: i32, tagged: bool, version: i16, answer: &A) -> Option<Bytes> {
+    let body = answer.compute_size(version).ok()?;
+    let head = 4 + usize::from(tagged);
+    let mut frame = BytesMut::with_capacity(4 + head + body);
+    frame.put_i32(i32::try_from(head + body).ok()?);
+    frame.put_i32(correlation);
+    if tagged {
+        frame.put_u8(0);
+    }
+    answer.encode(&mut frame, version).ok()?;
+    Some(frame.freeze())
+}

@@ -1,0 +1,240 @@
+//! `OffsetCommit`, `OffsetFetch`, `OffsetDelete`: where groups are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError as Code;
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::offset_delete_response::{
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use kafka_protocol::messages::{
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+    OffsetFetchRequest, OffsetFetchResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::Call;
+use super::metadata::code_of;
+use crate::hub::Offset;
+use crate::hub::embedded::Committed;
+use crate::hub::embedded::coordinator::{Claim, GroupError};
+use crate::log::PartitionName;
+
+/// Longest metadata of a commit (Kafka's `offset.metadata.max.bytes`).
+const METADATA_MAX: usize = 4096;
+
+pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> OffsetCommitResponse {
+    let group = request.group_id.to_string();
+    let instance_id = request.group_instance_id.map(|id| id.to_string());
+    let claim = Claim {
+        group: &group,
+        generation: request.generation_id_or_member_epoch,
+        member_id: &request.member_id,
+        instance_id: instance_id.as_deref(),
+    };
+    let allowed = call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
+    let refused = allowed.err().map(|error| match error {
+        // A group that has only offsets has no members; the coordinator does not know it.
+        GroupError::IllegalGeneration if is_memberless(&call, &group) => GroupError::UnknownMember,
+        error => error,
+    });
+    let mut refused = refused.map(GroupError::code);
+    let mut offsets = Vec::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let state = call.hub().topic_state(&topic.name);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for one in topic.partitions {
+            let metadata = one.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
+            let known =
+                state.as_ref().is_some_and(|state| state.partition(one.partition_index).is_some());
+            let code = match refused {
+                Some(code) => code,
+                None if metadata.len() > METADATA_MAX => Code::OffsetMetadataTooLarge.code(),
+                None if !known => Code::UnknownTopicOrPartition.code(),
+                None => {
+                    let offset = Offset {
+                        topic: topic.name.to_string(),
+                        partition: one.partition_index,
+                        offset: one.committed_offset,
+                        epoch: one.committed_leader_epoch,
+                    };
+                    offsets.push((offset, metadata));
+                    0
+                }
+            };
+            partitions.push(
+                OffsetCommitResponsePartition::default()
+                    .with_partition_index(one.partition_index)
+                    .with_error_code(code),
+            );
+        }
+        let answer = OffsetCommitResponseTopic::default();
+        topics.push(answer.with_name(topic.name).with_partitions(partitions));
+    }
+    if refused.is_none() && !offsets.is_empty() {
+        let stored = call.hub().commit_offsets(&group, offsets).await;
+        refused = stored.err().map(|_error| Code::CoordinatorNotAvailable.code());
+        if let Some(code) = refused {
+            for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                partition.error_code = code;
+            }
+        }
+    }
+    OffsetCommitResponse::default().with_topics(topics)
+}
+
+fn is_memberless(call: &Call, group: &str) -> bool {
+    let unknown = call.hub().members().ask(|coordinator, _| coordinator.describe(group).is_none());
+    unknown && call.hub().committed(group).is_some()
+}
+
+type CommittedOffsets = BTreeMap<PartitionName, Committed>;
+
+/// What a group has committed for one partition.
+struct Found {
+    offset: i64,
+    epoch: i32,
+    metadata: StrBytes,
+    code: i16,
+}
+
+fn find(
+    call: &Call,
+    group: &str,
+    committed: &CommittedOffsets,
+    name: &PartitionName,
+    stable: bool,
+) -> Found {
+    let nothing = |code| Found { offset: -1, epoch: -1, metadata: StrBytes::new(), code };
+    if stable && call.hub().is_pending(group, name) {
+        return nothing(Code::UnstableOffsetCommit.code());
+    }
+    match committed.get(name) {
+        None => nothing(0),
+        Some(found) => Found {
+            offset: found.offset,
+            epoch: found.epoch,
+            metadata: StrBytes::from_string(found.metadata.clone()),
+            code: 0,
+        },
+    }
+}
+
+/// The partitions that are asked for, by topic; all that were committed when none are named.
+fn asked(
+    named: Option<Vec<(TopicName, Vec<i32>)>>,
+    committed: &CommittedOffsets,
+) -> Vec<(TopicName, Vec<i32>)> {
+    if let Some(named) = named {
+        return named;
+    }
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for name in committed.keys() {
+        topics.entry(&name.topic).or_default().push(name.partition);
+    }
+    let name = |topic: &str| TopicName(StrBytes::from_string(topic.to_owned()));
+    topics.into_iter().map(|(topic, partitions)| (name(topic), partitions)).collect()
+}
+
+pub(super) async fn fetch(call: Arc<Call>, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    if call.version < 8 {
+        return fetch_one(&call, request);
+    }
+    let stable = request.require_stable;
+    let groups = request.groups.into_iter().map(|wanted| {
+        let group = wanted.group_id.to_string();
+        let committed = call.hub().committed(&group).unwrap_or_default();
+        let named = wanted.topics.map(|topics| {
+            topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
+        });
+        let topics = asked(named, &committed).into_iter().map(|(topic, numbers)| {
+            let partitions = numbers.into_iter().map(|partition| {
+                let name = PartitionName { topic: topic.to_string(), partition };
+                let found = find(&call, &group, &committed, &name, stable);
+                OffsetFetchResponsePartitions::default()
+                    .with_partition_index(partition)
+                    .with_committed_offset(found.offset)
+                    .with_committed_leader_epoch(found.epoch)
+                    .with_metadata(Some(found.metadata))
+                    .with_error_code(found.code)
+            });
+            let partitions = partitions.collect();
+            OffsetFetchResponseTopics::default().with_name(topic).with_partitions(partitions)
+        });
+        let topics = topics.collect();
+        OffsetFetchResponseGroup::default().with_group_id(wanted.group_id).with_topics(topics)
+    });
+    OffsetFetchResponse::default().with_groups(groups.collect())
+}
+
+fn fetch_one(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    let group = request.group_id.to_string();
+    let committed = call.hub().committed(&group).unwrap_or_default();
+    let named = request.topics.filter(|topics| call.version >= 2 || !topics.is_empty());
+    let named = named.map(|topics| {
+        topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
+    });
+    let topics = asked(named, &committed).into_iter().map(|(topic, numbers)| {
+        let partitions = numbers.into_iter().map(|partition| {
+            let name = PartitionName { topic: topic.to_string(), partition };
+            let found = find(call, &group, &committed, &name, request.require_stable);
+            OffsetFetchResponsePartition::default()
+                .with_partition_index(partition)
+                .with_committed_offset(found.offset)
+                .with_committed_leader_epoch(found.epoch)
+                .with_metadata(Some(found.metadata))
+                .with_error_code(found.code)
+        });
+        let partitions = partitions.collect();
+        OffsetFetchResponseTopic::default().with_name(topic).with_partitions(partitions)
+    });
+    OffsetFetchResponse::default().with_topics(topics.collect())
+}
+
+pub(super) async fn delete(call: Arc<Call>, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
+    let group = request.group_id.to_string();
+    let Some(committed) = call.hub().committed(&group) else {
+        let code = Code::GroupIdNotFound.code();
+        return OffsetDeleteResponse::default().with_error_code(code);
+    };
+    let (mut gone, mut topics) = (Vec::new(), Vec::with_capacity(request.topics.len()));
+    for topic in request.topics {
+        let allowed = call
+            .hub()
+            .members()
+            .ask(|coordinator, _| coordinator.may_delete_offsets(&group, &topic.name));
+        // A group that has only offsets is not known to the coordinator.
+        let refused = allowed.err().filter(|error| *error != GroupError::GroupIdNotFound);
+        let partitions = topic.partitions.into_iter().map(|one| {
+            let partition = one.partition_index;
+            let name = PartitionName { topic: topic.name.to_string(), partition };
+            let code = if let Some(error) = refused {
+                error.code()
+            } else if committed.contains_key(&name) {
+                gone.push(name);
+                0
+            } else {
+                Code::UnknownTopicOrPartition.code()
+            };
+            let answer = OffsetDeleteResponsePartition::default();
+            answer.with_partition_index(partition).with_error_code(code)
+        });
+        let partitions = partitions.collect();
+        topics.push(
+            OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions),
+        );
+    }
+    let code = match call.hub().forget_offsets(&group, Some(gone)).await {
+        Ok(()) => 0,
+        Err(error) => code_of(&error).code(),
+    };
+    OffsetDeleteResponse::default().with_error_code(code).with_topics(topics)
+}

@@ -1,0 +1,302 @@
+//! `CreateTopics`, `DeleteTopics`, `CreatePartitions`, `DeleteRecords`.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError as Code;
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult,
+};
+use kafka_protocol::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
+use kafka_protocol::messages::{
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::Call;
+use super::metadata::{code_of, name_fault, topic_id};
+use crate::hub::Hub;
+use crate::hub::embedded::TopicState;
+use crate::hub::embedded::configs::{self, Overrides};
+
+/// More partitions than this on one machine only cost files.
+const PARTITIONS_MAX: i32 = 10_000;
+
+/// A refusal, with words for a person.
+type Refused = (Code, String);
+
+pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let mut results: Vec<CreatableTopicResult> = Vec::with_capacity(request.topics.len());
+    let names: Vec<TopicName> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    for topic in request.topics {
+        let twice = names.iter().filter(|name| **name == topic.name).count() > 1;
+        let made = if twice {
+            Err((Code::InvalidRequest, "the topic is named twice".to_owned()))
+        } else {
+            create_one(&call, &topic, request.validate_only).await
+        };
+        let result = CreatableTopicResult::default().with_name(topic.name.clone());
+        let result = match made {
+            Ok((partitions, configs)) => {
+                let state = call.hub().topic_state(&topic.name);
+                result
+                    .with_topic_id(state.map(|state| topic_id(&state)).unwrap_or_default())
+                    .with_num_partitions(partitions)
+                    .with_replication_factor(1)
+                    .with_configs(Some(configs))
+            }
+            Err((code, why)) => result
+                .with_error_code(code.code())
+                .with_error_message(Some(StrBytes::from_string(why)))
+                .with_num_partitions(-1)
+                .with_replication_factor(-1)
+                .with_configs(Some(Vec::new())),
+        };
+        if !results.iter().any(|known| known.name == result.name) {
+            results.push(result);
+        }
+    }
+    CreateTopicsResponse::default().with_topics(results)
+}
+
+async fn create_one(
+    call: &Call,
+    topic: &CreatableTopic,
+    validate_only: bool,
+) -> Result<(i32, Vec<CreatableTopicConfigs>), Refused> {
+    let name = topic.name.as_str();
+    if let Some(fault) = name_fault(name) {
+        return Err((Code::InvalidTopicException, format!("Topic name is invalid: {fault}")));
+    }
+    if call.hub().topic_state(name).is_some() {
+        return Err((Code::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
+    }
+    let partitions = partitions_of(call, topic)?;
+    let mut overrides = Overrides::new();
+    for config in &topic.configs {
+        let value = config.value.as_ref().map(ToString::to_string);
+        let value = value.ok_or_else(|| {
+            (
+                Code::InvalidConfig,
+                format!("Null value not supported for topic configs: {}", config.name),
+            )
+        })?;
+        configs::check(&config.name, &value).map_err(|why| (Code::InvalidConfig, why))?;
+        overrides.insert(config.name.to_string(), value);
+    }
+    let shown = shown(call, name, &overrides);
+    if validate_only {
+        return Ok((partitions, shown));
+    }
+    let count = u32::try_from(partitions).unwrap_or(1);
+    let failed = |error: crate::hub::HubError| (code_of(&error), error.to_string());
+    call.hub().ensure_topic(name, Some(count)).await.map_err(failed)?;
+    if !overrides.is_empty() {
+        call.hub().configure(name, overrides).await.map_err(failed)?;
+    }
+    Ok((partitions, shown))
+}
+
+fn partitions_of(call: &Call, topic: &CreatableTopic) -> Result<i32, Refused> {
+    let default = call.hub().base_settings(&topic.name).partitions;
+    if !topic.assignments.is_empty() {
+        if topic.num_partitions != -1 || topic.replication_factor != -1 {
+            let why = "Both numPartitions or replicationFactor and replicasAssignments were set.";
+            return Err((Code::InvalidRequest, why.to_owned()));
+        }
+        let here =
+            |one: &kafka_protocol::messages::create_topics_request::CreatableReplicaAssignment| {
+                one.broker_ids.iter().all(|id| id.0 == crate::broker::NODE)
+                    && one.broker_ids.len() == 1
+            };
+        if !topic.assignments.iter().all(here) {
+            let why = format!("the only broker is {}", crate::broker::NODE);
+            return Err((Code::InvalidReplicaAssignment, why));
+        }
+        return Ok(i32::try_from(topic.assignments.len()).unwrap_or(i32::MAX));
+    }
+    match topic.replication_factor {
+        -1 | 1 => {}
+        factor if factor < 1 => {
+            let why = "Replication factor must be larger than 0.".to_owned();
+            return Err((Code::InvalidReplicationFactor, why));
+        }
+        factor => {
+            let why = format!(
+                "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be reached because only 1 broker(s) are registered."
+            );
+            return Err((Code::InvalidReplicationFactor, why));
+        }
+    }
+    match topic.num_partitions {
+        -1 => Ok(i32::try_from(default).unwrap_or(1)),
+        number if number < 1 => {
+            Err((Code::InvalidPartitions, "Number of partitions must be larger than 0.".to_owned()))
+        }
+        number if number > PARTITIONS_MAX => {
+            Err((Code::InvalidPartitions, format!("at most {PARTITIONS_MAX} partitions")))
+        }
+        number => Ok(number),
+    }
+}
+
+/// Every setting of a topic, as it is or would be.
+fn shown(call: &Call, name: &str, overrides: &Overrides) -> Vec<CreatableTopicConfigs> {
+    let settings = call.hub().settings_with(name, overrides);
+    let one = |known: &configs::Known| {
+        let set = overrides.get(known.name);
+        let value = set.cloned().unwrap_or_else(|| configs::value(known, &settings));
+        CreatableTopicConfigs::default()
+            .with_name(StrBytes::from_static_str(known.name))
+            .with_value(Some(StrBytes::from_string(value)))
+            .with_config_source(if set.is_some() { 1 } else { 5 })
+    };
+    configs::KNOWN.iter().map(one).collect()
+}
+
+pub(super) async fn delete(call: Arc<Call>, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+    let mut wanted: Vec<(Option<TopicName>, uuid::Uuid)> =
+        request.topic_names.into_iter().map(|name| (Some(name), uuid::Uuid::nil())).collect();
+    wanted.extend(request.topics.into_iter().map(|topic| (topic.name, topic.topic_id)));
+    let mut responses = Vec::with_capacity(wanted.len());
+    for (name, id) in wanted {
+        let states = call.hub().topic_states();
+        let is_it = |state: &&Arc<TopicState>| match &name {
+            Some(name) => state.topic.name == name.as_str(),
+            None => topic_id(state) == id,
+        };
+        let found = states.iter().find(is_it);
+        let code = match found {
+            None if name.is_none() => Code::UnknownTopicId.code(),
+            None => Code::UnknownTopicOrPartition.code(),
+            Some(state) if state.is_internal() => Code::InvalidTopicException.code(),
+            Some(state) => delete_one(&call, &state.topic.name).await,
+        };
+        let shown = found.map(|state| TopicName(StrBytes::from_string(state.topic.name.clone())));
+        let message = (code != 0)
+            .then(|| StrBytes::from_static_str("This server does not host this topic-partition."));
+        responses.push(
+            DeletableTopicResult::default()
+                .with_name(name.or(shown))
+                .with_topic_id(found.map(|state| topic_id(state)).unwrap_or(id))
+                .with_error_code(code)
+                .with_error_message(message),
+        );
+    }
+    DeleteTopicsResponse::default().with_responses(responses)
+}
+
+async fn delete_one(call: &Call, name: &str) -> i16 {
+    let deleted = match call.hub().delete_topic(name).await {
+        Ok(()) => call.hub().forget_settings(name).await,
+        Err(error) => Err(error),
+    };
+    deleted.map_or_else(|error| code_of(&error).code(), |()| 0)
+}
+
+pub(super) async fn create_partitions(
+    call: Arc<Call>,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
+    let mut results = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let made = more_partitions(&call, &topic, request.validate_only).await;
+        let result = CreatePartitionsTopicResult::default().with_name(topic.name);
+        results.push(match made {
+            Ok(()) => result,
+            Err((code, why)) => result
+                .with_error_code(code.code())
+                .with_error_message(Some(StrBytes::from_string(why))),
+        });
+    }
+    CreatePartitionsResponse::default().with_results(results)
+}
+
+async fn more_partitions(
+    call: &Call,
+    topic: &CreatePartitionsTopic,
+    validate_only: bool,
+) -> Result<(), Refused> {
+    let state = call.hub().topic_state(&topic.name);
+    let state = state.ok_or((
+        Code::UnknownTopicOrPartition,
+        "This server does not host this topic-partition.".to_owned(),
+    ))?;
+    let have = i32::try_from(state.partitions.len()).unwrap_or(i32::MAX);
+    let name = &state.topic.name;
+    let refuse = |why: String| Err((Code::InvalidPartitions, why));
+    if state.is_internal() {
+        return Err((Code::InvalidTopicException, format!("{name} is the hub's own")));
+    }
+    if topic.count == have {
+        return refuse(format!("Topic already has {have} partition(s)."));
+    }
+    if topic.count < have {
+        let count = topic.count;
+        return refuse(format!(
+            "The topic {name} currently has {have} partition(s); {count} would not be an increase."
+        ));
+    }
+    if topic.count > PARTITIONS_MAX {
+        return refuse(format!("at most {PARTITIONS_MAX} partitions"));
+    }
+    if validate_only {
+        return Ok(());
+    }
+    let made = call.hub().ensure_topic(name, u32::try_from(topic.count).ok()).await;
+    made.map_err(|error| (code_of(&error), error.to_string()))
+}
+
+pub(super) async fn delete_records(
+    call: Arc<Call>,
+    request: DeleteRecordsRequest,
+) -> DeleteRecordsResponse {
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let state = call.hub().topic_state(&topic.name);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for wanted in topic.partitions {
+            let deleted =
+                delete_up_to(&call, state.as_ref(), (wanted.partition_index, wanted.offset)).await;
+            let answer = DeleteRecordsPartitionResult::default()
+                .with_partition_index(wanted.partition_index);
+            partitions.push(match deleted {
+                Ok(low) => answer.with_low_watermark(low),
+                Err(code) => answer.with_low_watermark(-1).with_error_code(code.code()),
+            });
+        }
+        let answer = DeleteRecordsTopicResult::default();
+        topics.push(answer.with_name(topic.name).with_partitions(partitions));
+    }
+    DeleteRecordsResponse::default().with_topics(topics)
+}
+
+async fn delete_up_to(
+    call: &Call,
+    state: Option<&Arc<TopicState>>,
+    (number, offset): (i32, i64),
+) -> Result<i64, Code> {
+    let state = state.ok_or(Code::UnknownTopicOrPartition)?;
+    let partition = state.partition(number).ok_or(Code::UnknownTopicOrPartition)?;
+    if state.is_internal() {
+        return Err(Code::InvalidTopicException);
+    }
+    if !state.settings.cleanup.delete {
+        return Err(Code::PolicyViolation);
+    }
+    let offset = if offset == -1 { partition.end() } else { offset };
+    if offset < 0 || offset > partition.end() {
+        return Err(Code::OffsetOutOfRange);
+    }
+    if offset <= partition.start() {
+        return Ok(partition.start());
+    }
+    call.hub().delete_records(Arc::clone(partition), offset).await.map_err(|error| code_of(&error))
+}

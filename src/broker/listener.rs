@@ -1,0 +1,102 @@
+//! Sockets that are listened on.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::{Broker, connection};
+
+/// A socket that is bound.
+#[derive(Debug)]
+pub struct Listening {
+    socket: TcpListener,
+    /// What clients are told to connect to; `None` for the address that they have reached.
+    advertised: Option<(String, u16)>,
+}
+
+impl Listening {
+    /// Binds `address` (`host:port`).
+    ///
+    /// # Errors
+    /// What the system says, with the address.
+    pub async fn bind(address: &str, advertised: Option<(String, u16)>) -> Result<Self, String> {
+        let socket = TcpListener::bind(address).await;
+        let socket = socket.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        Ok(Self { socket, advertised })
+    }
+
+    /// The address that was bound.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+/// Serves all who connect, until it is dropped.
+pub async fn serve(broker: Arc<Broker>, listening: Vec<Listening>) {
+    let room = Arc::new(Semaphore::new(broker.settings.max_connections));
+    let mut sockets = JoinSet::new();
+    for one in listening {
+        sockets.spawn(accept(Arc::clone(&broker), Arc::new(one), Arc::clone(&room)));
+    }
+    let members = broker.hub.members();
+    tokio::select! {
+        () = members.keep_time() => {}
+        () = Arc::clone(&broker.hub).watch_transactions() => {}
+        () = async { while sockets.join_next().await.is_some() {} } => {}
+    }
+}
+
+async fn accept(broker: Arc<Broker>, listening: Arc<Listening>, room: Arc<Semaphore>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listening.socket.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                        warn!(%peer, "a connection was refused: max_connections are open");
+                        continue;
+                    };
+                    let (broker, listening) = (Arc::clone(&broker), Arc::clone(&listening));
+                    connections.spawn(async move {
+                        serve_one(broker, &listening, stream, peer).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    // Too many open files, most likely: waiting lets some end.
+                    warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            },
+            Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn serve_one(
+    broker: Arc<Broker>,
+    listening: &Listening,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    // Without it small answers wait for nothing; and they would only be slower.
+    stream.set_nodelay(true).ok();
+    let Ok(here) = stream.local_addr() else { return };
+    let advertised = listening.advertised.clone();
+    let advertised = advertised.unwrap_or_else(|| (here.ip().to_string(), here.port()));
+    broker.counters.connections.fetch_add(1, Ordering::Relaxed);
+    let ended = connection::serve(Arc::clone(&broker), stream, (peer, advertised)).await;
+    broker.counters.connections.fetch_sub(1, Ordering::Relaxed);
+    if let Err(error) = ended {
+        debug!(%peer, %error, "a connection has ended");
+    }
+}

@@ -1,0 +1,96 @@
+//! The embedded hub on a socket, in Kafka's protocol: whoever can talk to Kafka can talk to it.
+//!
+//! | file            | concept                                                                 |
+//! |-----------------|-------------------------------------------------------------------------|
+//! | `listener.rs`   | sockets that are listened on, and how many may be connected             |
+//! | `connection.rs` | frames in, answers out, in order                                        |
+//! | `schema.rs`     | looks through a request before anything is allocated for it             |
+//! | `api/`          | the requests, one family a file; `api/mod.rs` is the table of all       |
+//! | `groups.rs`     | the coordinator of groups with those who wait for it                    |
+//!
+//! The hot path decodes no record: a batch that is produced is verified and appended as it came, a fetch gives the
+//! bytes as they lie. Everything else goes through the `kafka-protocol` crate.
+//!
+//! Invariant: answers of one connection keep the order of its requests. Nothing that a peer claims is allocated before
+//! its bytes are there.
+
+mod api;
+pub(crate) mod auth;
+mod connection;
+mod listener;
+mod schema;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::hub::embedded::Embedded;
+
+pub use listener::{Listening, serve};
+
+/// Kafka's number for this broker, the only one there is.
+const NODE: i32 = 1;
+
+/// How clients are served.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Most connections at once, over all listeners.
+    pub max_connections: usize,
+    /// Largest request, bytes.
+    pub max_request_bytes: usize,
+    /// A connection that sends nothing for so long is closed.
+    pub idle_timeout: Duration,
+    /// Whether topics are made when a client asks for them.
+    pub auto_create_topics: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_request_bytes: 100 << 20,
+            idle_timeout: Duration::from_secs(600),
+            auto_create_topics: true,
+        }
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Broker {
+    hub: Arc<Embedded>,
+    settings: Settings,
+    /// KiB of requests that may be in memory at once.
+    budget: Arc<Semaphore>,
+    /// What is counted.
+    pub counters: Counters,
+}
+
+/// What clients do, for `/metrics`.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections that are open.
+    pub connections: AtomicU64,
+    /// Requests that were answered.
+    pub requests: AtomicU64,
+    /// Requests that could not be read, after which the connection was closed.
+    pub refused: AtomicU64,
+    /// Bytes of batches that clients have appended.
+    pub produced_bytes: AtomicU64,
+    /// Bytes of batches that clients have fetched.
+    pub fetched_bytes: AtomicU64,
+}
+
+/// KiB of requests in memory, over all connections.
+const BUDGET_KIB: usize = 128 << 10;
+
+impl Broker {
+    /// A broker before `hub`.
+    #[must_use]
+    pub fn new(hub: Arc<Embedded>, settings: Settings) -> Arc<Self> {
+        let budget = Arc::new(Semaphore::new(BUDGET_KIB));
+        Arc::new(Self { hub, settings, budget, counters: Counters::default() })
+    }
+}

@@ -1,0 +1,279 @@
+//! The embedded hub for those who speak Kafka's words to it: the broker on the socket.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::TrySendError;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::configs::{self, Overrides};
+use super::fetchers::Waiter;
+use super::groups::Committed;
+use super::members::Members;
+use super::produce::{Marker, Produce, ProduceFault, Produced};
+use super::topics::{SETTINGS, TRANSACTIONS, TopicState};
+use super::transactions::Transactions;
+use super::writer::{Command, Pairs};
+use super::{Embedded, Shared, TopicSettings};
+use crate::hub::{HubError, Offset};
+use crate::log::{Checkpoint, LogError, Partition, PartitionName};
+use crate::wire::BatchHeader;
+
+/// A promise of the writer.
+type Receipt<T> = oneshot::Receiver<T>;
+
+fn closing() -> HubError {
+    HubError::NotNow("the hub is closing".to_owned())
+}
+
+impl Shared {
+    pub(super) fn transactions(&self) -> MutexGuard<'_, Transactions> {
+        self.transactions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What clients have set, as records of its topic.
+    pub(super) fn settings_pairs(&self) -> Pairs {
+        let set = |state: &Arc<TopicState>| {
+            (!state.overrides.is_empty())
+                .then(|| settings_pair(&state.topic.name, &state.overrides))
+        };
+        self.topics.all().iter().filter_map(set).collect()
+    }
+
+    /// Hands a command to the writer without holding up the runtime.
+    async fn command_from_task(self: &Arc<Self>, command: Command) -> Result<(), HubError> {
+        match self.writer.try_send(command) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Disconnected(_)) => Err(closing()),
+            Err(TrySendError::Full(command)) => {
+                let shared = Arc::clone(self);
+                let sent = tokio::task::spawn_blocking(move || shared.command(command)).await;
+                sent.unwrap_or_else(|_panic| Err(closing()))
+            }
+        }
+    }
+}
+
+fn settings_pair(topic: &str, overrides: &Overrides) -> (Vec<u8>, Option<Vec<u8>>) {
+    (topic.as_bytes().to_vec(), Some(serde_json::to_vec(overrides).unwrap_or_default()))
+}
+
+impl Embedded {
+    /// The hub's id, which is Kafka's cluster id.
+    pub(crate) fn id(&self) -> &str {
+        &self.shared.hub_id
+    }
+
+    /// The leader epoch of this life.
+    pub(crate) fn epoch(&self) -> i32 {
+        self.shared.epoch
+    }
+
+    /// Who is a member of which group.
+    pub(crate) fn members(&self) -> &Members {
+        &self.shared.members
+    }
+
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.shared.settings.data_dir
+    }
+
+    /// Bytes of the disk of the data folder, and those that are free.
+    pub(crate) fn disk_bytes(&self) -> (i64, i64) {
+        let Ok(stat) = rustix::fs::statvfs(self.folder()) else { return (-1, -1) };
+        let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(-1);
+        (bytes(stat.f_blocks), bytes(stat.f_bavail))
+    }
+
+    /// Every topic.
+    pub(crate) fn topic_states(&self) -> Vec<Arc<TopicState>> {
+        self.shared.topics.all()
+    }
+
+    /// One topic.
+    pub(crate) fn topic_state(&self, name: &str) -> Option<Arc<TopicState>> {
+        self.shared.topics.get(name)
+    }
+
+    /// How a topic is kept of which nobody has set anything.
+    pub(crate) fn base_settings(&self, name: &str) -> &TopicSettings {
+        self.shared.settings.topic(name)
+    }
+
+    /// Makes a topic, or gives it more partitions.
+    pub(crate) async fn ensure_topic(
+        &self,
+        name: &str,
+        partitions: Option<u32>,
+    ) -> Result<(), HubError> {
+        let (shared, name) = (Arc::clone(&self.shared), name.to_owned());
+        blocking(move || shared.ensure(&name, partitions)).await
+    }
+
+    /// Keeps a topic from now on as clients have set it, also after a restart.
+    pub(crate) async fn configure(&self, name: &str, overrides: Overrides) -> Result<(), HubError> {
+        let pairs = vec![settings_pair(name, &overrides)];
+        self.store(SETTINGS, pairs).await?;
+        self.shared.topics.set_overrides(name, self.base_settings(name), overrides);
+        Ok(())
+    }
+
+    /// Forgets what clients have set for a topic that is gone.
+    pub(crate) async fn forget_settings(&self, name: &str) -> Result<(), HubError> {
+        self.store(SETTINGS, vec![(name.as_bytes().to_vec(), None)]).await
+    }
+
+    /// How a topic would be kept with these settings.
+    pub(crate) fn settings_with(&self, name: &str, overrides: &Overrides) -> TopicSettings {
+        configs::apply(self.base_settings(name), overrides)
+    }
+
+    /// Hands a verified batch to the writer; the receipt resolves when it is as durable as configured.
+    pub(crate) async fn produce(
+        &self,
+        partition: Arc<Partition>,
+        header: BatchHeader,
+        bytes: Bytes,
+    ) -> Result<Receipt<Result<Produced, ProduceFault>>, HubError> {
+        let (reply, produced) = oneshot::channel();
+        let produce = Produce { partition, header, bytes, reply };
+        self.shared.command_from_task(Command::Produce(produce)).await?;
+        Ok(produced)
+    }
+
+    /// Ends a producer's transaction in one partition.
+    pub(crate) async fn mark(
+        &self,
+        partition: Arc<Partition>,
+        producer: (i64, i16),
+        committed: bool,
+    ) -> Result<(), HubError> {
+        let (reply, marked) = oneshot::channel();
+        let marker = Marker { partition, producer, committed, reply };
+        self.shared.command_from_task(Command::Marker(marker)).await?;
+        let marked = marked.await.map_err(|_closed| closing())?;
+        marked.map(drop).map_err(|fault| HubError::NotNow(fault.to_string()))
+    }
+
+    /// Stores records of an internal topic.
+    async fn store(&self, topic: &'static str, pairs: Pairs) -> Result<(), HubError> {
+        let (done, stored) = oneshot::channel();
+        self.shared.command_from_task(Command::Pairs { topic, pairs, done }).await?;
+        stored.await.unwrap_or_else(|_closed| Err(closing()))
+    }
+
+    /// Stores what the coordinator of transactions has decided; nothing when there is nothing.
+    pub(crate) async fn store_transactions(&self, pairs: Pairs) -> Result<(), HubError> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        self.store(TRANSACTIONS, pairs).await
+    }
+
+    /// What the coordinator of transactions knows.
+    pub(crate) fn transactions(&self) -> MutexGuard<'_, Transactions> {
+        self.shared.transactions()
+    }
+
+    /// Stores a group's offsets, each with its metadata, all or none.
+    pub(crate) async fn commit_offsets(
+        &self,
+        group: &str,
+        offsets: Vec<(Offset, String)>,
+    ) -> Result<(), HubError> {
+        let (done, stored) = oneshot::channel();
+        let command = Command::Commit { group: group.to_owned(), offsets, done };
+        self.shared.command_from_task(command).await?;
+        stored.await.unwrap_or_else(|_closed| Err(closing()))
+    }
+
+    /// What a group has committed; `None` when it never has.
+    pub(crate) fn committed(&self, group: &str) -> Option<BTreeMap<PartitionName, Committed>> {
+        self.shared.groups().of(group).cloned()
+    }
+
+    /// The names of all groups that have committed something.
+    pub(crate) fn committed_groups(&self) -> Vec<String> {
+        self.shared.groups().names()
+    }
+
+    /// Forgets a group's offsets, all or those of some partitions.
+    pub(crate) async fn forget_offsets(
+        &self,
+        group: &str,
+        partitions: Option<Vec<PartitionName>>,
+    ) -> Result<(), HubError> {
+        let tombstones = self.shared.groups().forget(group, partitions.as_deref());
+        self.store(super::topics::OFFSETS, tombstones).await
+    }
+
+    /// Waits from now on for appends to `partitions`.
+    pub(crate) fn wait_for(&self, partitions: &[Arc<Partition>]) -> Waiter<'_> {
+        self.shared.fetchers.wait(partitions)
+    }
+
+    /// Deletes the records of a partition below `offset`; gives where it begins now.
+    pub(crate) async fn delete_records(
+        &self,
+        partition: Arc<Partition>,
+        offset: i64,
+    ) -> Result<i64, HubError> {
+        let shared = Arc::clone(&self.shared);
+        let failed = |error: LogError| HubError::NotNow(error.to_string());
+        blocking(move || {
+            let start = partition.raise_start(offset).map_err(failed)?;
+            let mut starts = Checkpoint::default();
+            for state in shared.topics.all() {
+                for partition in &state.partitions {
+                    starts.set(partition.name().clone(), partition.start());
+                }
+            }
+            shared.folder().store_log_starts(&starts).map_err(failed)?;
+            Ok(start)
+        })
+        .await
+    }
+
+    /// The first record of a partition whose timestamp is at least `time_ms`, as offset and timestamp.
+    pub(crate) async fn find_time(
+        &self,
+        partition: Arc<Partition>,
+        time_ms: i64,
+    ) -> Result<Option<(i64, i64)>, HubError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let Some(state) = shared.topics.get(&partition.name().topic) else { return Ok(None) };
+            super::times::find(&partition, &state.topic, time_ms)
+        })
+        .await
+    }
+
+    /// The record with the latest timestamp, as offset and timestamp; `None` when there is none.
+    pub(crate) async fn latest(
+        &self,
+        partition: Arc<Partition>,
+    ) -> Result<Option<(i64, i64)>, HubError> {
+        let latest = partition.segments().iter().filter_map(|one| one.latest_ms()).max();
+        match latest {
+            Some(latest) => self.find_time(partition, latest).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Counts records that could not be read.
+    pub(crate) fn count_lost(&self, records: i64) {
+        let records = u64::try_from(records).unwrap_or(0);
+        self.shared.metrics.hub_lost.fetch_add(records, Ordering::Relaxed);
+    }
+}
+
+/// Runs what touches the disk where it may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HubError> + Send + 'static,
+) -> Result<T, HubError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(HubError::NotNow(panic.to_string())))
+}

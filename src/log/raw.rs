@@ -1,0 +1,174 @@
+//! Reads a partition as it lies: whole batches, byte for byte, for those who decode themselves.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::log::recovery::resync;
+use crate::log::segment::Segment;
+use crate::log::{LogError, Partition};
+use crate::wire::{BatchError, BatchHeader};
+
+/// Places that are remembered of a partition, so that one who reads on need not look for his batch.
+pub(super) const CURSORS: usize = 16;
+/// Bytes that are read to find a batch.
+const LOOK_BYTES: usize = 64 << 10;
+
+/// Where a reader stopped.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor {
+    next_offset: i64,
+    segment: Arc<Segment>,
+    place: u64,
+}
+
+/// What a read gave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RawRead {
+    /// Offset behind the last batch; the one that was asked for when there is none.
+    pub next_offset: i64,
+    /// Bytes of whole batches.
+    pub bytes: usize,
+    /// Records that cannot be read and were passed over.
+    pub lost: i64,
+}
+
+impl Partition {
+    /// Appends whole batches from the one that holds `offset` on to `out`: about `most` bytes at most, but one batch
+    /// at least, and none that begins at or behind `limit`. Each batch's sum is checked; what is damaged is passed
+    /// over and counted.
+    ///
+    /// # Errors
+    /// [`LogError`] when the files cannot be read.
+    pub fn read_raw(
+        &self,
+        offset: i64,
+        most: usize,
+        limit: i64,
+        out: &mut Vec<u8>,
+    ) -> Result<RawRead, LogError> {
+        let mut read = RawRead { next_offset: offset, ..RawRead::default() };
+        let Some(mut at) = self.cursor(offset) else { return Ok(read) };
+        while read.next_offset < limit && (read.bytes == 0 || read.bytes < most) {
+            let left = at.segment.size_bytes().saturating_sub(at.place);
+            if left == 0 {
+                let Some(next) = self.find_after(at.segment.base_offset()) else { break };
+                at = Cursor { next_offset: next.base_offset(), segment: next, place: 0 };
+                continue;
+            }
+            let before = read.bytes;
+            if !take(&mut at, offset, (most, limit), &mut read, out)? {
+                break;
+            }
+            if read.bytes == before && at.place >= at.segment.size_bytes() {
+                continue;
+            }
+        }
+        if read.bytes > 0 {
+            at.next_offset = read.next_offset;
+            self.remember(at);
+        }
+        Ok(read)
+    }
+
+    fn cursor(&self, offset: i64) -> Option<Cursor> {
+        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = cursors.iter().position(|cursor| cursor.next_offset == offset);
+        if let Some(known) = known {
+            return cursors.remove(known);
+        }
+        drop(cursors);
+        let (segment, place) = self.find(offset)?;
+        Some(Cursor { next_offset: offset, segment, place })
+    }
+
+    fn remember(&self, cursor: Cursor) {
+        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        if cursors.len() == CURSORS {
+            cursors.pop_front();
+        }
+        cursors.push_back(cursor);
+    }
+}
+
+/// Reads one piece of a segment; `false` when nothing more fits.
+fn take(
+    at: &mut Cursor,
+    offset: i64,
+    (most, limit): (usize, i64),
+    read: &mut RawRead,
+    out: &mut Vec<u8>,
+) -> Result<bool, LogError> {
+    let start = out.len();
+    let want = most.saturating_sub(read.bytes).max(LOOK_BYTES);
+    at.segment.read_at(at.place, want, out)?;
+    let (mut used, mut keep_from) = (0, 0);
+    loop {
+        let rest = out.get(start + used..).unwrap_or_default();
+        match BatchHeader::verify(rest) {
+            Ok(header) if header.base_offset >= limit => {
+                finish(at, read, out, (start, keep_from, used));
+                return Ok(false);
+            }
+            Ok(header) if header.next_offset() <= offset => {
+                used += header.size_bytes;
+                keep_from = used;
+            }
+            Ok(header) => {
+                let taken = used - keep_from + read.bytes;
+                if taken > 0 && taken + header.size_bytes > most {
+                    finish(at, read, out, (start, keep_from, used));
+                    return Ok(false);
+                }
+                used += header.size_bytes;
+                read.next_offset = header.next_offset();
+            }
+            Err(BatchError::Short { need, .. }) => {
+                if used == 0 && need > want {
+                    // One large batch: it is read whole, if it is wanted at all.
+                    if read.bytes > 0 && read.bytes + need > most {
+                        out.truncate(start);
+                        return Ok(false);
+                    }
+                    out.truncate(start);
+                    if at.segment.read_at(at.place, need, out)? < need {
+                        out.truncate(start);
+                        return Ok(false);
+                    }
+                    continue;
+                }
+                let stuck = used == 0;
+                finish(at, read, out, (start, keep_from, used));
+                return Ok(!stuck);
+            }
+            Err(_damage) => {
+                finish(at, read, out, (start, keep_from, used));
+                return pass_damage(at, offset.max(read.next_offset), read);
+            }
+        }
+    }
+}
+
+/// Keeps the batches that are wanted in `out` and moves the cursor behind them.
+fn finish(
+    at: &mut Cursor,
+    read: &mut RawRead,
+    out: &mut Vec<u8>,
+    (start, keep_from, used): (usize, usize, usize),
+) {
+    out.truncate(start + used);
+    if keep_from > 0 {
+        out.drain(start..start + keep_from);
+    }
+    read.bytes += used - keep_from;
+    at.place += used as u64;
+}
+
+fn pass_damage(at: &mut Cursor, from: i64, read: &mut RawRead) -> Result<bool, LogError> {
+    match resync(&at.segment, at.place, from)? {
+        Some((place, next)) => {
+            at.place = place;
+            read.lost += (next - from).max(0);
+        }
+        None => at.place = at.segment.size_bytes(),
+    }
+    Ok(read.bytes == 0)
+}
