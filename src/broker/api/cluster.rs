@@ -20,14 +20,16 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::metadata::NOT_TOLD;
+use super::metadata::operations;
 use crate::broker::NODE;
+use crate::broker::auth::acl::ResourceType;
 use crate::log::Partition;
 
 pub(super) async fn describe(
     call: Arc<Call>,
-    _request: DescribeClusterRequest,
+    request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
+    let asked = request.include_cluster_authorized_operations;
     let (host, port) = &call.session.advertised;
     let broker = DescribeClusterBroker::default()
         .with_broker_id(BrokerId(NODE))
@@ -38,7 +40,7 @@ pub(super) async fn describe(
         .with_cluster_id(StrBytes::from_string(call.hub().id().to_owned()))
         .with_controller_id(BrokerId(NODE))
         .with_brokers(vec![broker])
-        .with_cluster_authorized_operations(NOT_TOLD)
+        .with_cluster_authorized_operations(operations(asked, ResourceType::Cluster))
 }
 
 pub(super) async fn log_dirs(

@@ -18,7 +18,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::metadata::{NOT_TOLD, code_of};
+use super::metadata::{code_of, operations};
+use crate::broker::auth::acl::ResourceType;
 use crate::hub::embedded::coordinator::{
     Claim, Description, GroupError, JoinRequest, State, SyncRequest,
 };
@@ -153,6 +154,7 @@ pub(super) async fn describe(
     call: Arc<Call>,
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
+    let may = operations(request.include_authorized_operations, ResourceType::Group);
     let groups = request.groups.into_iter().map(|group| {
         let described = call.hub().members().ask(|coordinator, _| coordinator.describe(&group));
         let answer = match described {
@@ -165,7 +167,7 @@ pub(super) async fn describe(
             }
             None => DescribedGroup::default().with_group_state(StrBytes::from_static_str("Dead")),
         };
-        answer.with_group_id(group).with_authorized_operations(NOT_TOLD)
+        answer.with_group_id(group).with_authorized_operations(may)
     });
     DescribeGroupsResponse::default().with_groups(groups.collect())
 }

@@ -16,12 +16,21 @@ use uuid::Uuid;
 
 use super::Call;
 use crate::broker::NODE;
+use crate::broker::auth::acl::ResourceType;
 use crate::hub::HubError;
 use crate::hub::embedded::TopicState;
 
 /// "Not told", where operations that a client may do were not asked for.
-pub(super) const NOT_TOLD: i32 = i32::MIN;
+const NOT_TOLD: i32 = i32::MIN;
 const NAME_MAX: usize = 249;
+
+/// What may be done with something of that kind, as bits; or that nobody has asked.
+pub(super) fn operations(asked: bool, kind: ResourceType) -> i32 {
+    if !asked {
+        return NOT_TOLD;
+    }
+    kind.operations().iter().fold(0, |bits, operation| bits | 1 << operation.code())
+}
 
 pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> MetadataResponse {
     // In version 0 an empty list means all topics, later a missing one does.
@@ -44,6 +53,13 @@ pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> Metad
             });
         }
     }
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
+            topic.topic_authorized_operations = operations(true, ResourceType::Topic);
+        }
+    }
+    let for_cluster =
+        operations(request.include_cluster_authorized_operations, ResourceType::Cluster);
     let (host, port) = &call.session.advertised;
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE))
@@ -54,7 +70,7 @@ pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> Metad
         .with_cluster_id(Some(StrBytes::from_string(call.hub().id().to_owned())))
         .with_controller_id(BrokerId(NODE))
         .with_topics(topics)
-        .with_cluster_authorized_operations(NOT_TOLD)
+        .with_cluster_authorized_operations(for_cluster)
 }
 
 async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopic {
