@@ -8,6 +8,7 @@ mod configs;
 mod fetch;
 mod groups;
 mod list_offsets;
+mod login;
 mod metadata;
 mod offsets;
 mod produce;
@@ -33,6 +34,8 @@ pub(super) enum Reply {
     Frame(Bytes),
     /// Nothing: the client has asked for no answer.
     Nothing,
+    /// A whole frame, and then the connection ends.
+    Last(Bytes),
     /// The connection ends.
     Close,
 }
@@ -90,6 +93,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::SyncGroup, (0, 5), 4, "s i s s@3- s@5- s@5- [s y]"),
     api(ApiKey::DescribeGroups, (0, 5), 5, "*s b@3-"),
     api(ApiKey::ListGroups, (0, 5), 3, "*s@4- *s@5-"),
+    api(ApiKey::SaslHandshake, (0, 1), NEVER, "s"),
     api(ApiKey::ApiVersions, (0, 4), 3, "s@3- s@3-"),
     api(ApiKey::CreateTopics, (2, 7), 5, "[s i h [i *i] [s s]] i b"),
     api(ApiKey::DeleteTopics, (1, 6), 4, "[s u]@6- *s@-5 i"),
@@ -104,6 +108,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::DescribeConfigs, (1, 4), 4, "[b s *s] b b@3-"),
     api(ApiKey::AlterConfigs, (0, 2), 2, "[b s [s s]] b"),
     api(ApiKey::DescribeLogDirs, (1, 4), 2, "[s *i]"),
+    api(ApiKey::SaslAuthenticate, (0, 2), 2, "y"),
     api(ApiKey::CreatePartitions, (0, 3), 2, "[s i [*i]] i b"),
     api(ApiKey::DeleteGroups, (0, 2), 2, "*s"),
     api(ApiKey::ElectLeaders, (0, 2), 2, "b@1- [s *i] i"),
@@ -118,10 +123,17 @@ pub(super) const APIS: &[Api] = &[
 
 /// Reads a request and begins it; `None` when it cannot be read or is not served.
 pub(super) async fn begin(session: &Arc<Session>, frame: Bytes) -> Option<Pending> {
+    let frame = match login::raw(session, frame).await {
+        Ok(answer) => return answer,
+        Err(frame) => frame,
+    };
     let key = i16::from_be_bytes(*frame.first_chunk()?);
     let version = i16::from_be_bytes(*frame.get(2..)?.first_chunk()?);
     let correlation = i32::from_be_bytes(*frame.get(4..)?.first_chunk()?);
     let api = APIS.iter().find(|api| api.key as i16 == key)?;
+    if !session.is_known() && !login::is_for_strangers(api.key) {
+        return None;
+    }
     if api.key == ApiKey::ApiVersions && !(0..=api.advertised.1).contains(&version) {
         let frame = versions::unsupported(correlation)?;
         return Some(Box::pin(std::future::ready(Reply::Frame(frame))));
@@ -162,6 +174,8 @@ async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
         ApiKey::OffsetForLeaderEpoch => later(call, body, list_offsets::for_leader_epoch),
         ApiKey::Metadata => later(call, body, metadata::metadata),
         ApiKey::ApiVersions => later(call, body, versions::api_versions),
+        ApiKey::SaslHandshake => login::handshake(&call, body),
+        ApiKey::SaslAuthenticate => login::authenticate(&call, body).await,
         ApiKey::FindCoordinator => later(call, body, metadata::find_coordinator),
         ApiKey::OffsetCommit => later(call, body, offsets::commit),
         ApiKey::OffsetFetch => later(call, body, offsets::fetch),
