@@ -3,6 +3,7 @@
 //! An API that is not in the table, and a version outside of its range, ends the connection, as Kafka does it; what is
 //! not complete is not in the table. Source: Kafka's protocol guide; KIP-511 for `ApiVersions`.
 
+mod acls;
 mod cluster;
 mod configs;
 mod fetch;
@@ -196,7 +197,7 @@ async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
         ApiKey::IncrementalAlterConfigs => later(call, body, configs::alter_incrementally),
         ApiKey::DescribeCluster => later(call, body, cluster::describe),
         ApiKey::DescribeLogDirs => later(call, body, cluster::log_dirs),
-        ApiKey::DescribeAcls => later(call, body, cluster::acls),
+        ApiKey::DescribeAcls => later(call, body, acls::describe),
         ApiKey::ElectLeaders => later(call, body, cluster::elect_leaders),
         ApiKey::ListPartitionReassignments => later(call, body, cluster::reassignments),
         ApiKey::DescribeProducers => later(call, body, cluster::producers),

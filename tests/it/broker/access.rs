@@ -1,0 +1,190 @@
+//! Access control lists, as clients feel them.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::producer::{FutureProducer, Producer};
+
+use super::rig::{Client, Rig, send};
+use crate::support::{Agent, SOON, wait_until};
+
+const ACLS: &str = r#"    super_users: ["User:admin"]
+    acls:
+      - { principal: "User:alice", operations: [write, create], topic: "in-*" }
+      - { principal: "User:alice", operations: [write], transactional_id: "alice-*" }
+      - { principal: "User:bob", operations: [read], topic: "in-*" }
+      - { principal: "User:bob", operations: [read], group: "bob-*" }
+      - { principal: "User:bob", operations: [read], topic: "in-secret", deny: true }
+      - { principal: "User:bob", operations: [describe], topic: "in-secret", deny: true }
+      - { principal: "User:carol", operations: [all], topic: "carol" }
+"#;
+
+struct Clients {
+    alice: Client,
+    bob: Client,
+    carol: Client,
+    admin: Client,
+    anonymous: Client,
+}
+
+fn clients(rig: &Rig) -> Clients {
+    Clients {
+        alice: rig.user("SCRAM-SHA-256", "alice", "a-pass"),
+        bob: rig.user("PLAIN", "bob", "b-pass"),
+        carol: rig.mutual(),
+        admin: rig.user("SCRAM-SHA-512", "admin", "x-pass"),
+        anonymous: rig.ssl(),
+    }
+}
+
+/// The topics that a client sees.
+fn topics(client: &Client) -> Vec<String> {
+    let consumer: BaseConsumer = client.config().create().unwrap();
+    let metadata = consumer.fetch_metadata(None, SOON).unwrap();
+    let mut names: Vec<String> =
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
+    names.retain(|name| !name.starts_with("__"));
+    names.sort();
+    names
+}
+
+fn admin(client: &Client) -> AdminClient<DefaultClientContext> {
+    client.config().create().unwrap()
+}
+
+fn limit() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(Duration::from_secs(20)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_and_groups_are_for_those_who_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = Rig::new(folder.path());
+    let agent = Agent::start(folder.path(), &rig.hub(ACLS));
+    let Clients { alice, bob, carol, admin, anonymous } = clients(&rig);
+
+    alice.produce("in-1", "one").await.unwrap();
+    alice.produce("in-secret", "hidden").await.unwrap();
+    carol.produce("carol", "mine").await.unwrap();
+    for (client, topic) in
+        [(&alice, "carol"), (&bob, "in-1"), (&bob, "missing"), (&carol, "in-1"), (&anonymous, "in-1")]
+    {
+        let refused = client.produce(topic, "x").await.unwrap_err();
+        assert_eq!(refused, Code::TopicAuthorizationFailed, "{topic}");
+    }
+
+    assert_eq!(bob.consume("bob-1", "in-1", 1).unwrap(), ["one"]);
+    let refused = [
+        (&bob, "other", "in-1", Code::GroupAuthorizationFailed),
+        (&bob, "bob-2", "in-secret", Code::TopicAuthorizationFailed),
+        (&bob, "bob-3", "missing", Code::TopicAuthorizationFailed),
+        (&alice, "bob-1", "in-1", Code::GroupAuthorizationFailed),
+        (&anonymous, "bob-1", "in-1", Code::GroupAuthorizationFailed),
+    ];
+    for (client, group, topic, code) in refused {
+        assert_eq!(client.consume(group, topic, 1), Err(code), "{group} {topic}");
+    }
+
+    assert_eq!(topics(&admin), ["carol", "in-1", "in-secret"]);
+    assert_eq!(topics(&alice), ["in-1", "in-secret"]);
+    assert_eq!(topics(&bob), ["in-1"]);
+    assert_eq!(topics(&carol), ["carol"]);
+    assert_eq!(topics(&anonymous), [""; 0]);
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_are_made_and_changed_by_those_who_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = Rig::new(folder.path());
+    let _agent = Agent::start(folder.path(), &rig.hub(ACLS));
+    let Clients { alice, bob, admin: root, .. } = clients(&rig);
+    let create = async |client: &Client, name: &str| {
+        let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        let made = admin(client).create_topics([&topic], &limit()).await.unwrap();
+        made.into_iter().next().unwrap().map(drop).map_err(|(_, code)| code)
+    };
+    assert_eq!(create(&alice, "in-new").await, Ok(()));
+    assert_eq!(create(&alice, "in-new").await, Err(Code::TopicAlreadyExists));
+    assert_eq!(create(&root, "out").await, Ok(()));
+    for (client, name) in [(&alice, "out"), (&alice, "out-2"), (&bob, "in-new"), (&bob, "in-2")] {
+        assert_eq!(create(client, name).await, Err(Code::TopicAuthorizationFailed), "{name}");
+    }
+
+    for name in ["in-new", "out", "missing"] {
+        let more = NewPartitions::new(name, 2);
+        let grown = admin(&alice).create_partitions([&more], &limit()).await.unwrap();
+        assert_eq!(grown[0].clone().unwrap_err().1, Code::TopicAuthorizationFailed, "{name}");
+        let set = AlterConfig::new(ResourceSpecifier::Topic(name)).set("retention.ms", "1000");
+        let set = admin(&alice).alter_configs([&set], &limit()).await.unwrap();
+        assert_eq!(set[0].clone().unwrap_err().1, Code::TopicAuthorizationFailed, "{name}");
+        let told = admin(&alice).describe_configs([&ResourceSpecifier::Topic(name)], &limit());
+        let told = told.await.unwrap().into_iter().next().unwrap().map(drop);
+        assert_eq!(told, Err(Code::TopicAuthorizationFailed), "{name}");
+        let deleted = admin(&alice).delete_topics(&[name], &limit()).await.unwrap();
+        assert_eq!(deleted[0].clone().unwrap_err().1, Code::TopicAuthorizationFailed, "{name}");
+    }
+    let told = admin(&alice).describe_configs([&ResourceSpecifier::Broker(1)], &limit());
+    let told = told.await.unwrap().into_iter().next().unwrap().map(drop);
+    assert_eq!(told, Err(Code::ClusterAuthorizationFailed));
+    let groups = admin(&bob).delete_groups(&["other"], &limit()).await.unwrap();
+    assert_eq!(groups[0].clone().unwrap_err().1, Code::GroupAuthorizationFailed);
+    let deleted = admin(&root).delete_topics(&["in-new"], &limit()).await.unwrap();
+    assert!(deleted[0].is_ok(), "{deleted:?}");
+}
+
+fn transactional(client: &Client, id: &str) -> FutureProducer {
+    let mut config: ClientConfig = client.config();
+    config.set("transactional.id", id).set("message.timeout.ms", "20000").create().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn producer_ids_and_transactions_are_for_those_who_may_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = Rig::new(folder.path());
+    let _agent = Agent::start(folder.path(), &rig.hub(ACLS));
+    let Clients { alice, bob, .. } = clients(&rig);
+    send(&alice.producer(true), "in-1", "one").await.unwrap();
+
+    let producer = transactional(&alice, "alice-1");
+    producer.init_transactions(SOON).unwrap();
+    producer.begin_transaction().unwrap();
+    send(&producer, "in-1", "two").await.unwrap();
+    producer.commit_transaction(SOON).unwrap();
+    assert_eq!(bob.consume("bob-1", "in-1", 2).unwrap(), ["one", "two"]);
+
+    for (client, id) in [(&alice, "bobs"), (&bob, "alice-1")] {
+        let refused = transactional(client, id).init_transactions(SOON).unwrap_err();
+        let code = refused.rdkafka_error_code();
+        assert_eq!(code, Some(Code::TransactionalIdAuthorizationFailed), "{refused}");
+    }
+    producer.begin_transaction().unwrap();
+    let refused = send(&producer, "carol", "x").await.unwrap_err();
+    assert_eq!(refused, Code::TopicAuthorizationFailed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_changes_what_connected_clients_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = Rig::new(folder.path());
+    let mut agent = Agent::start(folder.path(), &rig.hub(ACLS));
+    let Clients { alice, .. } = clients(&rig);
+    let producer = alice.producer(false);
+    send(&producer, "in-1", "one").await.unwrap();
+
+    let denied = "      - { principal: \"User:alice\", operations: [write], topic: \"in-1\", deny: true }\n";
+    agent.configure(&rig.hub(&format!("{ACLS}{denied}")));
+    agent.reload();
+    wait_until(SOON, "the reload", || agent.log().contains("the configuration was reloaded"));
+    let refused = send(&producer, "in-1", "two").await.unwrap_err();
+    assert_eq!(refused, Code::TopicAuthorizationFailed);
+    send(&producer, "in-2", "three").await.unwrap();
+    assert!(!agent.log().contains("takes effect at the next start"), "{}", agent.log());
+}

@@ -1,0 +1,6 @@
+//! The embedded hub's own listeners, with real clients of Kafka's protocol.
+
+mod access;
+mod login;
+mod rig;
+mod security;
