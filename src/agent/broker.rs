@@ -20,7 +20,10 @@ pub(super) struct Clients {
 
 impl Agent {
     /// Begins to listen, if the hub is embedded and is to listen. A default address that is taken is only said so.
-    pub(super) async fn start_broker(&mut self, hub: Option<Arc<Embedded>>) -> Result<(), AgentError> {
+    pub(super) async fn start_broker(
+        &mut self,
+        hub: Option<Arc<Embedded>>,
+    ) -> Result<(), AgentError> {
         let (Some(hub), HubConfig::Embedded(embedded)) = (hub, &self.config.hub) else {
             return Ok(());
         };

@@ -100,7 +100,12 @@ async fn accept(broker: Arc<Broker>, listening: Arc<Listening>, room: Arc<Semaph
     }
 }
 
-async fn serve_one(broker: Arc<Broker>, listening: &Listening, stream: TcpStream, peer: SocketAddr) {
+async fn serve_one(
+    broker: Arc<Broker>,
+    listening: &Listening,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     // Without it small answers wait for nothing; and they would only be slower.
     stream.set_nodelay(true).ok();
     let Ok(here) = stream.local_addr() else { return };

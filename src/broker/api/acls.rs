@@ -20,7 +20,10 @@ const DENY: i8 = 2;
 const ALLOW: i8 = 3;
 const EVERY_HOST: &str = "*";
 
-pub(super) async fn describe(call: Arc<Call>, request: DescribeAclsRequest) -> DescribeAclsResponse {
+pub(super) async fn describe(
+    call: Arc<Call>,
+    request: DescribeAclsRequest,
+) -> DescribeAclsResponse {
     let refused = |code: Code, why| {
         DescribeAclsResponse::default()
             .with_error_code(code.code())

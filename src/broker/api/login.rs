@@ -93,7 +93,7 @@ pub(super) async fn raw(session: &Session, frame: Bytes) -> Result<Option<Pendin
     }
     let server = match session.take_login() {
         Login::Exchange { server, raw: true } => server,
-        other => {
+        other @ (Login::Unbegun | Login::Exchange { .. } | Login::Over) => {
             session.set_login(other);
             return Err(frame);
         }
@@ -146,7 +146,7 @@ fn ready(reply: Reply) -> Pending {
 fn last<A: Encodable>(call: &Call, answer: &A) -> Pending {
     let reply = match encode(call, answer) {
         Reply::Frame(frame) => Reply::Last(frame),
-        other => other,
+        other @ (Reply::Last(_) | Reply::Nothing | Reply::Close) => other,
     };
     ready(reply)
 }

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+};
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::ClientConfig;
 
 use crate::support::{SOON, free_port, holds_within};
 
@@ -47,6 +49,7 @@ impl Rig {
         let key = KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, common_name);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         fs::write(self.folder.join(format!("{file}.pem")), certificate.pem()).unwrap();
@@ -155,7 +158,12 @@ impl Client {
     }
 
     /// All that a group finds in a topic, or what it is refused with.
-    pub(super) fn consume(&self, group: &str, topic: &str, count: usize) -> Result<Vec<String>, Refused> {
+    pub(super) fn consume(
+        &self,
+        group: &str,
+        topic: &str,
+        count: usize,
+    ) -> Result<Vec<String>, Refused> {
         let mut config = self.config();
         config.set("group.id", group).set("auto.offset.reset", "earliest");
         let consumer: BaseConsumer = config.create().unwrap();
@@ -177,7 +185,8 @@ impl Client {
     /// What the client says until it has `expected` in it.
     pub(super) fn complaint(&self, expected: &str) -> String {
         let heard = Heard::default();
-        let consumer: BaseConsumer<Heard> = self.config().create_with_context(heard.clone()).unwrap();
+        let consumer: BaseConsumer<Heard> =
+            self.config().create_with_context(heard.clone()).unwrap();
         holds_within(SOON, || {
             consumer.fetch_metadata(None, Duration::from_millis(200)).map(drop).ok();
             assert!(consumer.poll(Duration::from_millis(50)).is_none(), "a record");
@@ -188,7 +197,11 @@ impl Client {
     }
 }
 
-pub(super) async fn send(producer: &FutureProducer, topic: &str, value: &str) -> Result<(), Refused> {
+pub(super) async fn send(
+    producer: &FutureProducer,
+    topic: &str,
+    value: &str,
+) -> Result<(), Refused> {
     let record: FutureRecord<'_, (), str> = FutureRecord::to(topic).payload(value);
     let sent = producer.send(record, SOON).await;
     sent.map(drop).map_err(|(error, _)| error.rdkafka_error_code().unwrap())

@@ -35,7 +35,9 @@ async fn every_kind_of_listener_serves_librdkafka_and_kcat() {
         }
     }
     let health = get(&format!("http://{}/health", agent.admin)).unwrap().body;
-    for (protocol, port) in [("SSL", rig.tls), ("SASL_SSL", rig.sasl_tls), ("SASL_PLAINTEXT", rig.sasl)] {
+    for (protocol, port) in
+        [("SSL", rig.tls), ("SASL_SSL", rig.sasl_tls), ("SASL_PLAINTEXT", rig.sasl)]
+    {
         let expected = format!("{protocol}://127.0.0.1:{port}");
         assert!(health.contains(&expected), "{expected}: {health}");
     }
@@ -50,7 +52,9 @@ fn whoever_cannot_show_who_it_is_is_told_so_and_not_served() {
     for mechanism in MECHANISMS {
         for (user, password) in [("alice", "b-pass"), ("nobody", "a-pass")] {
             let said = rig.user(mechanism, user, password).complaint("authentication failed");
-            let expected = format!("{mechanism} authentication failed: the user name or the password is wrong");
+            let expected = format!(
+                "{mechanism} authentication failed: the user name or the password is wrong"
+            );
             assert!(said.contains(&expected), "{said}");
         }
     }
@@ -129,11 +133,16 @@ fn a_listener_whose_port_is_taken_ends_the_start_and_names_the_setting() {
     let folder = tempfile::tempdir().unwrap();
     let rig = Rig::new(folder.path());
     let _taken = std::net::TcpListener::bind(("127.0.0.1", rig.mutual)).unwrap();
-    let text = format!("data_dir: {}/data\nadmin: {{ listen: none }}\n{}", folder.path().display(), rig.hub(""));
+    let text = format!(
+        "data_dir: {}/data\nadmin: {{ listen: none }}\n{}",
+        folder.path().display(),
+        rig.hub("")
+    );
     std::fs::write(folder.path().join("anabranch.yaml"), text).unwrap();
     let (code, words) = Agent::run_refused(folder.path());
     assert_eq!(code, Some(1), "{words}");
-    let expected = format!("hub.embedded.listeners[1].address: cannot listen on 127.0.0.1:{}", rig.mutual);
+    let expected =
+        format!("hub.embedded.listeners[1].address: cannot listen on 127.0.0.1:{}", rig.mutual);
     assert!(words.contains(&expected), "{words}");
 }
 
