@@ -110,7 +110,10 @@ mod tests {
             .with_resource_type_filter(ANY)
             .with_pattern_type_filter(ANY)
             .with_operation(ANY)
-            .with_permission_type(ANY);
+            .with_permission_type(ANY)
+            .with_resource_name_filter(None)
+            .with_principal_filter(None)
+            .with_host_filter(None);
         let named = |pattern: i8, name: &'static str| {
             let name = Some(StrBytes::from_static_str(name));
             anything.clone().with_pattern_type_filter(pattern).with_resource_name_filter(name)

@@ -40,11 +40,12 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
         member_id: &request.member_id,
         instance_id: instance_id.as_deref(),
     };
-    let allowed = call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
-    let mut refused = allowed.err().map(GroupError::code);
-    if !call.may(Operation::Read, Resource::group(&group)) {
-        refused = Some(Code::GroupAuthorizationFailed.code());
-    }
+    let mut refused = if call.may(Operation::Read, Resource::group(&group)) {
+        let allowed = call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
+        allowed.err().map(GroupError::code)
+    } else {
+        Some(Code::GroupAuthorizationFailed.code())
+    };
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {

@@ -181,7 +181,14 @@ pub(super) async fn commit_offsets(
         member_id: &request.member_id,
         instance_id: instance_id.as_deref(),
     };
-    let allowed = call.hub().members().ask(|members, _| members.check_transactional_commit(claim));
+    let allowed = if !may_write(&call, &request.transactional_id) {
+        Err(Code::TransactionalIdAuthorizationFailed.code())
+    } else if !call.may(Operation::Read, Resource::group(&group)) {
+        Err(Code::GroupAuthorizationFailed.code())
+    } else {
+        let checked = call.hub().members().ask(|members, _| members.check_transactional_commit(claim));
+        checked.map_err(GroupError::code)
+    };
     let may_read = |topic: &TopicName| call.may(Operation::Read, Resource::topic(topic));
     let mut offsets = Vec::new();
     for topic in request.topics.iter().filter(|topic| may_read(&topic.name)) {
@@ -197,13 +204,7 @@ pub(super) async fn commit_offsets(
         }
     }
     let producer = (request.producer_id.0, request.producer_epoch);
-    let code = match allowed.map_err(GroupError::code) {
-        _ if !may_write(&call, &request.transactional_id) => {
-            Code::TransactionalIdAuthorizationFailed.code()
-        }
-        _ if !call.may(Operation::Read, Resource::group(&group)) => {
-            Code::GroupAuthorizationFailed.code()
-        }
+    let code = match allowed {
         Err(code) => code,
         Ok(()) => {
             let held = call.hub().hold_offsets(&request.transactional_id, producer, &group, offsets);
