@@ -4,6 +4,8 @@
 //! |-----------------|-------------------------------------------------------------------------|
 //! | `listener.rs`   | sockets that are listened on, and how many may be connected             |
 //! | `connection.rs` | frames in, answers out, in order                                        |
+//! | `security.rs`   | what a listener asks of clients: TLS, passwords                         |
+//! | `auth/`         | certificates, SASL mechanisms, access control lists                     |
 //! | `schema.rs`     | looks through a request before anything is allocated for it             |
 //! | `api/`          | the requests, one family a file; `api/mod.rs` is the table of all       |
 //! | `groups.rs`     | the coordinator of groups with those who wait for it                    |
@@ -19,16 +21,19 @@ pub(crate) mod auth;
 mod connection;
 mod listener;
 mod schema;
+mod security;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::hub::embedded::Embedded;
+use auth::acl::Acls;
 
 pub use listener::{Listening, serve};
+pub(crate) use security::Security;
 
 /// Kafka's number for this broker, the only one there is.
 const NODE: i32 = 1;
@@ -64,6 +69,7 @@ pub struct Broker {
     settings: Settings,
     /// KiB of requests that may be in memory at once.
     budget: Arc<Semaphore>,
+    access: RwLock<Acls>,
     /// What is counted.
     pub counters: Counters,
 }
@@ -91,6 +97,16 @@ impl Broker {
     #[must_use]
     pub fn new(hub: Arc<Embedded>, settings: Settings) -> Arc<Self> {
         let budget = Arc::new(Semaphore::new(BUDGET_KIB));
-        Arc::new(Self { hub, settings, budget, counters: Counters::default() })
+        let access = RwLock::default();
+        Arc::new(Self { hub, settings, budget, access, counters: Counters::default() })
+    }
+
+    /// Replaces what clients may do, those that are connected among them.
+    pub(crate) fn set_access(&self, access: Acls) {
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = access;
+    }
+
+    fn access(&self) -> RwLockReadGuard<'_, Acls> {
+        self.access.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
