@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOGIN_TIME: Duration = Duration::from_secs(30);
 /// Bytes that a client may send until it has logged in.
 const LOGIN_BYTES: usize = 64 << 10;
+/// Bytes that are read at once where a request may begin.
+const READ_AHEAD: usize = 8 << 10;
 /// Bytes that are made room for at once while a request comes in.
 const STEP: usize = 1 << 20;
 
@@ -36,6 +38,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send>(
     let (reading, writing) = tokio::io::split(stream);
     let session = Arc::new(session);
     let (begun, answers) = mpsc::channel(PIPELINE);
+    // Small requests come whole with one system call; large ones pass the buffer by.
+    let reading = BufReader::with_capacity(READ_AHEAD, reading);
     let mut reading = std::pin::pin!(read(&broker, reading, &session, begun));
     let mut writing = std::pin::pin!(write(&broker, writing, answers));
     tokio::select! {

@@ -157,15 +157,6 @@ pub(super) async fn leave(call: Arc<Call>, request: LeaveGroupRequest) -> LeaveG
     LeaveGroupResponse::default().with_members(answers.collect())
 }
 
-const fn name_of(state: State) -> &'static str {
-    match state {
-        State::Empty => "Empty",
-        State::PreparingRebalance => "PreparingRebalance",
-        State::CompletingRebalance => "CompletingRebalance",
-        State::Stable => "Stable",
-    }
-}
-
 pub(super) async fn describe(
     call: Arc<Call>,
     request: DescribeGroupsRequest,
@@ -204,7 +195,7 @@ fn show(described: Description) -> DescribedGroup {
             .with_member_assignment(member.assignment.into())
     });
     DescribedGroup::default()
-        .with_group_state(StrBytes::from_static_str(name_of(described.state)))
+        .with_group_state(StrBytes::from_static_str(described.state.name()))
         .with_protocol_type(bytes_of(described.protocol_type))
         .with_protocol_data(bytes_of(described.protocol))
         .with_members(members.collect())
@@ -214,7 +205,7 @@ pub(super) async fn list(call: Arc<Call>, request: ListGroupsRequest) -> ListGro
     let mut all: Vec<(String, String, &'static str)> =
         call.hub().members().ask(|coordinator, _| {
             let one = |(name, kind, state): (&str, &str, State)| {
-                (name.to_owned(), kind.to_owned(), name_of(state))
+                (name.to_owned(), kind.to_owned(), state.name())
             };
             coordinator.list().map(one).collect()
         });

@@ -43,12 +43,10 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
     let mut refused = if call.may(Operation::Read, Resource::group(&group)) {
         let allowed =
             call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
-        let refused = allowed.err().map(|error| match error {
+        let refused = allowed.err().map(|error| {
             // A group that has only offsets has no members; the coordinator does not know it.
-            GroupError::IllegalGeneration if is_memberless(&call, &group) => {
-                GroupError::UnknownMember
-            }
-            error => error,
+            let is_unknown = error == GroupError::IllegalGeneration && is_memberless(&call, &group);
+            if is_unknown { GroupError::UnknownMember } else { error }
         });
         refused.map(GroupError::code)
     } else {

@@ -99,7 +99,9 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         BatchError::Magic(magic) => {
             Refused(Code::InvalidRecord, format!("magic {magic}, expected 2"))
         }
-        fault => Refused(Code::CorruptMessage, fault.to_string()),
+        fault @ (BatchError::Short { .. } | BatchError::Impossible { .. } | BatchError::Crc { .. }) => {
+            Refused(Code::CorruptMessage, fault.to_string())
+        }
     })?;
     if header.size_bytes != records.len() {
         return invalid("exactly one batch is expected for each partition".to_owned());

@@ -46,9 +46,9 @@ fn code_of(call: &Call, fault: TransactionFault, fenced_from: i16) -> i16 {
     }
 }
 
-fn end_code(call: &Call, fault: EndFault, fenced_from: i16) -> i16 {
+fn end_code(call: &Call, fault: &EndFault, fenced_from: i16) -> i16 {
     match fault {
-        EndFault::Refused(fault) => code_of(call, fault, fenced_from),
+        EndFault::Refused(fault) => code_of(call, *fault, fenced_from),
         EndFault::Hub(_) => Code::CoordinatorNotAvailable.code(),
     }
 }
@@ -85,7 +85,7 @@ pub(super) async fn init_producer_id(
         Ok((producer_id, epoch)) => InitProducerIdResponse::default()
             .with_producer_id(producer_id.into())
             .with_producer_epoch(epoch),
-        Err(fault) => refused(end_code(&call, fault, 4)),
+        Err(fault) => refused(end_code(&call, &fault, 4)),
     }
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn add_partitions(
         Code::TransactionalIdAuthorizationFailed.code()
     } else if complete {
         let added = call.hub().add_to_transaction(&id, producer, all, None).await;
-        added.map_or_else(|fault| end_code(&call, fault, 2), |()| 0)
+        added.map_or_else(|fault| end_code(&call, &fault, 2), |()| 0)
     } else {
         // All or nothing: those that exist were not attempted.
         Code::OperationNotAttempted.code()
@@ -154,7 +154,7 @@ pub(super) async fn add_offsets(
         return AddOffsetsToTxnResponse::default().with_error_code(code);
     }
     let added = call.hub().add_to_transaction(id, producer, Vec::new(), Some(&request.group_id));
-    let code = added.await.map_or_else(|fault| end_code(&call, fault, 2), |()| 0);
+    let code = added.await.map_or_else(|fault| end_code(&call, &fault, 2), |()| 0);
     AddOffsetsToTxnResponse::default().with_error_code(code)
 }
 
@@ -165,7 +165,7 @@ pub(super) async fn end(call: Arc<Call>, request: EndTxnRequest) -> EndTxnRespon
     }
     let producer = (request.producer_id.0, request.producer_epoch);
     let ended = call.hub().end_transaction(&request.transactional_id, producer, request.committed);
-    let code = ended.await.map_or_else(|fault| end_code(&call, fault, 2), |()| 0);
+    let code = ended.await.map_or_else(|fault| end_code(&call, &fault, 2), |()| 0);
     EndTxnResponse::default().with_error_code(code)
 }
 
@@ -210,7 +210,7 @@ pub(super) async fn commit_offsets(
         Ok(()) => {
             let held =
                 call.hub().hold_offsets(&request.transactional_id, producer, &group, offsets);
-            held.await.map_or_else(|fault| end_code(&call, fault, 3), |()| 0)
+            held.await.map_or_else(|fault| end_code(&call, &fault, 3), |()| 0)
         }
     };
     let topics = request.topics.into_iter().map(|topic| {
