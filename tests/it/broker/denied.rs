@@ -169,6 +169,20 @@ impl Asking {
             .with_coordinator_keys(vec![StrBytes::from_static_str(name)]);
         let init = InitProducerIdRequest::default().with_transactional_id(Some(id()));
         let offsets = AddOffsetsToTxnRequest::default().with_transactional_id(id());
+        let topic = || TopicName(StrBytes::from_static_str("in-1"));
+        let added = add_partitions_to_txn_request::AddPartitionsToTxnTopic::default()
+            .with_name(topic())
+            .with_partitions(vec![0]);
+        let add = AddPartitionsToTxnRequest::default()
+            .with_v3_and_below_transactional_id(id())
+            .with_v3_and_below_topics(vec![added]);
+        let held = txn_offset_commit_request::TxnOffsetCommitRequestTopic::default()
+            .with_name(topic())
+            .with_partitions(vec![Default::default()]);
+        let hold = TxnOffsetCommitRequest::default()
+            .with_transactional_id(id())
+            .with_group_id(GroupId(StrBytes::from_static_str("bob-1")))
+            .with_topics(vec![held]);
         let describe = DescribeTransactionsRequest::default().with_transactional_ids(vec![id()]);
         vec![
             self.ask(4, &find).coordinators[0].error_code,
@@ -176,6 +190,9 @@ impl Asking {
             self.ask(3, &offsets).error_code,
             self.ask(3, &EndTxnRequest::default().with_transactional_id(id())).error_code,
             self.ask(0, &describe).transaction_states[0].error_code,
+            self.ask(3, &add).results_by_topic_v3_and_below[0].results_by_partition[0]
+                .partition_error_code,
+            self.ask(3, &hold).topics[0].partitions[0].error_code,
         ]
     }
 
@@ -227,7 +244,7 @@ fn what_is_forbidden_looks_the_same_whether_it_is_there_or_not() {
     assert_eq!(bob.group_codes("other"), [GROUP; 12]);
     let own = bob.group_codes("bob-1");
     assert_eq!(own.iter().filter(|code| **code == GROUP).count(), 2, "{own:?}");
-    assert_eq!(bob.transaction_codes("any"), [TRANSACTION; 5]);
+    assert_eq!(bob.transaction_codes("any"), [TRANSACTION; 7]);
     assert_eq!(bob.cluster_codes(), [CLUSTER; 4]);
     let idempotent = InitProducerIdRequest::default().with_transactional_id(None);
     assert_eq!(bob.ask(4, &idempotent).error_code, CLUSTER);

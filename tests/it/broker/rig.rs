@@ -192,8 +192,7 @@ impl Client {
             assert!(!matches!(consumer.poll(Duration::from_millis(50)), Some(Ok(_))), "a record");
             heard.words.lock().unwrap().contains(expected)
         });
-        let words = heard.words.lock().unwrap().clone();
-        words
+        heard.words.lock().unwrap().clone()
     }
 }
 
