@@ -79,7 +79,7 @@ async fn read<R: AsyncRead + Unpin>(
             if is_known { 8..=broker.settings.max_request_bytes } else { 1..=login_bytes };
         let length = usize::try_from(length).ok().filter(|length| possible.contains(length));
         let Some(length) = length else {
-            broker.counters.refused.fetch_add(1, Ordering::Relaxed);
+            broker.counters().refused.fetch_add(1, Ordering::Relaxed);
             return Err(io::Error::other("a request with an impossible length"));
         };
         login_bytes = login_bytes.saturating_sub(length);
@@ -88,7 +88,7 @@ async fn read<R: AsyncRead + Unpin>(
             .map_err(|_elapsed| io::Error::other("a request did not come whole in time"))??;
         let head: Vec<u8> = frame.iter().take(4).copied().collect();
         let Some(pending) = api::begin(session, frame).await else {
-            broker.counters.refused.fetch_add(1, Ordering::Relaxed);
+            broker.counters().refused.fetch_add(1, Ordering::Relaxed);
             return Err(refused(&head));
         };
         if begun.send((pending, permit)).await.is_err() {
@@ -141,7 +141,7 @@ async fn write<W: AsyncWrite + Unpin>(
     while let Some((pending, permit)) = answers.recv().await {
         let reply = pending.await;
         drop(permit);
-        broker.counters.requests.fetch_add(1, Ordering::Relaxed);
+        broker.counters().requests.fetch_add(1, Ordering::Relaxed);
         match reply {
             Reply::Frame(frame) => send(&mut stream, frame).await?,
             Reply::Last(frame) => {

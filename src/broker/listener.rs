@@ -113,7 +113,7 @@ async fn serve_one(
         let at = (peer, (listening.advertised)(here));
         Session::new(Arc::clone(&broker), Arc::clone(&listening.security), at, certificate)
     };
-    broker.counters.connections.fetch_add(1, Ordering::Relaxed);
+    broker.counters().connections.fetch_add(1, Ordering::Relaxed);
     let ended = match &listening.security.tls {
         None => connection::serve(Arc::clone(&broker), stream, session(None)).await,
         Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
@@ -124,7 +124,7 @@ async fn serve_one(
             Err(_elapsed) => Err(io::Error::other("the TLS handshake took too long")),
         },
     };
-    broker.counters.connections.fetch_sub(1, Ordering::Relaxed);
+    broker.counters().connections.fetch_sub(1, Ordering::Relaxed);
     if let Err(error) = ended {
         debug!(%peer, %error, "a connection has ended");
     }

@@ -23,13 +23,13 @@ mod listener;
 mod schema;
 mod security;
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::hub::embedded::Embedded;
+use crate::metrics::{ClientMeter, Metrics};
 use auth::acl::Acls;
 
 pub use listener::{Listening, serve};
@@ -70,23 +70,7 @@ pub struct Broker {
     /// KiB of requests that may be in memory at once.
     budget: Arc<Semaphore>,
     access: RwLock<Acls>,
-    /// What is counted.
-    pub counters: Counters,
-}
-
-/// What clients do, for `/metrics`.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Connections that are open.
-    pub connections: AtomicU64,
-    /// Requests that were answered.
-    pub requests: AtomicU64,
-    /// Requests that could not be read, after which the connection was closed.
-    pub refused: AtomicU64,
-    /// Bytes of batches that clients have appended.
-    pub produced_bytes: AtomicU64,
-    /// Bytes of batches that clients have fetched.
-    pub fetched_bytes: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 /// KiB of requests in memory, over all connections.
@@ -98,12 +82,18 @@ impl Broker {
     pub fn new(hub: Arc<Embedded>, settings: Settings) -> Arc<Self> {
         let budget = Arc::new(Semaphore::new(BUDGET_KIB));
         let access = RwLock::default();
-        Arc::new(Self { hub, settings, budget, access, counters: Counters::default() })
+        let metrics = Arc::clone(hub.metrics());
+        Arc::new(Self { hub, settings, budget, access, metrics })
     }
 
     /// Replaces what clients may do, those that are connected among them.
     pub(crate) fn set_access(&self, access: Acls) {
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = access;
+    }
+
+    /// What is counted.
+    fn counters(&self) -> &ClientMeter {
+        &self.metrics.clients
     }
 
     fn access(&self) -> RwLockReadGuard<'_, Acls> {

@@ -86,7 +86,7 @@ async fn gather(call: &Call, request: &FetchRequest) -> (FetchResponse, usize, b
             FetchableTopicResponse::default().with_topic(topic.clone()).with_partitions(data),
         );
     }
-    call.broker().counters.fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    call.broker().counters().fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     (FetchResponse::default().with_responses(responses), bytes, is_final)
 }
 

@@ -163,6 +163,10 @@ fn is_header_sound(frame: &[u8], flexible: bool) -> bool {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "Kafka has many requests that are not in the table"
+)]
 async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
     match call.key {
         ApiKey::Produce => produce::begin(call, body).await,

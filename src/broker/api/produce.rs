@@ -99,9 +99,9 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         BatchError::Magic(magic) => {
             Refused(Code::InvalidRecord, format!("magic {magic}, expected 2"))
         }
-        fault @ (BatchError::Short { .. } | BatchError::Impossible { .. } | BatchError::Crc { .. }) => {
-            Refused(Code::CorruptMessage, fault.to_string())
-        }
+        fault @ (BatchError::Short { .. }
+        | BatchError::Impossible { .. }
+        | BatchError::Crc { .. }) => Refused(Code::CorruptMessage, fault.to_string()),
     })?;
     if header.size_bytes != records.len() {
         return invalid("exactly one batch is expected for each partition".to_owned());
@@ -222,7 +222,7 @@ async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
         Outcome::Refused(refused) => refused,
         Outcome::Appending { receipt, append_time_ms, bytes } => match receipt.await {
             Ok(Ok(produced)) => {
-                let counters = &call.broker().counters;
+                let counters = call.broker().counters();
                 counters.produced_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 return PartitionProduceResponse::default()
                     .with_base_offset(produced.base_offset)

@@ -86,7 +86,7 @@ impl Members {
             match serde_json::from_slice(state) {
                 Ok(state) => inner.coordinator.restore(now_ms(), state),
                 Err(error) => {
-                    tracing::warn!(%error, "members of a group cannot be read; they join again")
+                    tracing::warn!(%error, "members of a group cannot be read; they join again");
                 }
             }
         }

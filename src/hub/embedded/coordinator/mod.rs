@@ -51,7 +51,7 @@ pub(crate) use request::{
 };
 pub(crate) use view::Description;
 #[cfg(test)]
-use view::{GroupState, MemberDescription, MemberState};
+use view::{GroupState, MemberDescription};
 
 /// What members may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
