@@ -76,7 +76,6 @@ pub fn settings(
         topics,
         groups: groups(config),
         group_min_session_timeout: embedded.group_min_session_timeout,
-        ..embedded::Settings::new(&config.data_dir)
     })
 }
 

@@ -238,7 +238,7 @@ fn what_is_on_disk_and_behind_the_readers_leaves_memory_and_can_be_read_all_the_
     let content = vec![7; 1 << 20];
     let append = |count: i64| {
         for _ in 0..count {
-            partition.append(&mut batch(&content, 1), 1).unwrap();
+            partition.append(&batch(&content, 1), 1).unwrap();
         }
     };
     append(80);

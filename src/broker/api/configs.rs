@@ -19,6 +19,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::metadata::code_of;
 use crate::broker::NODE;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::configs::{self, Known, Overrides};
 use crate::hub::embedded::{TopicSettings, TopicState};
 
@@ -63,19 +64,34 @@ fn describe_one(
     };
     match resource.resource_type {
         TOPIC => {
+            allowed(call, Operation::DescribeConfigs, (TOPIC, &resource.resource_name))?;
             let state = topic(call, &resource.resource_name)?;
             let known = configs::KNOWN.iter().filter(|known| wants(known.name));
             let base = call.hub().base_settings(&state.topic.name);
             Ok(known.map(|known| shown(&state, base, known, with)).collect())
         }
         BROKER => {
+            allowed(call, Operation::DescribeConfigs, (BROKER, ""))?;
             broker(&resource.resource_name)?;
             let known = broker_configs(call);
             Ok(known.into_iter().filter(|one| wants(&one.name)).collect())
         }
-        BROKER_LOGGER => Ok(Vec::new()),
+        BROKER_LOGGER => {
+            allowed(call, Operation::DescribeConfigs, (BROKER, ""))?;
+            Ok(Vec::new())
+        }
         other => Err((Code::InvalidRequest, format!("Unsupported resource type: {other}"))),
     }
+}
+
+/// Whether the client may do that with the settings of a topic, or of the broker.
+fn allowed(call: &Call, operation: Operation, (kind, name): (i8, &str)) -> Result<(), Refused> {
+    let (resource, code) = if kind == TOPIC {
+        (Resource::topic(name), Code::TopicAuthorizationFailed)
+    } else {
+        (Resource::CLUSTER, Code::ClusterAuthorizationFailed)
+    };
+    if call.may(operation, resource) { Ok(()) } else { Err((code, String::new())) }
 }
 
 fn topic(call: &Call, name: &str) -> Result<Arc<TopicState>, Refused> {
@@ -185,6 +201,7 @@ async fn replace(
     overrides: Overrides,
     validate_only: bool,
 ) -> Result<(), Refused> {
+    allowed(call, Operation::AlterConfigs, (kind, name))?;
     if kind == BROKER {
         broker(name)?;
         let why = "the broker is configured by its own file".to_owned();
@@ -241,6 +258,7 @@ fn changed(
     name: &str,
     changes: Vec<(String, i8, Option<String>)>,
 ) -> Result<Overrides, Refused> {
+    allowed(call, Operation::AlterConfigs, (kind, name))?;
     if kind != TOPIC {
         return Ok(BTreeMap::new());
     }

@@ -16,21 +16,13 @@ use uuid::Uuid;
 
 use super::Call;
 use crate::broker::NODE;
-use crate::broker::auth::acl::ResourceType;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::HubError;
 use crate::hub::embedded::TopicState;
 
 /// "Not told", where operations that a client may do were not asked for.
-const NOT_TOLD: i32 = i32::MIN;
+pub(super) const NOT_TOLD: i32 = i32::MIN;
 const NAME_MAX: usize = 249;
-
-/// What may be done with something of that kind, as bits; or that nobody has asked.
-pub(super) fn operations(asked: bool, kind: ResourceType) -> i32 {
-    if !asked {
-        return NOT_TOLD;
-    }
-    kind.operations().iter().fold(0, |bits, operation| bits | 1 << operation.code())
-}
 
 pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> MetadataResponse {
     // In version 0 an empty list means all topics, later a missing one does.
@@ -38,10 +30,12 @@ pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> Metad
         None => true,
         Some(topics) => topics.is_empty() && call.version == 0,
     };
+    let told = request.include_topic_authorized_operations;
     let mut topics = Vec::new();
     if all {
         let states = call.hub().topic_states();
-        topics.extend(states.iter().map(|state| describe(&call, state)));
+        let visible = states.iter().filter(|state| is_visible(&call, state));
+        topics.extend(visible.map(|state| describe(&call, state)));
     } else {
         for wanted in request.topics.unwrap_or_default() {
             topics.push(match wanted.name {
@@ -53,13 +47,11 @@ pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> Metad
             });
         }
     }
-    if request.include_topic_authorized_operations {
-        for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
-            topic.topic_authorized_operations = operations(true, ResourceType::Topic);
-        }
+    for topic in topics.iter_mut().filter(|topic| told && topic.error_code == 0) {
+        let name = topic.name.as_ref().map_or("", |name| name.as_str());
+        topic.topic_authorized_operations = call.authorized(true, Resource::topic(name));
     }
-    let for_cluster =
-        operations(request.include_cluster_authorized_operations, ResourceType::Cluster);
+    let cluster = request.include_cluster_authorized_operations;
     let (host, port) = &call.session.advertised;
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE))
@@ -70,7 +62,11 @@ pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> Metad
         .with_cluster_id(Some(StrBytes::from_string(call.hub().id().to_owned())))
         .with_controller_id(BrokerId(NODE))
         .with_topics(topics)
-        .with_cluster_authorized_operations(for_cluster)
+        .with_cluster_authorized_operations(call.authorized(cluster, Resource::CLUSTER))
+}
+
+fn is_visible(call: &Call, state: &TopicState) -> bool {
+    call.may(Operation::Describe, Resource::topic(&state.topic.name))
 }
 
 async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopic {
@@ -80,6 +76,10 @@ async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopi
             .with_error_code(code.code())
             .with_topic_authorized_operations(NOT_TOLD)
     };
+    let resource = Resource::topic(&name);
+    if !call.may(Operation::Describe, resource) {
+        return refuse(name, Code::TopicAuthorizationFailed);
+    }
     if let Some(state) = call.hub().topic_state(&name) {
         return describe(call, &state);
     }
@@ -88,6 +88,9 @@ async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopi
     }
     if !create || !call.broker().settings.auto_create_topics {
         return refuse(name, Code::UnknownTopicOrPartition);
+    }
+    if !call.may(Operation::Create, Resource::CLUSTER) && !call.may(Operation::Create, resource) {
+        return refuse(name, Code::TopicAuthorizationFailed);
     }
     if let Err(error) = call.hub().ensure_topic(&name, None).await {
         tracing::warn!(topic = %name.as_str(), %error, "a topic that a client has asked for was not made");
@@ -101,7 +104,7 @@ async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopi
 
 fn by_id(call: &Call, id: Uuid) -> MetadataResponseTopic {
     let states = call.hub().topic_states();
-    match states.iter().find(|state| topic_id(state) == id) {
+    match states.iter().find(|state| topic_id(state) == id && is_visible(call, state)) {
         Some(state) => describe(call, state),
         None => MetadataResponseTopic::default()
             .with_topic_id(id)
@@ -158,28 +161,39 @@ pub(super) async fn find_coordinator(
     let (host, port) = &call.session.advertised;
     let (host, port) = (StrBytes::from_string(host.clone()), i32::from(*port));
     // Groups and transactions; anything else is unknown.
-    let known = (0..=1).contains(&request.key_type);
-    let code = if known { 0 } else { Code::InvalidRequest.code() };
+    let code = |key: &str| match request.key_type {
+        0 if !call.may(Operation::Describe, Resource::group(key)) => {
+            Code::GroupAuthorizationFailed.code()
+        }
+        1 if !call.may(Operation::Describe, Resource::transactional_id(key)) => {
+            Code::TransactionalIdAuthorizationFailed.code()
+        }
+        0 | 1 => 0,
+        _ => Code::InvalidRequest.code(),
+    };
     let found = |key: StrBytes| {
-        Coordinator::default()
-            .with_key(key)
-            .with_node_id(BrokerId(if known { NODE } else { -1 }))
-            .with_host(host.clone())
-            .with_port(port)
-            .with_error_code(code)
+        let code = code(&key);
+        let answer = Coordinator::default().with_key(key).with_error_code(code);
+        if code != 0 {
+            return answer.with_node_id(BrokerId(-1)).with_port(-1);
+        }
+        answer.with_node_id(BrokerId(NODE)).with_host(host.clone()).with_port(port)
     };
     if call.version >= 4 {
         let coordinators = request.coordinator_keys.into_iter().map(found).collect();
         return FindCoordinatorResponse::default().with_coordinators(coordinators);
     }
-    FindCoordinatorResponse::default()
-        .with_error_code(code)
-        .with_error_message(Some(StrBytes::from_static_str(if known {
-            "NONE"
-        } else {
-            "unknown key type"
-        })))
-        .with_node_id(BrokerId(if known { NODE } else { -1 }))
+    let code = code(&request.key);
+    let answer = FindCoordinatorResponse::default().with_error_code(code);
+    if code != 0 {
+        let why =
+            if (0..=1).contains(&request.key_type) { "not authorized" } else { "unknown key type" };
+        let why = Some(StrBytes::from_static_str(why));
+        return answer.with_error_message(why).with_node_id(BrokerId(-1)).with_port(-1);
+    }
+    answer
+        .with_error_message(Some(StrBytes::from_static_str("NONE")))
+        .with_node_id(BrokerId(NODE))
         .with_host(host)
         .with_port(port)
 }

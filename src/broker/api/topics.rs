@@ -22,6 +22,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use super::metadata::{code_of, name_fault, topic_id};
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::Hub;
 use crate::hub::embedded::TopicState;
 use crate::hub::embedded::configs::{self, Overrides};
@@ -37,13 +38,26 @@ pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> Cre
     let names: Vec<TopicName> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     for topic in request.topics {
         let twice = names.iter().filter(|name| **name == topic.name).count() > 1;
-        let made = if twice {
+        let made = if !call.may(Operation::Create, Resource::CLUSTER)
+            && !call.may(Operation::Create, Resource::topic(&topic.name))
+        {
+            Err(denied())
+        } else if twice {
             Err((Code::InvalidRequest, "the topic is named twice".to_owned()))
         } else {
             create_one(&call, &topic, request.validate_only).await
         };
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
+        let sees =
+            made.is_err() || call.may(Operation::DescribeConfigs, Resource::topic(&topic.name));
         let result = match made {
+            Ok((..)) if !sees => {
+                let state = call.hub().topic_state(&topic.name);
+                result
+                    .with_topic_id(state.map(|state| topic_id(&state)).unwrap_or_default())
+                    .with_topic_config_error_code(Code::TopicAuthorizationFailed.code())
+                    .with_configs(Some(Vec::new()))
+            }
             Ok((partitions, configs)) => {
                 let state = call.hub().topic_state(&topic.name);
                 result
@@ -64,6 +78,11 @@ pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> Cre
         }
     }
     CreateTopicsResponse::default().with_topics(results)
+}
+
+/// Said of topics that are there and of those that are not.
+fn denied() -> Refused {
+    (Code::TopicAuthorizationFailed, "Topic authorization failed.".to_owned())
 }
 
 async fn create_one(
@@ -170,10 +189,18 @@ pub(super) async fn delete(call: Arc<Call>, request: DeleteTopicsRequest) -> Del
         let states = call.hub().topic_states();
         let is_it = |state: &&Arc<TopicState>| match &name {
             Some(name) => state.topic.name == name.as_str(),
-            None => topic_id(state) == id,
+            None => {
+                topic_id(state) == id
+                    && call.may(Operation::Describe, Resource::topic(&state.topic.name))
+            }
         };
         let found = states.iter().find(is_it);
+        let shown = found.map(|state| state.topic.name.as_str());
+        let named = name.as_ref().map(|name| name.as_str()).or(shown);
+        let allowed = named.is_none_or(|name| call.may(Operation::Delete, Resource::topic(name)));
+        let found = found.filter(|_| allowed || name.is_none());
         let code = match found {
+            _ if !allowed => Code::TopicAuthorizationFailed.code(),
             None if name.is_none() => Code::UnknownTopicId.code(),
             None => Code::UnknownTopicOrPartition.code(),
             Some(state) if state.is_internal() => Code::InvalidTopicException.code(),
@@ -224,6 +251,9 @@ async fn more_partitions(
     topic: &CreatePartitionsTopic,
     validate_only: bool,
 ) -> Result<(), Refused> {
+    if !call.may(Operation::Alter, Resource::topic(&topic.name)) {
+        return Err(denied());
+    }
     let state = call.hub().topic_state(&topic.name);
     let state = state.ok_or((
         Code::UnknownTopicOrPartition,
@@ -260,11 +290,16 @@ pub(super) async fn delete_records(
 ) -> DeleteRecordsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
+        let allowed = call.may(Operation::Delete, Resource::topic(&topic.name));
         let state = call.hub().topic_state(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in topic.partitions {
-            let deleted =
-                delete_up_to(&call, state.as_ref(), (wanted.partition_index, wanted.offset)).await;
+            let at = (wanted.partition_index, wanted.offset);
+            let deleted = if allowed {
+                delete_up_to(&call, state.as_ref(), at).await
+            } else {
+                Err(Code::TopicAuthorizationFailed)
+            };
             let answer = DeleteRecordsPartitionResult::default()
                 .with_partition_index(wanted.partition_index);
             partitions.push(match deleted {

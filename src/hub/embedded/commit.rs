@@ -111,7 +111,7 @@ impl Embedded {
         partitions: Vec<(String, i32)>,
         group: Option<&str>,
     ) -> Result<(), EndFault> {
-        let pairs = self.transactions().add(id, producer, partitions, group, now_ms())?;
+        let pairs = self.transactions().add((id, producer), partitions, group, now_ms())?;
         Ok(self.store_transactions(pairs).await?)
     }
 

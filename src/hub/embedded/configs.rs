@@ -185,7 +185,7 @@ fn set(settings: &mut TopicSettings, name: &str, value: &str) {
         "retention.ms" => settings.retention_time = limit.map(Duration::from_millis),
         "retention.bytes" => settings.retention_size = limit,
         "segment.bytes" => {
-            settings.segment_size = limit.unwrap_or(settings.segment_size).min(1 << 30)
+            settings.segment_size = limit.unwrap_or(settings.segment_size).min(1 << 30);
         }
         "max.message.bytes" => settings.max_message_bytes = usize::try_from(number).unwrap_or(0),
         "message.timestamp.type" => settings.append_time = value == "LogAppendTime",

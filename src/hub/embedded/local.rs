@@ -19,6 +19,7 @@ use super::writer::{Command, Pairs};
 use super::{Embedded, Shared, TopicSettings};
 use crate::hub::{HubError, Offset};
 use crate::log::{Checkpoint, LogError, Partition, PartitionName};
+use crate::metrics::Metrics;
 use crate::wire::BatchHeader;
 
 /// A promise of the writer.
@@ -69,6 +70,11 @@ impl Embedded {
     /// The leader epoch of this life.
     pub(crate) fn epoch(&self) -> i32 {
         self.shared.epoch
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
     }
 
     /// Who is a member of which group.

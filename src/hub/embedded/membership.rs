@@ -11,6 +11,7 @@ use super::Shared;
 use super::coordinator::{
     Assignment, Assignor, Claim, GroupError, JoinRequest, Subscription, SyncRequest, assign_group,
 };
+use super::members::IN_PROCESS;
 use crate::hub::HubError;
 
 /// How long others wait for a member of this process that is busy, ms.
@@ -148,7 +149,7 @@ impl Membership {
             member_id: self.member_id.clone(),
             instance_id: None,
             client_id: "anabranch".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
+            client_host: IN_PROCESS.to_owned(),
             protocol_type: "consumer".to_owned(),
             protocols: ASSIGNORS.map(protocol).to_vec(),
             session_timeout_ms: SESSION_MS,

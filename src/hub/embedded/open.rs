@@ -55,7 +55,7 @@ impl Embedded {
             groups: Mutex::new(groups),
             transactions: Mutex::new(transactions),
             fetchers: Fetchers::default(),
-            members: Members::new(settings.group_limits()),
+            members: Members::new(settings.group_limits(), writer.clone()),
             positions: Mutex::new(positions),
             appended: watch::Sender::new(0),
             state: State::default(),
@@ -69,6 +69,8 @@ impl Embedded {
             writer: writer.clone(),
             settings,
         });
+        let states = shared.groups().states();
+        shared.members.restore(&states);
         make_topics(&shared)?;
         let threads = start(&shared, writer, queue)?;
         clamp(&shared)?;

@@ -42,6 +42,11 @@ pub(super) enum Command {
         offsets: Vec<(Offset, String)>,
         done: Done,
     },
+    /// Who the members of a group are; `None`: nobody.
+    GroupState {
+        group: String,
+        state: Option<Vec<u8>>,
+    },
     /// Records of an internal topic.
     Pairs {
         topic: &'static str,
@@ -154,6 +159,12 @@ impl Writer {
             Command::Commit { group, offsets, done } => {
                 let pairs = self.shared.groups().commit(&group, offsets, now_ms());
                 self.append_for(OFFSETS, &pairs, done);
+            }
+            Command::GroupState { group, state } => {
+                let pairs = self.shared.groups().set_state(&group, state);
+                if let Err(error) = self.append_pairs(OFFSETS, &pairs) {
+                    warn!(%error, group, "the members of a group are not stored; after a restart they join again");
+                }
             }
             Command::Pairs { topic, pairs, done } => self.append_for(topic, &pairs, done),
             Command::Produce(produce) => self.produce(produce),

@@ -18,7 +18,8 @@ fn walk(folder: &Path, bootstrap: &str) {
     run(&["topics", "create", &topic, "--partitions", "2"], "");
     assert!(run(&["topics", "list"], "").contains(&topic));
     let lines: String = (0..20).map(|number| format!("key:{number}\n")).collect();
-    let words = ["produce", &topic, "--key-separator", ":", "--header", "from=test", "--partition", "1"];
+    let words =
+        ["produce", &topic, "--key-separator", ":", "--header", "from=test", "--partition", "1"];
     assert!(run(&words, &lines).contains("20 records stored"));
 
     let described = run(&["topics", "describe", &topic, "--json"], "");
