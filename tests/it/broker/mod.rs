@@ -1,7 +1,7 @@
 //! What speaks Kafka speaks to the embedded hub: real clients at its own listeners.
 
-mod clients;
 mod access;
+mod clients;
 mod crash;
 mod denied;
 mod login;
