@@ -5,6 +5,7 @@
 mod appender;
 pub(crate) mod configs;
 mod commit;
+mod compactor;
 mod consumer;
 pub(crate) mod coordinator;
 mod decode;
@@ -274,7 +275,7 @@ impl Hub for Embedded {
     }
 
     async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
-        self.shared.topics.delete(&self.shared.settings.data_dir, name)?;
+        self.shared.topics.delete(name)?;
         self.shared.topics_changed.fetch_add(1, Ordering::AcqRel);
         self.shared.wake_consumers();
         self.shared.command(Command::ForgetTopic(name.to_owned()))

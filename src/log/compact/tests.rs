@@ -1,0 +1,340 @@
+//! Compaction against a model: batches of any codec, tombstones, transactions, rolls, retention and kills.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::{Compacted, Compaction, KEYS_MAX};
+use crate::log::{Partition, PartitionName, Read, Reader, ScanEnd, Settings, scan};
+use crate::wire::batch_header::BatchHeader;
+use crate::wire::records::{frames, push_record};
+use crate::wire::{Codec, HEADER_BYTES, marker};
+
+const RETENTION_MS: i64 = 1000;
+const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+/// The producer of batches outside of transactions.
+const PLAIN: i64 = 7;
+
+type Pair = (Option<u8>, Option<u8>);
+
+fn open(folder: &Path, recovery_point: i64) -> Arc<Partition> {
+    let name = PartitionName { topic: "t".into(), partition: 0 };
+    let settings = Settings { segment_bytes: 1500 };
+    let opened = Partition::open(&folder.join("t-0"), name, settings, recovery_point).unwrap();
+    Arc::new(opened.0)
+}
+
+/// A batch whose values repeat, so that codecs have something to do.
+fn batch(pairs: &[Pair], codec: Codec, producer: (i64, i32), is_transactional: bool, time_ms: i64) -> Vec<u8> {
+    let mut section = Vec::new();
+    for (number, (key, value)) in pairs.iter().enumerate() {
+        let number = i64::try_from(number).unwrap();
+        let value = value.map(|value| [value; 40]);
+        let key = key.map(|key| [key; 3]);
+        let value = value.as_ref().map(<[u8; 40]>::as_slice);
+        push_record((number, number), key.as_ref().map(<[u8; 3]>::as_slice), value, &mut section);
+    }
+    let mut batch = vec![0; HEADER_BYTES];
+    codec.compress(&section, None, &mut batch).unwrap();
+    let count = i32::try_from(pairs.len()).unwrap();
+    let header = BatchHeader {
+        base_offset: 0,
+        size_bytes: 0,
+        epoch: 0,
+        crc: 0,
+        attributes: codec.attributes() | if is_transactional { 16 } else { 0 },
+        last_offset_delta: count - 1,
+        base_timestamp_ms: time_ms,
+        max_timestamp_ms: time_ms + i64::from(count) - 1,
+        producer_id: producer.0,
+        producer_epoch: 0,
+        base_sequence: producer.1,
+        count,
+    };
+    header.seal(&mut batch);
+    batch
+}
+
+/// A record as a consumer sees it: offset, key, value, time.
+type Seen = (i64, Option<u8>, Option<u8>, i64);
+
+/// What one sees who reads from `offset` on and leaves aborted records out, and the batches.
+fn read(partition: &Arc<Partition>, offset: i64) -> (Vec<Seen>, Vec<BatchHeader>) {
+    let mut reader = Reader::new(Arc::clone(partition), offset);
+    let (mut seen, mut heads) = (Vec::new(), Vec::new());
+    loop {
+        match reader.read().unwrap() {
+            Read::End => return (seen, heads),
+            Read::Damage(damage) => panic!("{damage:?}"),
+            Read::Batch(header, bytes) => {
+                heads.push(header);
+                if header.is_control() || header.count == 0 || partition.producers().is_aborted(&header) {
+                    continue;
+                }
+                take_records(&header, bytes, &mut seen);
+            }
+        }
+    }
+}
+
+fn take_records(header: &BatchHeader, bytes: &[u8], seen: &mut Vec<Seen>) {
+    let mut plain = Vec::new();
+    header.codec().unwrap().decompress(&bytes[HEADER_BYTES..], 1 << 20, &mut plain).unwrap();
+    let found = frames(&plain, header.count).unwrap();
+    let mut latest = i64::MIN;
+    for frame in found {
+        let value = frame.has_value.then(|| frame.bytes[frame.bytes.len() - 2]);
+        let time = header.base_timestamp_ms + frame.time_delta_ms;
+        latest = latest.max(time);
+        seen.push((header.base_offset + frame.offset_delta, frame.key.map(|key| key[0]), value, time));
+    }
+    assert_eq!(latest, header.max_timestamp_ms);
+}
+
+fn compact(partition: &Partition, from: i64, limit: i64, now_ms: i64, keys_max: usize) -> Option<Compacted> {
+    let stop = || false;
+    let round = Compaction { from, limit, now_ms, delete_retention_ms: RETENTION_MS, keys_max, stop: &stop };
+    partition.compact(&round).unwrap()
+}
+
+/// Rounds until everything closed is compacted.
+fn compact_all(partition: &Partition, mut from: i64, now_ms: i64, keys_max: usize) -> i64 {
+    let limit = partition.stable();
+    let (_, end) = partition.closed_below(limit);
+    loop {
+        let done = compact(partition, from.min(end), limit, now_ms, keys_max).unwrap();
+        assert!(done.clean_to > from || done.clean_to >= end, "{done:?} from {from} to {end}");
+        from = done.clean_to;
+        if from >= end {
+            return from;
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(Vec<Pair>, usize),
+    /// Records of a transaction of one of two producers.
+    InTransaction(bool, Vec<Pair>),
+    End(bool, bool),
+    Roll,
+    Compact(usize),
+    Later(i64),
+    Reopen,
+    /// A kill while segments are replaced: the merged one is there, and so are the old ones.
+    KillBehindRename,
+    /// A kill before: something unfinished lies aside; and hints may be lost.
+    KillBeforeRename(bool),
+}
+
+fn pairs() -> impl Strategy<Value = Vec<Pair>> {
+    let key = prop_oneof![9 => (0..8u8).prop_map(Some), 1 => Just(None)];
+    let value = prop_oneof![3 => any::<u8>().prop_map(Some), 1 => Just(None)];
+    prop::collection::vec((key, value), 1..6)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        10 => (pairs(), 0..5usize).prop_map(|(pairs, codec)| Step::Append(pairs, codec)),
+        5 => (any::<bool>(), pairs()).prop_map(|(who, pairs)| Step::InTransaction(who, pairs)),
+        4 => (any::<bool>(), any::<bool>()).prop_map(|(who, committed)| Step::End(who, committed)),
+        2 => Just(Step::Roll),
+        3 => prop_oneof![Just(1usize), Just(5), Just(KEYS_MAX)].prop_map(Step::Compact),
+        1 => (0..1500i64).prop_map(Step::Later),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::KillBehindRename),
+        1 => any::<bool>().prop_map(Step::KillBeforeRename),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+/// What was appended, and where compaction stands.
+#[derive(Default)]
+struct Model {
+    /// Every record of no transaction, or of one that was committed.
+    records: Vec<Seen>,
+    open: HashMap<i64, Vec<Seen>>,
+    sequences: HashMap<i64, i32>,
+    now_ms: i64,
+    clean_to: i64,
+}
+
+impl Model {
+    fn append(&mut self, partition: &Partition, pairs: &[Pair], codec: Codec, producer: i64) {
+        let sequence = self.sequences.entry(producer).or_default();
+        let is_transactional = producer != PLAIN;
+        let bytes = batch(pairs, codec, (producer, *sequence), is_transactional, self.now_ms);
+        let header = BatchHeader::parse(&bytes).unwrap();
+        // As the hub does before each append: sequences must be known, compacted and reopened or not.
+        assert_eq!(partition.producers().check(&header), Ok(crate::log::Verdict::Append));
+        *sequence += header.count;
+        let at = partition.append(&bytes, 1).unwrap();
+        let seen = pairs.iter().zip(0..).map(|((key, value), number)| {
+            (at.base_offset + number, *key, *value, self.now_ms + number)
+        });
+        if is_transactional {
+            self.open.entry(producer).or_default().extend(seen);
+        } else {
+            self.records.extend(seen);
+        }
+    }
+
+    fn end(&mut self, partition: &Partition, producer: i64, committed: bool) {
+        let Some(records) = self.open.remove(&producer) else { return };
+        partition.append(&marker((producer, 0), committed, 0, self.now_ms), 1).unwrap();
+        if committed {
+            self.records.extend(records);
+            self.records.sort_unstable();
+        }
+    }
+
+    /// The last record of each key.
+    fn last(&self) -> BTreeMap<u8, Seen> {
+        self.records.iter().filter_map(|seen| seen.1.map(|key| (key, *seen))).collect()
+    }
+
+    fn check(&self, partition: &Arc<Partition>) {
+        let open: Vec<i64> = self.open.values().flatten().map(|seen| seen.0).collect();
+        let (mut seen, heads) = read(partition, 0);
+        seen.retain(|one| !open.contains(&one.0));
+        // Nothing that was not written, and every key with its last value.
+        for one in &seen {
+            assert!(self.records.contains(one), "{one:?}");
+        }
+        assert!(seen.is_sorted());
+        for (key, last) in self.last() {
+            let found = seen.iter().rev().find(|one| one.1 == Some(key));
+            match last.2 {
+                Some(_) => assert_eq!(found, Some(&last)),
+                None => assert!(found.is_none_or(|found| *found == last), "{found:?}, {last:?}"),
+            }
+        }
+        for one in self.records.iter().filter(|one| one.1.is_none()) {
+            assert!(seen.contains(one), "{one:?} has no key");
+        }
+        // Of what is compacted, one record for each key and nothing of aborted transactions.
+        let mut keys = std::collections::HashSet::new();
+        for one in seen.iter().filter(|one| one.0 < self.clean_to) {
+            assert!(one.1.is_none_or(|key| keys.insert(key)), "{one:?} is there twice");
+        }
+        let aborted = heads.iter().find(|header| {
+            header.next_offset() <= self.clean_to
+                && header.is_transactional()
+                && !header.is_control()
+                && partition.producers().is_aborted(header)
+        });
+        assert_eq!(aborted, None);
+        self.check_segments(partition);
+        // From any place in the middle the same records are seen, by both kinds of readers.
+        for from in [partition.end() / 3, partition.end() / 2] {
+            let mut expected = seen.clone();
+            expected.retain(|one| one.0 >= from);
+            let (mut part, _) = read(partition, from);
+            part.retain(|one| one.0 >= from && !open.contains(&one.0));
+            assert_eq!(part, expected);
+        }
+        assert_eq!(raw_heads(partition), heads);
+    }
+
+    fn check_segments(&self, partition: &Partition) {
+        let mut expected = 0;
+        for segment in partition.segments() {
+            assert_eq!(segment.base_offset(), expected);
+            let ScanEnd { place, next_offset, fault } = scan(&segment, 0, |_, _, _| {}).unwrap();
+            assert_eq!((place, fault), (segment.size_bytes(), None));
+            expected = next_offset.unwrap_or(expected);
+        }
+        assert_eq!(expected, partition.end());
+    }
+}
+
+/// The heads of all batches as clients on sockets get them.
+fn raw_heads(partition: &Partition) -> Vec<BatchHeader> {
+    let (mut heads, mut offset) = (Vec::new(), 0);
+    loop {
+        let mut out = Vec::new();
+        let read = partition.read_raw(offset, 300, i64::MAX, &mut out).unwrap();
+        assert_eq!(read.lost, 0);
+        if read.bytes == 0 {
+            return heads;
+        }
+        let mut rest = out.as_slice();
+        while !rest.is_empty() {
+            let header = BatchHeader::verify(rest).unwrap();
+            rest = &rest[header.size_bytes..];
+            heads.push(header);
+        }
+        offset = read.next_offset;
+    }
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder.join("t-0")).unwrap().map(|entry| entry.unwrap());
+    let file = |entry: std::fs::DirEntry| {
+        (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+    };
+    entries.map(file).collect()
+}
+
+fn run(folder: &Path, steps: Vec<Step>) {
+    let mut partition = open(folder, 0);
+    let mut model = Model { now_ms: 1_000_000, ..Model::default() };
+    for step in steps {
+        let held = Reader::new(Arc::clone(&partition), 0);
+        match step {
+            Step::Append(pairs, codec) => model.append(&partition, &pairs, CODECS[codec], PLAIN),
+            Step::InTransaction(who, pairs) => {
+                model.append(&partition, &pairs, Codec::Lz4, 100 + i64::from(who));
+            }
+            Step::End(who, committed) => model.end(&partition, 100 + i64::from(who), committed),
+            Step::Roll => drop(partition.roll().unwrap()),
+            Step::Compact(keys_max) => {
+                model.clean_to = compact_all(&partition, model.clean_to, model.now_ms, keys_max);
+            }
+            Step::Later(by_ms) => model.now_ms += by_ms,
+            Step::Reopen => {
+                let flushed = partition.flushed();
+                drop((held, partition));
+                partition = open(folder, flushed);
+            }
+            Step::KillBehindRename => {
+                let before = files(folder);
+                model.clean_to = compact_all(&partition, model.clean_to, model.now_ms, KEYS_MAX);
+                drop((held, partition));
+                let after = files(folder);
+                for (name, bytes) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+                    std::fs::write(folder.join("t-0").join(name), bytes).unwrap();
+                }
+                partition = open(folder, 0);
+                let names = |files: BTreeMap<String, Vec<u8>>| -> Vec<String> {
+                    files.into_keys().filter(|name| name.ends_with(".log")).collect()
+                };
+                assert_eq!(names(files(folder)), names(after));
+            }
+            Step::KillBeforeRename(hints) => {
+                partition.flush().unwrap();
+                drop((held, partition));
+                let path = folder.join("t-0");
+                std::fs::write(path.join("00000000000000000000.log.cleaned"), b"half of it").unwrap();
+                for name in files(folder).into_keys().filter(|name| hints && !name.ends_with(".log")) {
+                    std::fs::remove_file(path.join(name)).unwrap();
+                }
+                partition = open(folder, 0);
+                assert!(!files(folder).keys().any(|name| name.ends_with("cleaned")));
+            }
+        }
+        model.check(&partition);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn the_last_record_of_each_key_stays_at_its_offset(steps in steps()) {
+        let folder = tempfile::tempdir().unwrap();
+        run(folder.path(), steps);
+    }
+}
