@@ -49,7 +49,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use checkpoint::Checkpoint;
-pub use compact::{Compacted, Compaction};
+pub(crate) use compact::KEYS_MAX;
+pub use compact::{Compacted, Compaction, Progress};
 pub use folder::{Folder, Meta, partitions};
 pub use partition::{Appended, Partition, PartitionName, Settings};
 pub use producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};

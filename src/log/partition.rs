@@ -11,7 +11,7 @@ use crate::log::raw::Cursor;
 use crate::log::recovery::{Recovered, recover, replay};
 use crate::log::segment::{Segment, base_offset};
 use crate::log::compact::settle;
-use crate::log::{LogError, sync_parent};
+use crate::log::{LogError, Progress, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
 use crate::wire::is_commit;
 
@@ -64,6 +64,7 @@ pub struct Partition {
     pub(super) settings: RwLock<Settings>,
     /// Held by who replaces or deletes closed segments; whether the folder is gone.
     pub(super) files: Mutex<bool>,
+    pub(super) progress: Mutex<Progress>,
     pub(super) segments: RwLock<Vec<Arc<Segment>>>,
     pub(super) start: AtomicI64,
     pub(super) end: AtomicI64,
@@ -140,6 +141,7 @@ impl Partition {
             folder: folder.to_owned(),
             settings: RwLock::new(settings),
             files: Mutex::default(),
+            progress: Mutex::default(),
             segments: RwLock::new(segments),
             start: AtomicI64::new(start),
             end: AtomicI64::new(end),

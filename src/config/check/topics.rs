@@ -2,7 +2,7 @@
 
 use super::names::topic_fault;
 use super::{Findings, Invalid};
-use crate::config::{Cleanup, Config, HubConfig, TopicConfig, WhenFull};
+use crate::config::{Config, TopicConfig, WhenFull};
 
 /// More partitions than this on one machine only cost files.
 const PARTITIONS_MAX: u32 = 10_000;
@@ -51,10 +51,6 @@ fn check_topic(block: &[&str], config: &Config, topic: &TopicConfig, findings: &
         let problem = format!("{hard} is less than retention.size ({size})");
         let hint = "raise it; unread records are kept from `size` up to `hard_size`";
         findings.error(&at(&["retention", "hard_size"]), problem, hint);
-    }
-    if topic.cleanup == Cleanup::Compact && matches!(config.hub, HubConfig::Embedded(_)) {
-        let problem = "`compact` is not there yet on the embedded hub";
-        findings.error(&at(&["cleanup"]), problem, "write delete, or use hub.kafka");
     }
     if retention.when_full == WhenFull::DropOldest && retention.hard_size.is_none() {
         let problem = "does nothing without a limit";

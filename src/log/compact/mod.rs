@@ -30,7 +30,8 @@ mod leftovers;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
@@ -40,6 +41,17 @@ use group::Group;
 use keys::Keys;
 pub(crate) use keys::KEYS_MAX;
 pub(super) use leftovers::settle;
+
+/// How far a partition is compacted; kept for who schedules the rounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Offset up to which it is compacted.
+    pub clean_to: i64,
+    /// When a tombstone or marker may go, ms; `None` when there is none, or before the first round of this life.
+    pub horizon_ms: Option<i64>,
+    /// Whether a round found damage.
+    pub is_damaged: bool,
+}
 
 /// What one round of compaction is to do.
 #[derive(Clone, Copy)]
@@ -71,7 +83,19 @@ pub struct Compacted {
     pub horizon_ms: Option<i64>,
 }
 
+impl fmt::Debug for Compaction<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, limit, .. } = self;
+        out.debug_struct("Compaction").field("from", from).field("limit", limit).finish_non_exhaustive()
+    }
+}
+
 impl Partition {
+    /// How far it is compacted.
+    pub fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Closed segments that lie wholly below `limit`, and the offset behind them.
     #[must_use]
     pub fn closed_below(&self, limit: i64) -> (Vec<Arc<Segment>>, i64) {
@@ -88,6 +112,7 @@ impl Partition {
     /// [`LogError`] when a file cannot be read or written, or is damaged. Nothing is lost then.
     pub fn compact(&self, round: &Compaction<'_>) -> Result<Option<Compacted>, LogError> {
         let (mut segments, end) = self.closed_below(round.limit);
+        let round = &Compaction { from: round.from.min(end), ..*round };
         let aborts = Aborts::new(self.producers().aborted(0, i64::MAX));
         let Some((keys, clean_to)) = note_keys(&segments, &aborts, round, end)? else {
             return Ok(None);
@@ -151,5 +176,5 @@ fn note_keys(
             }
         }
     }
-    Ok(Some((keys, end.max(round.from))))
+    Ok(Some((keys, end)))
 }
