@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod broker;
 mod cli;
 mod config;
 mod crash;

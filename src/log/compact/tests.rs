@@ -79,6 +79,16 @@ fn read(partition: &Arc<Partition>, offset: i64) -> (Vec<Seen>, Vec<BatchHeader>
     }
 }
 
+fn rest_of(reader: &mut Reader, heads: &mut Vec<BatchHeader>) {
+    loop {
+        match reader.read().unwrap() {
+            Read::End => return,
+            Read::Damage(damage) => panic!("{damage:?}"),
+            Read::Batch(header, _) => heads.push(header),
+        }
+    }
+}
+
 fn take_records(header: &BatchHeader, bytes: &[u8], seen: &mut Vec<Seen>) {
     let mut plain = Vec::new();
     header.codec().unwrap().decompress(&bytes[HEADER_BYTES..], 1 << 20, &mut plain).unwrap();
@@ -282,7 +292,12 @@ fn run(folder: &Path, steps: Vec<Step>) {
     let mut partition = open(folder, 0);
     let mut model = Model { now_ms: 1_000_000, ..Model::default() };
     for step in steps {
-        let held = Reader::new(Arc::clone(&partition), 0);
+        let mut half = Reader::new(Arc::clone(&partition), 0);
+        let mut behind = 0;
+        while behind < partition.end() / 2 {
+            let Read::Batch(header, _) = half.read().unwrap() else { panic!("half of the log") };
+            behind = header.next_offset();
+        }
         match step {
             Step::Append(pairs, codec) => model.append(&partition, &pairs, CODECS[codec], PLAIN),
             Step::InTransaction(who, pairs) => {
@@ -292,17 +307,22 @@ fn run(folder: &Path, steps: Vec<Step>) {
             Step::Roll => drop(partition.roll().unwrap()),
             Step::Compact(keys_max) => {
                 model.clean_to = compact_all(&partition, model.clean_to, model.now_ms, keys_max);
+                // One who was reading goes on, and sees what one sees who begins there now.
+                let (mut rest, mut expected) = (Vec::new(), Vec::new());
+                rest_of(&mut half, &mut rest);
+                rest_of(&mut Reader::new(Arc::clone(&partition), behind), &mut expected);
+                assert_eq!(rest, expected);
             }
             Step::Later(by_ms) => model.now_ms += by_ms,
             Step::Reopen => {
                 let flushed = partition.flushed();
-                drop((held, partition));
+                drop((half, partition));
                 partition = open(folder, flushed);
             }
             Step::KillBehindRename => {
                 let before = files(folder);
                 model.clean_to = compact_all(&partition, model.clean_to, model.now_ms, KEYS_MAX);
-                drop((held, partition));
+                drop((half, partition));
                 let after = files(folder);
                 for (name, bytes) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
                     std::fs::write(folder.join("t-0").join(name), bytes).unwrap();
@@ -315,7 +335,7 @@ fn run(folder: &Path, steps: Vec<Step>) {
             }
             Step::KillBeforeRename(hints) => {
                 partition.flush().unwrap();
-                drop((held, partition));
+                drop((half, partition));
                 let path = folder.join("t-0");
                 std::fs::write(path.join("00000000000000000000.log.cleaned"), b"half of it").unwrap();
                 for name in files(folder).into_keys().filter(|name| hints && !name.ends_with(".log")) {

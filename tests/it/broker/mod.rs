@@ -1,0 +1,3 @@
+//! What speaks Kafka speaks to the embedded hub.
+
+mod compaction;
