@@ -1,5 +1,7 @@
 //! Compaction against a model: batches of any codec, tombstones, transactions, rolls, retention and kills.
 
+mod racing;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -169,6 +171,10 @@ struct Model {
     sequences: HashMap<i64, i32>,
     now_ms: i64,
     clean_to: i64,
+    /// When tombstones may go, by offset.
+    horizons: HashMap<i64, i64>,
+    /// When the last compaction was.
+    compacted_ms: i64,
 }
 
 impl Model {
@@ -200,6 +206,14 @@ impl Model {
         }
     }
 
+    fn compact(&mut self, partition: &Partition, keys_max: usize) {
+        self.clean_to = compact_all(partition, self.clean_to, self.now_ms, keys_max);
+        self.compacted_ms = self.now_ms;
+        for last in self.last().values().filter(|last| last.2.is_none() && last.0 < self.clean_to) {
+            self.horizons.entry(last.0).or_insert(self.now_ms + RETENTION_MS);
+        }
+    }
+
     /// The last record of each key.
     fn last(&self) -> BTreeMap<u8, Seen> {
         self.records.iter().filter_map(|seen| seen.1.map(|key| (key, *seen))).collect()
@@ -218,7 +232,13 @@ impl Model {
             let found = seen.iter().rev().find(|one| one.1 == Some(key));
             match last.2 {
                 Some(_) => assert_eq!(found, Some(&last)),
-                None => assert!(found.is_none_or(|found| *found == last), "{found:?}, {last:?}"),
+                None => {
+                    let horizon = self.horizons.get(&last.0).copied().unwrap_or(i64::MAX);
+                    let may_go = horizon <= self.now_ms;
+                    assert!(found == Some(&last) || (found.is_none() && may_go), "{found:?} {last:?}");
+                    let must_go = last.0 < self.clean_to && horizon <= self.compacted_ms;
+                    assert!(found.is_none() || !must_go, "{last:?} is still there");
+                }
             }
         }
         for one in self.records.iter().filter(|one| one.1.is_none()) {
@@ -236,6 +256,14 @@ impl Model {
                 && partition.producers().is_aborted(header)
         });
         assert_eq!(aborted, None);
+        // A client that hears of an aborted transaction waits for its marker; and none stays open for want of one.
+        for one in partition.producers().aborted(0, i64::MAX) {
+            let is_marker = |header: &&BatchHeader| {
+                header.is_control() && header.base_offset == one.last_offset
+            };
+            assert!(heads.iter().any(|header| is_marker(&header)), "{one:?} has no marker");
+        }
+        assert_eq!(partition.stable(), open.iter().copied().min().unwrap_or(partition.end()));
         self.check_segments(partition);
         // From any place in the middle the same records are seen, by both kinds of readers.
         for from in [partition.end() / 3, partition.end() / 2] {
@@ -306,7 +334,7 @@ fn run(folder: &Path, steps: Vec<Step>) {
             Step::End(who, committed) => model.end(&partition, 100 + i64::from(who), committed),
             Step::Roll => drop(partition.roll().unwrap()),
             Step::Compact(keys_max) => {
-                model.clean_to = compact_all(&partition, model.clean_to, model.now_ms, keys_max);
+                model.compact(&partition, keys_max);
                 // One who was reading goes on, and sees what one sees who begins there now.
                 let (mut rest, mut expected) = (Vec::new(), Vec::new());
                 rest_of(&mut half, &mut rest);
@@ -321,7 +349,7 @@ fn run(folder: &Path, steps: Vec<Step>) {
             }
             Step::KillBehindRename => {
                 let before = files(folder);
-                model.clean_to = compact_all(&partition, model.clean_to, model.now_ms, KEYS_MAX);
+                model.compact(&partition, KEYS_MAX);
                 drop((half, partition));
                 let after = files(folder);
                 for (name, bytes) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
