@@ -36,11 +36,13 @@ impl Partition {
         next_offset: i64,
     ) -> Option<(Arc<Segment>, u64)> {
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
-        let behind =
-            |offset| segments.partition_point(|segment| segment.base_offset() <= offset);
+        let behind = |offset| segments.partition_point(|segment| segment.base_offset() <= offset);
         if segment.is_replaced() {
             let here = segments.get(behind(next_offset).saturating_sub(1))?;
-            return Some((Arc::clone(here), here.look_up(|index| index.before_offset(next_offset))));
+            return Some((
+                Arc::clone(here),
+                here.look_up(|index| index.before_offset(next_offset)),
+            ));
         }
         let next = segments.get(behind(segment.base_offset()))?;
         Some((Arc::clone(next), 0))

@@ -6,9 +6,9 @@
 //!
 //! Invariant: only segments whose positions lie in a snapshot that is on disk are touched.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anabranch_connectors::clock::now_ms;
@@ -93,13 +93,14 @@ impl Compactor {
     fn start(&mut self, shared: &Arc<Shared>, mut jobs: Vec<Job>) {
         jobs.sort_by_key(|job| std::cmp::Reverse(job.dirty));
         let shared = Arc::clone(shared);
-        let started = std::thread::Builder::new().name("log-compactor".to_owned()).spawn(move || {
-            // On Linux it is the thread's alone; without it compaction is only as important as the rest.
-            rustix::process::nice(NICE).ok();
-            for job in jobs {
-                compact(&shared, &job);
-            }
-        });
+        let started =
+            std::thread::Builder::new().name("log-compactor".to_owned()).spawn(move || {
+                // On Linux it is the thread's alone; without it compaction is only as important as the rest.
+                rustix::process::nice(NICE).ok();
+                for job in jobs {
+                    compact(&shared, &job);
+                }
+            });
         match started {
             Ok(thread) => self.thread = Some(thread),
             Err(error) => warn!(%error, "compaction could not be started, will retry"),

@@ -40,7 +40,9 @@ impl<'a> Batches<'a> {
             match BatchHeader::verify(rest) {
                 Ok(header) if header.base_offset == self.expected => break header,
                 Ok(BatchHeader { base_offset: value, .. }) => {
-                    return Err(self.damaged(BatchError::Impossible { field: "base offset", value }));
+                    return Err(
+                        self.damaged(BatchError::Impossible { field: "base offset", value })
+                    );
                 }
                 Err(BatchError::Short { need, .. }) if self.fill(need)? => {}
                 Err(BatchError::Short { .. }) if is_empty => return Ok(None),
@@ -64,7 +66,8 @@ impl<'a> Batches<'a> {
 
     fn damaged(&self, fault: BatchError) -> LogError {
         let place = self.place + self.used as u64;
-        let problem = format!("is damaged at byte {place} ({fault}); its partition is not compacted");
+        let problem =
+            format!("is damaged at byte {place} ({fault}); its partition is not compacted");
         LogError::Format { path: self.segment.path().to_owned(), problem }
     }
 }

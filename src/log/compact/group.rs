@@ -165,7 +165,8 @@ impl<'a> Group<'a> {
     fn replace(&self, aside: Segment) -> Result<u64, LogError> {
         // What producers had done by the end of the last of them holds at the end of the new one.
         let last = self.sources.last();
-        let producers = last.and_then(|last| std::fs::read(last.path().with_extension("producers")).ok());
+        let producers =
+            last.and_then(|last| std::fs::read(last.path().with_extension("producers")).ok());
         if let Err(error) = aside.put_in_place() {
             aside.discard_aside();
             return Err(error);

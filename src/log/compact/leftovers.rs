@@ -55,7 +55,11 @@ fn is_held(holder: Option<&Path>, path: &Path) -> Result<bool, LogError> {
 /// The offset behind the last batch, as the heads say; damage hides what is behind it.
 fn end(path: &Path) -> Result<i64, LogError> {
     let segment = Segment::open(path, false)?;
-    let mut place = if segment.load_index() { segment.look_up(|index| index.before_offset(i64::MAX)) } else { 0 };
+    let mut place = if segment.load_index() {
+        segment.look_up(|index| index.before_offset(i64::MAX))
+    } else {
+        0
+    };
     let (mut buffer, mut next_offset) = (Vec::new(), segment.base_offset());
     loop {
         buffer.clear();

@@ -38,8 +38,8 @@ use crate::log::{LogError, Partition};
 use batches::Batches;
 use cleaner::{Aborts, Cleaner, plain_frames};
 use group::Group;
-use keys::Keys;
 pub(crate) use keys::KEYS_MAX;
+use keys::Keys;
 pub(super) use leftovers::settle;
 
 /// How far a partition is compacted; kept for who schedules the rounds.
@@ -86,7 +86,10 @@ pub struct Compacted {
 impl fmt::Debug for Compaction<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, limit, .. } = self;
-        out.debug_struct("Compaction").field("from", from).field("limit", limit).finish_non_exhaustive()
+        out.debug_struct("Compaction")
+            .field("from", from)
+            .field("limit", limit)
+            .finish_non_exhaustive()
     }
 }
 

@@ -29,7 +29,13 @@ fn open(folder: &Path, recovery_point: i64) -> Arc<Partition> {
 }
 
 /// A batch whose values repeat, so that codecs have something to do.
-fn batch(pairs: &[Pair], codec: Codec, producer: (i64, i32), is_transactional: bool, time_ms: i64) -> Vec<u8> {
+fn batch(
+    pairs: &[Pair],
+    codec: Codec,
+    producer: (i64, i32),
+    is_transactional: bool,
+    time_ms: i64,
+) -> Vec<u8> {
     let mut section = Vec::new();
     for (number, (key, value)) in pairs.iter().enumerate() {
         let number = i64::try_from(number).unwrap();
@@ -72,7 +78,10 @@ fn read(partition: &Arc<Partition>, offset: i64) -> (Vec<Seen>, Vec<BatchHeader>
             Read::Damage(damage) => panic!("{damage:?}"),
             Read::Batch(header, bytes) => {
                 heads.push(header);
-                if header.is_control() || header.count == 0 || partition.producers().is_aborted(&header) {
+                if header.is_control()
+                    || header.count == 0
+                    || partition.producers().is_aborted(&header)
+                {
                     continue;
                 }
                 take_records(&header, bytes, &mut seen);
@@ -100,14 +109,32 @@ fn take_records(header: &BatchHeader, bytes: &[u8], seen: &mut Vec<Seen>) {
         let value = frame.has_value.then(|| frame.bytes[frame.bytes.len() - 2]);
         let time = header.base_timestamp_ms + frame.time_delta_ms;
         latest = latest.max(time);
-        seen.push((header.base_offset + frame.offset_delta, frame.key.map(|key| key[0]), value, time));
+        seen.push((
+            header.base_offset + frame.offset_delta,
+            frame.key.map(|key| key[0]),
+            value,
+            time,
+        ));
     }
     assert_eq!(latest, header.max_timestamp_ms);
 }
 
-fn compact(partition: &Partition, from: i64, limit: i64, now_ms: i64, keys_max: usize) -> Option<Compacted> {
+fn compact(
+    partition: &Partition,
+    from: i64,
+    limit: i64,
+    now_ms: i64,
+    keys_max: usize,
+) -> Option<Compacted> {
     let stop = || false;
-    let round = Compaction { from, limit, now_ms, delete_retention_ms: RETENTION_MS, keys_max, stop: &stop };
+    let round = Compaction {
+        from,
+        limit,
+        now_ms,
+        delete_retention_ms: RETENTION_MS,
+        keys_max,
+        stop: &stop,
+    };
     partition.compact(&round).unwrap()
 }
 
@@ -235,7 +262,10 @@ impl Model {
                 None => {
                     let horizon = self.horizons.get(&last.0).copied().unwrap_or(i64::MAX);
                     let may_go = horizon <= self.now_ms;
-                    assert!(found == Some(&last) || (found.is_none() && may_go), "{found:?} {last:?}");
+                    assert!(
+                        found == Some(&last) || (found.is_none() && may_go),
+                        "{found:?} {last:?}"
+                    );
                     let must_go = last.0 < self.clean_to && horizon <= self.compacted_ms;
                     assert!(found.is_none() || !must_go, "{last:?} is still there");
                 }
@@ -365,8 +395,11 @@ fn run(folder: &Path, steps: Vec<Step>) {
                 partition.flush().unwrap();
                 drop((half, partition));
                 let path = folder.join("t-0");
-                std::fs::write(path.join("00000000000000000000.log.cleaned"), b"half of it").unwrap();
-                for name in files(folder).into_keys().filter(|name| hints && !name.ends_with(".log")) {
+                std::fs::write(path.join("00000000000000000000.log.cleaned"), b"half of it")
+                    .unwrap();
+                for name in
+                    files(folder).into_keys().filter(|name| hints && !name.ends_with(".log"))
+                {
                     std::fs::remove_file(path.join(name)).unwrap();
                 }
                 partition = open(folder, 0);
