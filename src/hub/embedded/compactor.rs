@@ -2,7 +2,7 @@
 //!
 //! One thread at a time, started by the keeper when something is due, and joined by it. A partition is due when its
 //! closed segments hold enough that was not compacted (`min.cleanable.dirty.ratio`), or when the time of a tombstone
-//! has come. Sinks are not waited for, as in Kafka: they may miss values that were overwritten before they read them.
+//! has come (after a restart that is known again from the first round on). Sinks are not waited for, as in Kafka: they may miss values that were overwritten before they read them.
 //!
 //! Invariant: only segments whose positions lie in a snapshot that is on disk are touched.
 
@@ -73,7 +73,9 @@ impl Compactor {
                 if is_busy {
                     continue;
                 }
-                if let Some(job) = due(partition, &state.settings) {
+                if let Some(job) = due(partition, &state.settings)
+                    && has_room(shared, &job)
+                {
                     let positions = shared.positions();
                     let covered = positions.covered.get(partition.name()).copied().unwrap_or(0);
                     if covered < job.end { uncovered = true } else { jobs.push(job) }
@@ -84,7 +86,7 @@ impl Compactor {
             // Positions are stored together; the next look finds them so.
             writer.try_send(Command::Snapshot).ok();
         }
-        if !jobs.is_empty() && !shared.disk_full.load(Ordering::Acquire) {
+        if !jobs.is_empty() {
             self.join();
             self.start(shared, jobs);
         }
@@ -116,6 +118,14 @@ impl Compactor {
     }
 }
 
+/// Whether a segment of the partition can be written beside those that are there.
+fn has_room(shared: &Shared, job: &Job) -> bool {
+    let need = job.settings.segment_size.min(job.partition.size_bytes());
+    let room = shared.room.load(Ordering::Acquire);
+    !shared.disk_full.load(Ordering::Acquire)
+        && room.saturating_sub(need) >= shared.settings.min_free
+}
+
 /// Whether the active segment is to be closed so that what is in it can be compacted.
 fn must_roll(partition: &Partition, settings: &TopicSettings) -> bool {
     let Some(active) = partition.segments().pop() else { return false };
@@ -131,7 +141,7 @@ fn millis(time: std::time::Duration) -> i64 {
 
 /// What is to be done for a partition, if anything.
 fn due(partition: &Arc<Partition>, settings: &Arc<TopicSettings>) -> Option<Job> {
-    let Progress { clean_to, horizon_ms, is_damaged } = *partition.progress();
+    let Progress { clean_to, horizon_ms, is_damaged, .. } = *partition.progress();
     if is_damaged {
         return None;
     }
@@ -192,7 +202,7 @@ fn compact(shared: &Shared, job: &Job) {
             };
         info!(partition = %name, bytes_before, bytes_after, clean_to, "a partition was compacted");
         from = clean_to;
-        *job.partition.progress() = Progress { clean_to, horizon_ms, is_damaged: false };
+        *job.partition.progress() = Progress { clean_to, horizon_ms, ..Progress::default() };
         store_progress(shared);
         if clean_to >= job.end {
             return;
@@ -218,10 +228,12 @@ fn fail(shared: &Shared, partition: &Partition, error: &LogError) {
     if shared.topics.get(&name.topic).is_none() {
         return;
     }
+    let mut progress = partition.progress();
+    let was_failing = std::mem::replace(&mut progress.is_failing, true);
     if matches!(error, LogError::Format { .. }) {
         warn!(partition = %name, %error, "a partition cannot be compacted; it is tried again after a restart");
-        partition.progress().is_damaged = true;
-    } else {
+        progress.is_damaged = true;
+    } else if !was_failing {
         warn!(partition = %name, %error, "a partition could not be compacted, will retry");
     }
 }

@@ -51,6 +51,8 @@ pub struct Progress {
     pub horizon_ms: Option<i64>,
     /// Whether a round found damage.
     pub is_damaged: bool,
+    /// Whether the last round failed.
+    pub is_failing: bool,
 }
 
 /// What one round of compaction is to do.

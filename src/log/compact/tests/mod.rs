@@ -1,18 +1,20 @@
 //! Compaction against a model: batches of any codec, tombstones, transactions, rolls, retention and kills.
 
+mod model;
 mod racing;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::{Compacted, Compaction, KEYS_MAX};
-use crate::log::{Partition, PartitionName, Read, Reader, ScanEnd, Settings, scan};
+use crate::log::{Partition, PartitionName, Read, Reader, Settings};
 use crate::wire::batch_header::BatchHeader;
 use crate::wire::records::{frames, push_record};
-use crate::wire::{Codec, HEADER_BYTES, marker};
+use crate::wire::{Codec, HEADER_BYTES};
+use model::Model;
 
 const RETENTION_MS: i64 = 1000;
 const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
@@ -189,155 +191,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// What was appended, and where compaction stands.
-#[derive(Default)]
-struct Model {
-    /// Every record of no transaction, or of one that was committed.
-    records: Vec<Seen>,
-    open: HashMap<i64, Vec<Seen>>,
-    sequences: HashMap<i64, i32>,
-    now_ms: i64,
-    clean_to: i64,
-    /// When tombstones may go, by offset.
-    horizons: HashMap<i64, i64>,
-    /// When the last compaction was.
-    compacted_ms: i64,
-}
-
-impl Model {
-    fn append(&mut self, partition: &Partition, pairs: &[Pair], codec: Codec, producer: i64) {
-        let sequence = self.sequences.entry(producer).or_default();
-        let is_transactional = producer != PLAIN;
-        let bytes = batch(pairs, codec, (producer, *sequence), is_transactional, self.now_ms);
-        let header = BatchHeader::parse(&bytes).unwrap();
-        // As the hub does before each append: sequences must be known, compacted and reopened or not.
-        assert_eq!(partition.producers().check(&header), Ok(crate::log::Verdict::Append));
-        *sequence += header.count;
-        let at = partition.append(&bytes, 1).unwrap();
-        let seen = pairs.iter().zip(0..).map(|((key, value), number)| {
-            (at.base_offset + number, *key, *value, self.now_ms + number)
-        });
-        if is_transactional {
-            self.open.entry(producer).or_default().extend(seen);
-        } else {
-            self.records.extend(seen);
-        }
-    }
-
-    fn end(&mut self, partition: &Partition, producer: i64, committed: bool) {
-        let Some(records) = self.open.remove(&producer) else { return };
-        partition.append(&marker((producer, 0), committed, 0, self.now_ms), 1).unwrap();
-        if committed {
-            self.records.extend(records);
-            self.records.sort_unstable();
-        }
-    }
-
-    fn compact(&mut self, partition: &Partition, keys_max: usize) {
-        self.clean_to = compact_all(partition, self.clean_to, self.now_ms, keys_max);
-        self.compacted_ms = self.now_ms;
-        for last in self.last().values().filter(|last| last.2.is_none() && last.0 < self.clean_to) {
-            self.horizons.entry(last.0).or_insert(self.now_ms + RETENTION_MS);
-        }
-    }
-
-    /// The last record of each key.
-    fn last(&self) -> BTreeMap<u8, Seen> {
-        self.records.iter().filter_map(|seen| seen.1.map(|key| (key, *seen))).collect()
-    }
-
-    fn check(&self, partition: &Arc<Partition>) {
-        let open: Vec<i64> = self.open.values().flatten().map(|seen| seen.0).collect();
-        let (mut seen, heads) = read(partition, 0);
-        seen.retain(|one| !open.contains(&one.0));
-        // Nothing that was not written, and every key with its last value.
-        for one in &seen {
-            assert!(self.records.contains(one), "{one:?}");
-        }
-        assert!(seen.is_sorted());
-        for (key, last) in self.last() {
-            let found = seen.iter().rev().find(|one| one.1 == Some(key));
-            match last.2 {
-                Some(_) => assert_eq!(found, Some(&last)),
-                None => {
-                    let horizon = self.horizons.get(&last.0).copied().unwrap_or(i64::MAX);
-                    let may_go = horizon <= self.now_ms;
-                    assert!(
-                        found == Some(&last) || (found.is_none() && may_go),
-                        "{found:?} {last:?}"
-                    );
-                    let must_go = last.0 < self.clean_to && horizon <= self.compacted_ms;
-                    assert!(found.is_none() || !must_go, "{last:?} is still there");
-                }
-            }
-        }
-        for one in self.records.iter().filter(|one| one.1.is_none()) {
-            assert!(seen.contains(one), "{one:?} has no key");
-        }
-        // Of what is compacted, one record for each key and nothing of aborted transactions.
-        let mut keys = std::collections::HashSet::new();
-        for one in seen.iter().filter(|one| one.0 < self.clean_to) {
-            assert!(one.1.is_none_or(|key| keys.insert(key)), "{one:?} is there twice");
-        }
-        let aborted = heads.iter().find(|header| {
-            header.next_offset() <= self.clean_to
-                && header.is_transactional()
-                && !header.is_control()
-                && partition.producers().is_aborted(header)
-        });
-        assert_eq!(aborted, None);
-        // A client that hears of an aborted transaction waits for its marker; and none stays open for want of one.
-        for one in partition.producers().aborted(0, i64::MAX) {
-            let is_marker = |header: &&BatchHeader| {
-                header.is_control() && header.base_offset == one.last_offset
-            };
-            assert!(heads.iter().any(|header| is_marker(&header)), "{one:?} has no marker");
-        }
-        assert_eq!(partition.stable(), open.iter().copied().min().unwrap_or(partition.end()));
-        self.check_segments(partition);
-        // From any place in the middle the same records are seen, by both kinds of readers.
-        for from in [partition.end() / 3, partition.end() / 2] {
-            let mut expected = seen.clone();
-            expected.retain(|one| one.0 >= from);
-            let (mut part, _) = read(partition, from);
-            part.retain(|one| one.0 >= from && !open.contains(&one.0));
-            assert_eq!(part, expected);
-        }
-        assert_eq!(raw_heads(partition), heads);
-    }
-
-    fn check_segments(&self, partition: &Partition) {
-        let mut expected = 0;
-        for segment in partition.segments() {
-            assert_eq!(segment.base_offset(), expected);
-            let ScanEnd { place, next_offset, fault } = scan(&segment, 0, |_, _, _| {}).unwrap();
-            assert_eq!((place, fault), (segment.size_bytes(), None));
-            expected = next_offset.unwrap_or(expected);
-        }
-        assert_eq!(expected, partition.end());
-    }
-}
-
-/// The heads of all batches as clients on sockets get them.
-fn raw_heads(partition: &Partition) -> Vec<BatchHeader> {
-    let (mut heads, mut offset) = (Vec::new(), 0);
-    loop {
-        let mut out = Vec::new();
-        let read = partition.read_raw(offset, 300, i64::MAX, &mut out).unwrap();
-        assert_eq!(read.lost, 0);
-        if read.bytes == 0 {
-            return heads;
-        }
-        let mut rest = out.as_slice();
-        while !rest.is_empty() {
-            let header = BatchHeader::verify(rest).unwrap();
-            rest = &rest[header.size_bytes..];
-            heads.push(header);
-        }
-        offset = read.next_offset;
-    }
-}
-
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder.join("t-0")).unwrap().map(|entry| entry.unwrap());
     let file = |entry: std::fs::DirEntry| {
@@ -348,7 +201,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 fn run(folder: &Path, steps: Vec<Step>) {
     let mut partition = open(folder, 0);
-    let mut model = Model { now_ms: 1_000_000, ..Model::default() };
+    let mut model = Model::at(1_000_000);
     for step in steps {
         let mut half = Reader::new(Arc::clone(&partition), 0);
         let mut behind = 0;
