@@ -1,5 +1,6 @@
 //! Compaction against a model: batches of any codec, tombstones, transactions, rolls, retention and kills.
 
+mod kills;
 mod model;
 mod racing;
 

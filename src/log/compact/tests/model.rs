@@ -71,6 +71,11 @@ impl Model {
         }
     }
 
+    /// For a log that may be as it was before the compaction.
+    pub(super) const fn nothing_is_compacted(&mut self) {
+        self.clean_to = 0;
+    }
+
     /// The last record of each key.
     fn last(&self) -> BTreeMap<u8, Seen> {
         self.records.iter().filter_map(|seen| seen.1.map(|key| (key, *seen))).collect()
