@@ -13,6 +13,10 @@ pub fn push(value: i64, out: &mut Vec<u8>) {
         out.push(low_bits(rest));
         return;
     }
+    if rest < 0x4000 {
+        out.extend_from_slice(&[low_bits(rest) | 0x80, low_bits(rest >> 7)]);
+        return;
+    }
     let mut bytes = [0u8; 10];
     let mut used = 0;
     for slot in &mut bytes {

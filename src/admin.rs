@@ -28,6 +28,8 @@ pub struct State {
     pub producer: Producer,
     /// The agent's data folder.
     pub data_dir: PathBuf,
+    /// Where clients of Kafka's protocol reach the hub, each such as `SASL_SSL://10.0.0.7:9093`.
+    pub listening: Vec<String>,
 }
 
 impl std::fmt::Debug for State {
@@ -84,7 +86,7 @@ async fn health(Shared(state): Shared<State>) -> impl IntoResponse {
         .map(|(name, meter)| (name.clone(), part(&meter.state)))
         .collect();
     let hub = match state.hub.state() {
-        Ok(is) => json!({ "state": "ok", "is": is }),
+        Ok(is) => json!({ "state": "ok", "is": is, "listening": state.listening }),
         Err(problem) => json!({ "state": "failing", "problem": problem }),
     };
     let fails = |value: &Value| value.get("state") != Some(&json!("ok"));

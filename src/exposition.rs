@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hub::TopicInfo;
-use crate::metrics::{Latency, Metrics};
+use crate::metrics::{ClientMeter, Latency, Metrics};
 
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 
@@ -32,9 +32,39 @@ pub fn render(
         "Records that were stored and cannot be read any more.",
     );
     text.line("anabranch_hub_lost_records_total", &[], metrics.hub_lost.load(Ordering::Relaxed));
+    clients(&metrics.clients, &mut text);
     hub(topics, &mut text);
     process(&mut text);
     text.0
+}
+
+fn clients(meter: &ClientMeter, text: &mut Text) {
+    for (name, kind, help, value) in [
+        (
+            "connections",
+            "gauge",
+            "Clients of Kafka's protocol that are connected.",
+            &meter.connections,
+        ),
+        ("requests_total", "counter", "Their requests that were answered.", &meter.requests),
+        ("refused_requests_total", "counter", "Requests that could not be read.", &meter.refused),
+        (
+            "produced_bytes_total",
+            "counter",
+            "Bytes of batches that they appended.",
+            &meter.produced_bytes,
+        ),
+        (
+            "fetched_bytes_total",
+            "counter",
+            "Bytes of batches that they fetched.",
+            &meter.fetched_bytes,
+        ),
+    ] {
+        let name = format!("anabranch_client_{name}");
+        text.head(&name, kind, help);
+        text.line(&name, &[], value.load(Ordering::Relaxed));
+    }
 }
 
 fn sources(metrics: &Metrics, text: &mut Text) {

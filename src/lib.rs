@@ -12,6 +12,7 @@ pub mod config;
 pub mod delivery;
 pub mod exposition;
 pub mod hub;
+pub mod kafka;
 pub mod log;
 pub mod metrics;
 pub mod producer;

@@ -17,6 +17,23 @@ pub struct Metrics {
     sinks: Mutex<BTreeMap<String, Arc<SinkMeter>>>,
     /// Records that were on disk and cannot be read any more, damaged or removed before they were read.
     pub hub_lost: AtomicU64,
+    /// What clients of Kafka's protocol do.
+    pub clients: ClientMeter,
+}
+
+/// What clients of Kafka's protocol do at the hub's listeners.
+#[derive(Debug, Default)]
+pub struct ClientMeter {
+    /// Connections that are open.
+    pub connections: AtomicU64,
+    /// Requests that were answered.
+    pub requests: AtomicU64,
+    /// Requests that could not be read, after which the connection was closed.
+    pub refused: AtomicU64,
+    /// Bytes of batches that clients have appended.
+    pub produced_bytes: AtomicU64,
+    /// Bytes of batches that clients have fetched.
+    pub fetched_bytes: AtomicU64,
 }
 
 /// What becomes of a source's records.

@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 use super::follow::{Follower, RETRY};
 use super::identity::Identity;
 use super::position::Mark;
-use super::tail::Flight;
+use super::tail::{Anchor, Flight};
 use crate::source::{Closed, NotStored, Stored};
 use crate::{Batch, Buffer, Headers, Position, Receipt, clock};
 
@@ -30,12 +30,21 @@ pub(super) struct Flights {
     next: u64,
 }
 
+impl Flights {
+    /// Has a batch belong to another file.
+    pub(super) fn pass_on(&mut self, number: u64, to: Identity) {
+        if let Some((owner, _)) = self.owners.get_mut(&number) {
+            *owner = to;
+        }
+    }
+}
+
 impl Follower {
     /// Hands a batch on, waiting while the producer is full.
     pub(super) fn send(
         &mut self,
         identity: Identity,
-        before: Mark,
+        (before, end): (Mark, Mark),
         batch: Batch,
     ) -> Result<(), Closed> {
         let (bytes, records) = (batch.size_bytes(), batch.len() as u64);
@@ -47,7 +56,8 @@ impl Follower {
         self.flights.under_way.push(async move { (number, receipt.stored().await) }.boxed());
         if let Some(tail) = self.tails.get_mut(&identity) {
             let generation = tail.generation;
-            tail.flights.push_back(Flight { number, before, generation, records });
+            tail.sent_ms = tail.seen_ms;
+            tail.flights.push_back(Flight { number, before, end, generation, records });
         }
         Ok(())
     }
@@ -62,12 +72,27 @@ impl Follower {
         })
     }
 
-    /// Stores a position that no batch carries, in order with the batches of `stream`.
-    pub(super) fn store_position(&self, stream: u64, position: Position) -> Result<(), Closed> {
-        let mut batch = Batch::new(Buffer::default(), Headers::new(), clock::now_ms(), stream);
-        batch.set_position(position);
-        // Should it not be stored, the next start finds out again what it says.
-        self.hand_on(batch).map(drop)
+    /// Has the hub forget a file, in order with the batches of `stream`.
+    pub(super) fn forget_position(&self, stream: u64, identity: Identity) -> Result<(), Closed> {
+        let position = Position { key: identity.encode(), value: None };
+        // Should it not be stored, the position expires.
+        self.hand_on(alone(stream, position)).map(drop)
+    }
+
+    /// Whether the hub has what it must have before the file is read; if not, it is sent.
+    pub(super) fn anchored(&mut self, identity: Identity) -> Result<bool, Closed> {
+        let Some(tail) = self.tails.get_mut(&identity) else { return Ok(false) };
+        if tail.anchor == Anchor::Down {
+            return Ok(true);
+        }
+        // What ends this state reads on.
+        tail.at_end = false;
+        if tail.anchor == Anchor::Wanted && tail.flights.is_empty() && tail.retry_at.is_none() {
+            tail.anchor = Anchor::Sent;
+            let (mark, batch) = (tail.mark, alone(tail.stream, tail.position(&tail.mark)));
+            self.send(identity, (mark, mark), batch)?;
+        }
+        Ok(false)
     }
 
     /// Takes note of what became of a batch.
@@ -79,12 +104,28 @@ impl Follower {
             return;
         };
         let Some(flight) = tail.flights.remove(at) else { return };
-        if let Err(cause) = result {
-            if flight.generation == tail.generation {
+        match result {
+            Ok(_) => {
+                if flight.records == 0 {
+                    tail.anchor = Anchor::Down;
+                } else if flight.generation == tail.generation {
+                    tail.stored(&flight);
+                }
+                // Batches that a copy has taken over carry a position of the original.
+                tail.held |= tail.anchor == Anchor::Down;
+            }
+            Err(cause) if flight.records == 0 => {
+                debug!(path = %tail.path.display(), %cause, "position not stored, will be sent again");
+                tail.anchor = Anchor::Wanted;
+                tail.retry_at = Some(Instant::now() + RETRY);
+            }
+            Err(cause) if flight.generation == tail.generation => {
                 let earliest = tail.rewind.filter(|mark| mark.offset < flight.before.offset);
                 tail.rewind = Some(earliest.unwrap_or(flight.before));
+                tail.refused += flight.records;
                 debug!(path = %tail.path.display(), %cause, "batch not stored, will be read again");
-            } else {
+            }
+            Err(cause) => {
                 let (path, records) = (tail.path.display(), flight.records);
                 warn!(%path, records, %cause, "not stored, and truncated since: lost");
                 self.emitter.dropped("truncated_before_stored", records);
@@ -92,12 +133,25 @@ impl Follower {
         }
         if let Some(mark) = tail.rewind.filter(|_| tail.flights.is_empty()) {
             tail.rewind = None;
+            tail.refused = 0;
             tail.mark = mark;
             tail.at_end = false;
             tail.retry_at = Some(Instant::now() + RETRY);
             self.schedule(identity);
-        } else if tail.rewind.is_none() && !tail.at_end {
+            return;
+        }
+        let followers = if tail.held { std::mem::take(&mut tail.followers) } else { Vec::new() };
+        if tail.rewind.is_none() && !(tail.at_end && tail.held) {
             self.enqueue(identity);
         }
+        followers.into_iter().for_each(|follower| self.enqueue(follower));
+        self.schedule(identity);
     }
+}
+
+/// A position that no records come with.
+fn alone(stream: u64, position: Position) -> Batch {
+    let mut batch = Batch::new(Buffer::default(), Headers::new(), clock::now_ms(), stream);
+    batch.set_position(position);
+    batch
 }

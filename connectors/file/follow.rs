@@ -20,10 +20,10 @@ use super::flights::{Flights, Settled};
 use super::identity::{self, Identity};
 use super::position::Value;
 use super::source::{Settings, WatchMode};
-use super::tail::{Desk, Read, Tail};
+use super::tail::{Anchor, Desk, Read, Tail};
 use super::watch::Watch;
+use crate::Emitter;
 use crate::source::Closed;
-use crate::{Emitter, Position};
 
 /// Most bytes on their way to the hub.
 const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
@@ -50,8 +50,8 @@ pub(super) struct Follower {
     pub(super) tails: HashMap<Identity, Tail>,
     /// Where paths lead.
     pub(super) paths: HashMap<PathBuf, Identity>,
-    /// The latest file of each path that records are known by.
-    pub(super) latest: HashMap<PathBuf, Identity>,
+    /// The files of each path that records are known by, in the order in which they are read.
+    pub(super) lineages: HashMap<PathBuf, Vec<Identity>>,
     /// Positions of files that have not been seen in this life.
     pub(super) stored: HashMap<Identity, Value>,
     /// Files that have lost their last path.
@@ -98,7 +98,7 @@ impl Follower {
             stop,
             tails: HashMap::new(),
             paths: HashMap::new(),
-            latest: HashMap::new(),
+            lineages: HashMap::new(),
             stored: HashMap::new(),
             lost: Vec::new(),
             refused: HashSet::new(),
@@ -227,11 +227,12 @@ impl Follower {
     fn close_due(&mut self, identity: Identity) -> Result<(), Closed> {
         let Some(tail) = self.tails.get(&identity) else { return Ok(()) };
         if tail.copy_of.is_some() {
-            return self.judge_copy(identity);
+            self.judge_copy(identity);
+            return Ok(());
         }
         let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
         let deleted = found.is_some_and(|found| found.links == 0);
-        if !tail.flights.is_empty() || tail.rewind.is_some() {
+        if !tail.flights.is_empty() || tail.rewind.is_some() || tail.anchor != Anchor::Down {
             // It may have to be read again until the hub has all of it.
             if let Some(tail) = self.tails.get_mut(&identity) {
                 tail.retry_at = Some(Instant::now() + RETRY);
@@ -242,7 +243,7 @@ impl Follower {
             debug!(path = %self.name_of(identity), "deleted and read to its end, forgotten");
             let stream = tail.stream;
             self.forget(identity);
-            self.store_position(stream, Position { key: identity.encode(), value: None })?;
+            self.forget_position(stream, identity)?;
         } else {
             self.close(identity);
             if let Some(tail) = self.tails.get_mut(&identity) {
@@ -263,8 +264,11 @@ impl Follower {
         if tail.names > 0 {
             self.paths.retain(|_, known| *known != identity);
         }
-        if self.latest.get(&tail.path) == Some(&identity) {
-            self.latest.remove(&tail.path);
+        if let Some(lineage) = self.lineages.get_mut(&tail.path) {
+            lineage.retain(|one| *one != identity);
+            if lineage.is_empty() {
+                self.lineages.remove(&tail.path);
+            }
         }
         for follower in tail.followers {
             self.enqueue(follower);
@@ -297,12 +301,20 @@ impl Follower {
 
     /// Reads one file once, if nothing speaks against it.
     fn turn(&mut self, identity: Identity, flush: bool) -> Result<(), Closed> {
-        if self.still_copied(identity) || !self.may_read(identity) || !self.open(identity) {
+        if self.still_copied(identity)
+            || !self.anchored(identity)?
+            || !self.may_read(identity)
+            || !self.open(identity)
+        {
             return Ok(());
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
+        tail.pass_stored();
         match tail.read(&mut self.desk, &self.settings, flush) {
-            Ok(None) => self.truncated(identity),
+            Ok(None) => {
+                self.truncated(identity);
+                Ok(())
+            }
             Ok(Some(Read { batch, mark, open_length, ended })) => {
                 if mark != tail.mark || open_length != tail.open_length {
                     tail.grown = Instant::now();
@@ -310,8 +322,13 @@ impl Follower {
                 let before = std::mem::replace(&mut tail.mark, mark);
                 tail.open_length = open_length;
                 tail.at_end = ended;
+                if batch.is_none() && ended && !tail.held && tail.flights.is_empty() {
+                    // Nothing to store yet, but it shall be found again should it be rotated meanwhile.
+                    tail.anchor = Anchor::Wanted;
+                    self.enqueue(identity);
+                }
                 if let Some(batch) = batch {
-                    self.send(identity, before, batch)?;
+                    self.send(identity, (before, mark), batch)?;
                 }
                 self.read_on(identity, ended);
                 Ok(())
@@ -351,7 +368,9 @@ impl Follower {
         }
         for before in std::mem::take(&mut tail.after) {
             let Some(earlier) = self.tails.get_mut(&before) else { continue };
-            if earlier.at_end || before == identity {
+            let held = earlier.held || earlier.file.is_none();
+            let anchored = earlier.anchor == Anchor::Down;
+            if (earlier.at_end && held && anchored) || before == identity {
                 continue;
             }
             earlier.followers.push(identity);

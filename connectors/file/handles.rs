@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::follow::{Follower, RETRY};
-use super::identity::{self, Identity};
+use super::identity::Identity;
+use super::siblings::open_near;
 use super::tail::Tail;
 
 impl Follower {
@@ -17,38 +18,42 @@ impl Follower {
         if tail.file.is_some() {
             return true;
         }
-        let place = tail.place.clone();
-        let opened = match identity::open(&place) {
-            Err(Errno::MFILE | Errno::NFILE) if self.make_room() > 0 => identity::open(&place),
-            opened => opened,
+        let before = tail.place.clone();
+        let found = match open_near(&before, identity) {
+            Err(Errno::MFILE | Errno::NFILE) if self.make_room() > 0 => {
+                open_near(&before, identity)
+            }
+            found => found,
         };
-        let found = opened.and_then(|file| Ok((identity::stat_open(&file)?.identity, file)));
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
         match found {
-            Ok((found, file)) if found == identity => {
+            Ok((place, file)) => {
                 tail.file = Some(file);
                 self.opened += 1;
                 self.refused.remove(&place);
-                true
-            }
-            Ok(_) | Err(Errno::NOENT) => {
-                // Another file is there by now: find out where this one is.
-                tail.at_end = true;
-                let followers = std::mem::take(&mut tail.followers);
-                followers.into_iter().for_each(|follower| self.enqueue(follower));
-                if self.paths.contains_key(&place) {
-                    self.unpoint(&place);
+                if before != place {
+                    tail.place = place;
+                    self.leave(&before, identity);
                 }
-                false
+                return true;
             }
+            Err(Errno::NOENT) => self.leave(&before, identity),
             Err(cause) => {
                 tail.retry_at = Some(Instant::now() + self.settings.reconcile_interval.max(RETRY));
-                tail.at_end = true;
-                let followers = std::mem::take(&mut tail.followers);
-                followers.into_iter().for_each(|follower| self.enqueue(follower));
-                self.refuse(&place, cause);
-                false
+                self.refuse(&before, cause);
             }
+        }
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        tail.at_end = true;
+        let followers = std::mem::take(&mut tail.followers);
+        followers.into_iter().for_each(|follower| self.enqueue(follower));
+        false
+    }
+
+    /// Takes note that a file is no longer at `place`.
+    fn leave(&mut self, place: &Path, identity: Identity) {
+        if self.paths.get(place) == Some(&identity) {
+            self.unpoint(place);
         }
     }
 

@@ -61,6 +61,8 @@ pub(super) struct Stat {
     pub(super) size: u64,
     /// Last change of its bytes, milliseconds since the Unix epoch.
     pub(super) modified_ms: i64,
+    /// The same in nanoseconds.
+    pub(super) modified_ns: i128,
     /// Its birth, or its last change where births are not known, milliseconds since the Unix epoch.
     pub(super) born_ms: i64,
     /// Names that it has; 0 once it is deleted.
@@ -96,7 +98,7 @@ pub(super) fn open(path: &Path) -> Result<File, Errno> {
 
 fn read(found: &Statx) -> Stat {
     let birth = found.stx_btime;
-    let born_ns = i128::from(birth.tv_sec) * 1_000_000_000 + i128::from(birth.tv_nsec);
+    let born_ns = nanoseconds(birth.tv_sec, birth.tv_nsec);
     let known = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
     let modified_ms = milliseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec);
     let device = (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor);
@@ -109,6 +111,7 @@ fn read(found: &Statx) -> Stat {
         is_file: FileType::from_raw_mode(found.stx_mode.into()) == FileType::RegularFile,
         size: found.stx_size,
         modified_ms,
+        modified_ns: nanoseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
         born_ms: if known { milliseconds(birth.tv_sec, birth.tv_nsec) } else { modified_ms },
         links: found.stx_nlink,
     }
@@ -116,6 +119,10 @@ fn read(found: &Statx) -> Stat {
 
 fn milliseconds(seconds: i64, nanoseconds: u32) -> i64 {
     seconds.saturating_mul(1000).saturating_add(i64::from(nanoseconds / 1_000_000))
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: u32) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //!
 //! The source is one thread: `follow` is its loop, `sight` finds the files and what they have become,
 //! `resume` takes up what an earlier life
-//! left, `watch` and `events` tell what may have changed, `rotation` keeps hold of those that are renamed, copied and truncated, `tail` reads one.
+//! left, `watch` and `events` tell what may have changed, `rotation` keeps hold of those that are renamed, `copies`
+//! of those that are copied and truncated, `tail` reads one.
 
+mod copies;
 mod discover;
 mod events;
 mod exact;
@@ -18,10 +20,12 @@ mod killed;
 mod member;
 mod names;
 mod open_files;
+mod page_cache;
 mod position;
 mod resume;
 mod rotate;
 mod rotation;
+mod siblings;
 mod sight;
 mod sink;
 mod source;

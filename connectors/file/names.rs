@@ -5,9 +5,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::StoredRecord;
 use crate::registry::BuildError;
 use crate::template::{Needs, Template, clean_path_segment};
+use crate::{Record, StoredRecord};
 
 /// Longest piece of a path that values can make, bytes; leaves room for a sequence number below the system's 255.
 const PIECE_MAX: usize = 220;
@@ -89,6 +89,19 @@ impl PathTemplate {
             clean(name, start);
         }
         self.end(name);
+    }
+
+    /// Whether it surely gives the same name for both.
+    #[inline]
+    pub(super) fn is_same(&self, last: &StoredRecord<'_>, next: &StoredRecord<'_>) -> bool {
+        let (needs, before, after) = (self.needs, &last.record, &next.record);
+        let hour = |record: &Record<'_>| record.timestamp_ms.div_euclid(3_600_000);
+        std::ptr::eq(last.batch, next.batch)
+            && (!needs.day
+                || before.timestamp_ms == after.timestamp_ms
+                || hour(before) == hour(after))
+            && (!needs.headers || before.headers.own == after.headers.own)
+            && (!needs.key || before.key == after.key)
     }
 
     fn end(&self, name: &mut String) {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::member::Compressor;
+use super::page_cache::Trail;
 use super::rotate::{Place, numbered};
 
 /// Bytes that are gathered for one system call, or for one member of a compressed file.
@@ -39,6 +40,7 @@ pub(super) struct Entry {
     /// When it was last written.
     pub(super) used: Instant,
     handle: Option<File>,
+    trail: Trail,
     /// Encoded records; those of a compressed file stay over writes until they are worth a member.
     pending: Vec<u8>,
     /// The file may be longer than `place.length`.
@@ -91,6 +93,7 @@ impl Files {
             dirty: false,
             used: now,
             handle: None,
+            trail: Trail::at(place.length),
             pending: Vec::new(),
             torn: false,
             before: None,
@@ -197,6 +200,7 @@ impl Files {
         entry.torn = false;
         entry.dirty = true;
         entry.place.length += packed.len() as u64;
+        entry.trail.follow(file, entry.place.length);
         if !self.compressor.is_on() {
             entry.pending.clear();
         }

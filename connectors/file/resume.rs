@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 use super::follow::Follower;
-use super::identity::{self, Identity, Stat};
+use super::identity::{self, Identity};
 use super::position::Value;
-use super::rotation;
+use super::siblings::Folders;
 use super::tail::Tail;
 use crate::source::Closed;
 
@@ -26,77 +26,106 @@ impl Follower {
         }
         let first = emitter.positions().is_empty();
         if !first {
-            self.resume_moved()?;
+            self.resume_all()?;
         }
         self.reconcile(first)?;
         info!(files = self.tails.len(), "following files");
         Ok(())
     }
 
-    fn resume_moved(&mut self) -> Result<(), Closed> {
+    fn resume_all(&mut self) -> Result<(), Closed> {
         let mut places: HashMap<Identity, PathBuf> = HashMap::new();
         for hit in self.settings.globs.walk(None).files {
             if let Ok(found) = identity::stat(&hit.path) {
                 places.insert(found.identity, hit.place());
             }
         }
-        let leads = |path: &Path| identity::stat(path).ok().map(|found| found.identity);
-        let stored: Vec<(Identity, Value)> =
-            self.stored.iter().map(|(identity, value)| (*identity, value.clone())).collect();
-        let (mut moved, still): (Vec<_>, Vec<_>) =
-            stored.into_iter().partition(|(identity, value)| leads(&value.path) != Some(*identity));
-        moved.sort_by_key(|(_, value)| value.seen_ms);
-        let mut folders = HashMap::new();
-        for (identity, value) in &moved {
-            let listing = rotation::listing_of(&mut folders, &value.place);
-            let place = places.get(identity).cloned().or_else(|| listing.find(*identity));
-            let place = place
-                .or_else(|| (leads(&value.place) == Some(*identity)).then(|| value.place.clone()));
-            if let Some(place) = place
-                && let Ok(found) = identity::stat(&place)
-            {
-                self.resume(&place, &found, value.clone())?;
-                self.point(&place, *identity);
+        // The paths that others may have had meanwhile, and since when.
+        let mut paths: HashMap<PathBuf, i64> = HashMap::new();
+        for (identity, value) in &self.stored {
+            if value.mark.offset == 0 || !leads(&value.path, *identity) {
+                let since_ms = paths.entry(value.path.clone()).or_insert(value.seen_ms);
+                *since_ms = value.seen_ms.min(*since_ms);
             }
         }
-        // Those that stay come before what was between, so that copies made of them are known.
-        for (identity, value) in still {
-            if let Some(path) = places.get(&identity).cloned() {
-                let found = identity::stat(&path);
-                if let Some(found) = found.ok().filter(|found| found.identity == identity) {
-                    let path = value.path.clone();
-                    self.resume(&value.place.clone(), &found, value)?;
-                    self.point(&path, identity);
-                }
-            }
-        }
-        for (_, value) in &moved {
-            let listing = rotation::listing_of(&mut folders, &value.path);
-            let current = self.paths.get(&value.path).copied();
-            self.between(listing, &value.path, value.seen_ms, current);
+        self.resume_found(&places, false);
+        let mut folders = Folders::default();
+        for (path, since_ms) in paths {
+            self.look_between(&mut folders, &path, since_ms)?;
         }
         Ok(())
     }
 
-    /// Takes up a file where an earlier life left it, as far as its bytes prove that.
-    pub(super) fn resume(
-        &mut self,
-        place: &Path,
-        found: &Stat,
-        value: Value,
-    ) -> Result<(), Closed> {
-        let identity = found.identity;
+    /// Looks once more for the files of positions that have not been found.
+    pub(super) fn find_stored(&mut self) {
+        if !self.stored.is_empty() {
+            self.resume_found(&HashMap::new(), true);
+        }
+    }
+
+    /// Takes up the files that are found: at `places`, or beside where they were. Those that come `late` are not the
+    /// latest of their paths.
+    fn resume_found(&mut self, places: &HashMap<Identity, PathBuf>, late: bool) {
+        let mut folders = Folders::default();
+        let mut found = Vec::new();
+        for (identity, value) in &self.stored {
+            let still = leads(&value.path, *identity);
+            let place = places.get(identity).cloned();
+            let place = place.or_else(|| match still {
+                // It is where it was, but no longer wanted.
+                true => None,
+                false => folders.find(&value.place, *identity),
+            });
+            let unlisted = || leads(&value.place, *identity).then(|| value.place.clone());
+            if let Some(place) = place.or_else(|| if still { None } else { unlisted() }) {
+                found.push((still, value.seen_ms, identity.born_ns(), *identity, place));
+            }
+        }
+        found.sort_unstable();
+        for (_, _, _, identity, place_then) in &found {
+            if let Some(value) = self.stored.get(identity).cloned() {
+                self.resume(place_then, *identity, value, late);
+                // It may have been renamed since, and was found again when it was opened.
+                let place = self.tails.get(identity).map(|tail| tail.place.clone());
+                self.point(place.as_ref().unwrap_or(place_then), *identity);
+            }
+        }
+        // All are known now, so that none is taken for a copy or for a file that was between.
+        for (_, _, _, identity, _) in &found {
+            self.prove(*identity);
+        }
+    }
+
+    /// Takes up a file where an earlier life left it; it is to be proved then.
+    pub(super) fn resume(&mut self, place: &Path, identity: Identity, value: Value, late: bool) {
         self.stored.remove(&identity);
         let names = (identity, value.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, value.mark);
         tail.seen_ms = value.seen_ms;
-        tail.modified_ms = found.modified_ms;
+        tail.sent_ms = value.seen_ms;
         tail.rotated = true;
-        self.insert(tail);
+        tail.held = true;
+        if late {
+            self.take_up(tail);
+        } else {
+            self.insert(tail);
+        }
+    }
+
+    /// Reads a file from its start when its bytes do not prove how far it is said to be read.
+    pub(super) fn prove(&mut self, identity: Identity) {
         let proved = self.tails.get(&identity).and_then(|tail| {
             let file = tail.file.as_ref()?;
-            Some(found.size >= value.mark.offset && value.mark.proved_by(file))
+            let size = identity::stat_open(file).ok()?.size;
+            Some(size >= tail.mark.offset && tail.mark.proved_by(file))
         });
-        if proved == Some(false) { self.truncated(identity) } else { Ok(()) }
+        if proved == Some(false) {
+            self.truncated(identity);
+        }
     }
+}
+
+/// Whether `path` leads to that file.
+fn leads(path: &Path, identity: Identity) -> bool {
+    identity::stat(path).is_ok_and(|found| found.identity == identity)
 }

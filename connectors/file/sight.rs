@@ -16,10 +16,10 @@ use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
 use super::source::ReadFrom;
-use super::tail::Tail;
+use super::tail::{Anchor, Tail};
 use super::watch::Hints;
+use crate::clock;
 use crate::source::Closed;
-use crate::{Position, clock};
 
 /// The looking takes at most this part of the time.
 const RECONCILE_SHARE: u32 = 20;
@@ -55,6 +55,8 @@ impl Follower {
         let others: Vec<PathBuf> =
             self.paths.keys().filter(|path| !seen.contains(path.as_path())).cloned().collect();
         others.iter().for_each(|path| self.look_again(path));
+        self.find_nameless();
+        self.find_stored();
         self.expire()?;
         self.rest();
         let polling = self.watch.is_none() || self.watch_incomplete;
@@ -160,7 +162,7 @@ impl Follower {
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 self.unpoint(path);
                 // Another may have come and been rotated since the last look.
-                self.lost.extend(self.latest.get(path));
+                self.lost.extend(self.lineages.get(path).and_then(|lineage| lineage.last()));
                 return Ok(());
             }
             Err(cause) => {
@@ -203,7 +205,8 @@ impl Follower {
         let place = hit.place();
         if let Some(value) = self.stored.get(&found.identity) {
             let value = value.clone();
-            self.resume(&place, found, value)?;
+            self.resume(&place, found.identity, value, false);
+            self.prove(found.identity);
             return Ok(true);
         }
         let age_ms = clock::now_ms().saturating_sub(found.modified_ms);
@@ -218,29 +221,33 @@ impl Follower {
         tail.copy_of = self.original_of(&hit.path, found);
         self.insert(tail);
         if first && self.settings.read_from == ReadFrom::End && self.open(identity) {
-            self.begin_at_end(identity, found.size)?;
+            self.begin_at_end(identity, found.size);
         }
         Ok(true)
     }
 
-    fn begin_at_end(&mut self, identity: Identity, size: u64) -> Result<(), Closed> {
-        let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
+    fn begin_at_end(&mut self, identity: Identity, size: u64) {
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
         if let Some(file) = &tail.file {
             tail.mark = Mark::at(file, size);
+            tail.anchor = Anchor::Wanted;
         }
-        let (stream, position) = (tail.stream, tail.position(&tail.mark));
-        self.store_position(stream, position)
     }
 
     /// Makes a file known, behind the one that had its path before, and takes hold of it.
     pub(super) fn insert(&mut self, mut tail: Tail) {
         let identity = tail.identity;
-        if tail.copy_of.is_none()
-            && let Some(before) = self.latest.insert(tail.path.clone(), identity)
-            && before != identity
-        {
-            tail.after.push(before);
-            self.lost.push(before);
+        if tail.copy_of.is_none() {
+            let lineage = self.lineages.entry(tail.path.clone()).or_default();
+            lineage.retain(|one| *one != identity);
+            let before = lineage.last().copied();
+            lineage.push(identity);
+            if let Some(before) = before {
+                // It may have grown before this one came.
+                self.read_again(before);
+                tail.after.push(before);
+                self.lost.push(before);
+            }
         }
         self.take_up(tail);
     }
@@ -307,7 +314,7 @@ impl Follower {
         for identity in old {
             self.stored.remove(&identity);
             self.forget(identity);
-            self.store_position(0, Position { key: identity.encode(), value: None })?;
+            self.forget_position(0, identity)?;
         }
         Ok(())
     }

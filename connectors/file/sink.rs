@@ -15,8 +15,7 @@ use super::open_files::{CHUNK, Failed, Files, settle};
 use super::rotate::{Place, Rotate, numbered};
 use crate::document::Codec;
 use crate::registry::{BuildError, Surroundings};
-use crate::template::Needs;
-use crate::{Record, Records, Sink, StoredRecord, WriteError, Written, clock};
+use crate::{Records, Sink, StoredRecord, WriteError, Written, clock};
 
 /// The `file` block of a sink.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -161,24 +160,31 @@ impl FileSink {
     fn survey(&mut self, records: &Records, now: Instant) -> Result<bool, WriteError> {
         let (mut last, mut news, now_s) = (None, false, clock::now_ms().div_euclid(1000));
         self.names.0.clear();
+        if self.template.needs.only_the_batch() {
+            for stored in records.batches().filter_map(|(batch, _)| batch.iter().next()) {
+                news |= self.next_name(&stored, &mut last) && self.meet(now, now_s)?;
+            }
+            return Ok(news);
+        }
         for stored in records.iter() {
-            if !self.next_name(&stored, &mut last) {
-                continue;
-            }
-            let name = &self.names.0;
-            if let Some(entry) = self.files.get_mut(name) {
-                entry.used = now;
-                news |= !entry.covered || self.config.rotate.is_due(entry.place, now_s);
-                continue;
-            }
-            let path = self.template.base.join(name);
-            let place = self.config.rotate.discover(&path, now_s);
-            let place = place.map_err(|error| refuse((path, error)))?;
-            self.files.insert(name, place, false, now);
-            self.state = None;
-            news = true;
+            news |= self.next_name(&stored, &mut last) && self.meet(now, now_s)?;
         }
         Ok(news)
+    }
+
+    /// Makes the place of the present name known; true when it must be committed.
+    fn meet(&mut self, now: Instant, now_s: i64) -> Result<bool, WriteError> {
+        let name = &self.names.0;
+        if let Some(entry) = self.files.get_mut(name) {
+            entry.used = now;
+            return Ok(!entry.covered || self.config.rotate.is_due(entry.place, now_s));
+        }
+        let path = self.template.base.join(name);
+        let place = self.config.rotate.discover(&path, now_s);
+        let place = place.map_err(|error| refuse((path, error)))?;
+        self.files.insert(name, place, false, now);
+        self.state = None;
+        Ok(true)
     }
 
     /// Finds the file of `stored`; true when it is another one than that of the record before.
@@ -188,7 +194,7 @@ impl FileSink {
         stored: &StoredRecord<'a>,
         last: &mut Option<StoredRecord<'a>>,
     ) -> bool {
-        if last.as_ref().is_some_and(|last| same_inputs(self.template.needs, last, stored)) {
+        if last.as_ref().is_some_and(|last| self.template.is_same(last, stored)) {
             return false;
         }
         *last = Some(*stored);
@@ -283,17 +289,6 @@ impl FileSink {
             self.state = None;
         }
     }
-}
-
-/// Whether a path template that needs `needs` gives the same for both.
-#[inline]
-fn same_inputs(needs: Needs, last: &StoredRecord<'_>, next: &StoredRecord<'_>) -> bool {
-    let (before, after) = (&last.record, &next.record);
-    let hour = |record: &Record<'_>| record.timestamp_ms.div_euclid(3_600_000);
-    std::ptr::eq(last.batch, next.batch)
-        && (!needs.day || before.timestamp_ms == after.timestamp_ms || hour(before) == hour(after))
-        && (!needs.headers || before.headers.own == after.headers.own)
-        && (!needs.key || before.key == after.key)
 }
 
 /// What a failure of the system means for the delivery.

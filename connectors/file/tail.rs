@@ -37,20 +37,26 @@ pub(super) struct Tail {
     pub(super) file: Option<File>,
     /// How far it is read and handed on.
     pub(super) mark: Mark,
-    /// How far it had been read when it was last truncated.
-    pub(super) previous: Option<Mark>,
+    /// How far it had been read each time it was truncated, the latest first.
+    pub(super) previous: VecDeque<Mark>,
     /// Counts truncations.
     pub(super) generation: u32,
-    /// Bytes of the line at its end that has no end yet.
+    /// Bytes of the line at its end that has no end yet; of a copy in the making, all its bytes.
     pub(super) open_length: u64,
     /// Whether the last read came to the end.
     pub(super) at_end: bool,
+    /// Whether the hub has a position of it.
+    pub(super) held: bool,
+    /// Whether the hub must have a position before anything is read.
+    pub(super) anchor: Anchor,
     /// When bytes last came.
     pub(super) grown: Instant,
     /// Last change when it was last looked at, ms since the Unix epoch.
     pub(super) modified_ms: i64,
     /// When its path was last seen to lead to it, ms since the Unix epoch.
     pub(super) seen_ms: i64,
+    /// The same, as the last position that was sent tells it.
+    pub(super) sent_ms: i64,
     /// Paths known to lead to it.
     pub(super) names: u32,
     /// Whether it has lost the path that its records are known by.
@@ -67,6 +73,10 @@ pub(super) struct Tail {
     pub(super) flights: VecDeque<Flight>,
     /// Where to read again, once all that is on its way has ended.
     pub(super) rewind: Option<Mark>,
+    /// Records that are then read again.
+    pub(super) refused: u64,
+    /// What the hub has behind something that it does not have yet: where it begins, and the mark behind it.
+    pub(super) ahead: Vec<(u64, Mark)>,
     /// Not read before this moment.
     pub(super) retry_at: Option<Instant>,
     /// Whether it is in the queue of those to read.
@@ -78,6 +88,17 @@ pub(super) struct Tail {
     headers: Headers,
 }
 
+/// A position that is stored by itself, before anything is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anchor {
+    /// Not needed, or stored.
+    Down,
+    /// To be sent.
+    Wanted,
+    /// On its way.
+    Sent,
+}
+
 /// A batch on its way.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -85,9 +106,11 @@ pub(super) struct Flight {
     pub(super) number: u64,
     /// Where it begins.
     pub(super) before: Mark,
+    /// Where it ends.
+    pub(super) end: Mark,
     /// Of which generation of the file.
     pub(super) generation: u32,
-    /// Records in it.
+    /// Records in it; 0 of an anchor.
     pub(super) records: u64,
 }
 
@@ -135,13 +158,16 @@ impl Tail {
             place,
             file: None,
             mark,
-            previous: None,
+            previous: VecDeque::new(),
             generation: 0,
             open_length: 0,
             at_end: false,
+            held: false,
+            anchor: Anchor::Down,
             grown: Instant::now(),
             modified_ms: 0,
             seen_ms: clock::now_ms(),
+            sent_ms: 0,
             names: 0,
             rotated: false,
             gone: None,
@@ -150,6 +176,8 @@ impl Tail {
             followers: Vec::new(),
             flights: VecDeque::new(),
             rewind: None,
+            refused: 0,
+            ahead: Vec::new(),
             retry_at: None,
             queued: false,
             timer: None,
@@ -158,8 +186,28 @@ impl Tail {
         }
     }
 
-    /// The position that says that everything before `mark` is read.
+    /// Takes note of what the hub has, as long as something before it may have to be read again.
+    pub(super) fn stored(&mut self, flight: &Flight) {
+        self.ahead.push((flight.before.offset, flight.end));
+        let flights = self.flights.iter().filter(|one| one.generation == self.generation);
+        let open = flights.map(|one| one.before.offset).chain(self.rewind.map(|mark| mark.offset));
+        let first = open.fold(self.mark.offset, u64::min);
+        self.ahead.retain(|(begin, _)| *begin >= first);
+    }
+
+    /// Goes on behind what the hub has already.
+    pub(super) fn pass_stored(&mut self) {
+        while let Some((_, end)) =
+            self.ahead.iter().find(|(begin, end)| *begin == self.mark.offset && end.offset > *begin)
+        {
+            self.mark = *end;
+        }
+    }
+
+    /// The position that says that everything before `mark` is read, and what the hub has beyond it.
     pub(super) fn position(&self, mark: &Mark) -> Position {
+        let ends = self.ahead.iter().map(|(_, end)| end).filter(|end| end.offset > mark.offset);
+        let mark = ends.max_by_key(|end| end.offset).unwrap_or(mark);
         let value = Value::encode(mark, self.seen_ms, &self.path, &self.place);
         Position { key: self.identity.encode(), value: Some(value) }
     }
@@ -212,7 +260,12 @@ impl Tail {
         let tail = self.mark.tail_length as usize;
         let from = self.mark.offset - u64::from(self.mark.tail_length);
         let mut buffer = desk.pool.take();
-        let mut more = QUANTUM - tail;
+        let begins = self.ahead.iter().map(|(begin, _)| *begin);
+        let next = begins.filter(|begin| *begin > self.mark.offset).min();
+        let most = next.map_or(usize::MAX, |next| {
+            usize::try_from(next - self.mark.offset).unwrap_or(usize::MAX)
+        });
+        let mut more = (QUANTUM - tail).min(most);
         let mut wanted = tail + more;
         loop {
             let have = buffer.len();
@@ -221,7 +274,13 @@ impl Tail {
                 return Ok(None);
             }
             let data = buffer.get(tail..).unwrap_or_default();
-            let used = self.split(data, settings, flush && ended, &mut desk.spans);
+            let all = data.len() >= most;
+            let mut used = self.split(data, settings, all || (flush && ended), &mut desk.spans);
+            if all {
+                // A batch began here, whatever was before it.
+                used = data.len();
+            }
+            let ended = ended && !all;
             if used > 0 || ended {
                 let mark = self.mark.advance(&buffer, used);
                 let open_length = (data.len() - used) as u64;
@@ -229,7 +288,7 @@ impl Tail {
                 return Ok(Some(Read { batch, mark, open_length, ended }));
             }
             // A line longer than all this: at least as much again, until it ends or may be cut.
-            more = more.max(have);
+            more = more.max(have).min(most - data.len());
             wanted += more;
         }
     }

@@ -78,6 +78,14 @@ pub struct Needs {
     pub key: bool,
 }
 
+impl Needs {
+    /// Whether the text is the same for all records of a batch.
+    #[must_use]
+    pub const fn only_the_batch(self) -> bool {
+        !(self.day || self.hour || self.headers || self.key)
+    }
+}
+
 impl Template {
     /// Reads a template.
     ///

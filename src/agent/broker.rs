@@ -1,47 +1,130 @@
-//! The listener for clients of Kafka's protocol, before an embedded hub.
+//! The listeners for clients of Kafka's protocol, before an embedded hub.
 
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{Agent, AgentError};
-use crate::broker::{self, Broker, Listening};
-use crate::config::{EmbeddedConfig, HubConfig};
+use crate::broker::{self, Broker, Listening, Security};
+use crate::config::{Config, EmbeddedConfig, HubConfig, Listen, ListenerConfig, SaslConfig};
 use crate::hub::embedded::Embedded;
+
+/// What of the listeners can be replaced while they are in use.
+pub(super) struct Clients {
+    broker: Arc<Broker>,
+    /// By the order of `listeners`.
+    security: Vec<Arc<Security>>,
+    /// Where it listens, for `/health`.
+    pub(super) listening: Vec<String>,
+}
 
 impl Agent {
     /// Begins to listen, if the hub is embedded and is to listen. A default address that is taken is only said so.
-    pub(super) async fn start_broker(&mut self, hub: Option<Arc<Embedded>>) -> Result<(), AgentError> {
+    pub(super) async fn start_broker(
+        &mut self,
+        hub: Option<Arc<Embedded>>,
+    ) -> Result<(), AgentError> {
         let (Some(hub), HubConfig::Embedded(embedded)) = (hub, &self.config.hub) else {
             return Ok(());
         };
-        let listening = bind(embedded).await?;
-        if listening.is_empty() {
-            return Ok(());
+        let mut bound: Vec<(Listening, &str)> = Vec::new();
+        bound.extend(bind(&embedded.listen).await?.map(|one| (one, "PLAINTEXT")));
+        let mut security = Vec::with_capacity(embedded.listeners.len());
+        for (index, config) in embedded.listeners.iter().enumerate() {
+            let failed = |why| AgentError::Listen(format!("hub.embedded.listeners[{index}].{why}"));
+            let asked = load(config.clone()).await.map_err(failed)?;
+            security.push(Arc::clone(&asked));
+            let listening = bind_listener(config.clone(), asked).await.map_err(failed)?;
+            bound.push((listening, config.security_protocol()));
         }
-        for one in &listening {
+        let mut listening = Vec::with_capacity(bound.len());
+        for (one, protocol) in &bound {
             if let Ok(address) = one.address() {
-                info!(%address, "listening for clients of Kafka's protocol");
+                info!(%address, protocol, "listening for clients of Kafka's protocol");
+                listening.push(format!("{protocol}://{address}"));
             }
         }
+        if bound.is_empty() {
+            return Ok(());
+        }
         let broker = Broker::new(hub, settings(embedded));
-        self.broker.spawn("broker", broker::serve(broker, listening));
+        broker.set_access(embedded.access());
+        let sockets = bound.into_iter().map(|(listening, _)| listening).collect();
+        self.broker.spawn("broker", broker::serve(Arc::clone(&broker), sockets));
+        self.clients = Some(Clients { broker, security, listening });
         Ok(())
+    }
+
+    /// Takes over certificates, users and access control of `new`, also where only the files have changed. What cannot
+    /// be read stays as it was; what else has changed of the hub stays different from `new`.
+    pub(super) async fn reload_clients(&mut self, new: &Config) {
+        let HubConfig::Embedded(new) = &new.hub else { return };
+        let HubConfig::Embedded(current) = &mut self.config.hub else { return };
+        let Some(clients) = &self.clients else { return };
+        for (index, (listener, security)) in
+            current.listeners.iter_mut().zip(&clients.security).enumerate()
+        {
+            let Some(wanted) = new.listeners.iter().find(|new| is_same(listener, new)) else {
+                continue;
+            };
+            match reload(Arc::clone(security), wanted.clone()).await {
+                Ok(()) => *listener = wanted.clone(),
+                Err(why) => {
+                    error!("hub.embedded.listeners[{index}].{why}; it stays as it was before");
+                }
+            }
+        }
+        current.acls.clone_from(&new.acls);
+        current.super_users.clone_from(&new.super_users);
+        clients.broker.set_access(current.access());
     }
 }
 
-async fn bind(config: &EmbeddedConfig) -> Result<Vec<Listening>, AgentError> {
-    let mut listening = Vec::new();
-    if let Some(address) = config.listen.address() {
-        match Listening::bind(address, None).await {
-            Ok(bound) => listening.push(bound),
-            Err(error) if config.listen.is_explicit() => {
-                return Err(AgentError::Listen(format!("hub.embedded.listen: {error}")));
-            }
-            Err(error) => warn!("{error}; the hub runs without, set hub.embedded.listen to choose a port"),
+/// Whether a listener can become the other one without a new socket.
+fn is_same(one: &ListenerConfig, other: &ListenerConfig) -> bool {
+    one.address == other.address
+        && one.advertised == other.advertised
+        && one.security_protocol() == other.security_protocol()
+}
+
+async fn bind(listen: &Listen) -> Result<Option<Listening>, AgentError> {
+    let Some(address) = listen.address() else { return Ok(None) };
+    let named = listen.clone();
+    let advertised = Box::new(move |local| named.advertised_to(local));
+    match Listening::bind(address, advertised, Arc::default()).await {
+        Ok(bound) => Ok(Some(bound)),
+        Err(error) if listen.is_explicit() => {
+            Err(AgentError::Listen(format!("hub.embedded.listen: {error}")))
+        }
+        Err(error) => {
+            warn!("{error}; the hub runs without, set hub.embedded.listen to choose a port");
+            Ok(None)
         }
     }
-    Ok(listening)
+}
+
+async fn bind_listener(config: ListenerConfig, asked: Arc<Security>) -> Result<Listening, String> {
+    let address = config.address.clone();
+    let advertised = Box::new(move |local| config.advertised_to(local));
+    let bound = Listening::bind(&address, advertised, asked).await;
+    bound.map_err(|error| format!("address: {error}"))
+}
+
+/// Deriving from passwords takes long.
+async fn load(config: ListenerConfig) -> Result<Arc<Security>, String> {
+    let loaded = tokio::task::spawn_blocking(move || {
+        let users = config.sasl.as_ref().map(SaslConfig::user_settings);
+        Security::load(config.tls.as_ref(), users)
+    });
+    loaded.await.map_err(|error| error.to_string())?.map(Arc::new)
+}
+
+async fn reload(security: Arc<Security>, config: ListenerConfig) -> Result<(), String> {
+    let loaded = tokio::task::spawn_blocking(move || {
+        let users = config.sasl.as_ref().map(SaslConfig::user_settings);
+        security.reload(config.tls.as_ref(), users)
+    });
+    loaded.await.map_err(|error| error.to_string())?
 }
 
 fn settings(config: &EmbeddedConfig) -> broker::Settings {

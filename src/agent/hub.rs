@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::memory;
 use super::parts::selectors;
 use crate::config::{
-    Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner, ProducerConfig,
-    TopicConfig, WhenFull,
+    Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
+    ProducerConfig, TopicConfig, WhenFull,
 };
 use crate::hub::embedded::{self, Embedded};
 use crate::hub::kafka::{self, Kafka};
@@ -76,7 +76,6 @@ pub fn settings(
         topics,
         groups: groups(config),
         group_min_session_timeout: embedded.group_min_session_timeout,
-        ..embedded::Settings::new(&config.data_dir)
     })
 }
 

@@ -67,6 +67,7 @@ pub struct Agent {
     workers: Tasks,
     admin: Tasks,
     broker: Tasks,
+    clients: Option<broker::Clients>,
     sources: BTreeMap<String, Part>,
     sinks: BTreeMap<String, Part>,
     failures: (mpsc::Sender<String>, mpsc::Receiver<String>),
@@ -107,12 +108,13 @@ impl Agent {
             workers,
             admin,
             broker,
+            clients: None,
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             failures,
         };
-        agent.start_admin().await?;
         agent.start_broker(embedded).await?;
+        agent.start_admin().await?;
         for name in config.sinks.keys() {
             agent.start_sink(name).await?;
         }
@@ -129,6 +131,10 @@ impl Agent {
             metrics: Arc::clone(&self.metrics),
             producer: self.producer.clone(),
             data_dir: self.config.data_dir.clone(),
+            listening: self
+                .clients
+                .as_ref()
+                .map_or_else(Vec::new, |clients| clients.listening.clone()),
         };
         let server = crate::admin::serve(&listen, state).await.map_err(AgentError::Admin)?;
         self.admin.spawn("admin", server);

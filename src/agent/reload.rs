@@ -6,9 +6,10 @@ use super::{Agent, GRACE, hub};
 use crate::config::Config;
 
 impl Agent {
-    /// Takes over what changed of the sources and sinks. A changed sink goes on at its committed offset, a changed
+    /// Takes over what changed of the sources and sinks, and who may connect. A changed sink goes on at its committed offset, a changed
     /// source at its stored positions.
     pub(super) async fn reload(&mut self, new: Config) {
+        self.reload_clients(&new).await;
         let fixed = [
             ("data_dir", self.config.data_dir != new.data_dir),
             ("hub", self.config.hub != new.hub),

@@ -4,15 +4,14 @@
 //! for their turn. What only reads, or changes nothing that is on its way, begins when its turn has come.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Broker;
 use super::api::{self, Pending, Reply, Session};
@@ -21,6 +20,12 @@ use super::api::{self, Pending, Reply, Session};
 const PIPELINE: usize = 8;
 /// A request that was begun must be whole within this; and an answer must be taken.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A client that is to log in must be done within this.
+const LOGIN_TIME: Duration = Duration::from_secs(30);
+/// Bytes that a client may send until it has logged in.
+const LOGIN_BYTES: usize = 64 << 10;
+/// Bytes that are read at once where a request may begin.
+const READ_AHEAD: usize = 8 << 10;
 /// Bytes that are made room for at once while a request comes in.
 const STEP: usize = 1 << 20;
 
@@ -28,11 +33,13 @@ const STEP: usize = 1 << 20;
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send>(
     broker: Arc<Broker>,
     stream: S,
-    (peer, advertised): (SocketAddr, (String, u16)),
+    session: Session,
 ) -> io::Result<()> {
     let (reading, writing) = tokio::io::split(stream);
-    let session = Arc::new(Session::new(Arc::clone(&broker), peer, advertised));
+    let session = Arc::new(session);
     let (begun, answers) = mpsc::channel(PIPELINE);
+    // Small requests come whole with one system call; large ones pass the buffer by.
+    let reading = BufReader::with_capacity(READ_AHEAD, reading);
     let mut reading = std::pin::pin!(read(&broker, reading, &session, begun));
     let mut writing = std::pin::pin!(write(&broker, writing, answers));
     tokio::select! {
@@ -53,27 +60,35 @@ async fn read<R: AsyncRead + Unpin>(
     session: &Arc<Session>,
     begun: mpsc::Sender<Begun>,
 ) -> io::Result<()> {
+    let (login_until, mut login_bytes) = (Instant::now() + LOGIN_TIME, LOGIN_BYTES);
     loop {
-        let head = timeout(broker.settings.idle_timeout, stream.read_i32()).await;
+        let is_known = session.is_known();
+        let until = |patience: Duration| {
+            let until = Instant::now() + patience;
+            if is_known { until } else { until.min(login_until) }
+        };
+        let head = timeout_at(until(broker.settings.idle_timeout), stream.read_i32()).await;
         let length = match head {
             Ok(Ok(length)) => length,
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Ok(Err(error)) => return Err(error),
             Err(_elapsed) => return Err(io::Error::other("idle for too long")),
         };
-        let length = usize::try_from(length).ok().filter(|length| {
-            (8..=broker.settings.max_request_bytes).contains(length)
-        });
+        // A message of a mechanism may be short.
+        let possible =
+            if is_known { 8..=broker.settings.max_request_bytes } else { 1..=login_bytes };
+        let length = usize::try_from(length).ok().filter(|length| possible.contains(length));
         let Some(length) = length else {
-            broker.counters.refused.fetch_add(1, Ordering::Relaxed);
+            broker.counters().refused.fetch_add(1, Ordering::Relaxed);
             return Err(io::Error::other("a request with an impossible length"));
         };
-        let (frame, permit) = timeout(PATIENCE, frame(broker, &mut stream, length))
+        login_bytes = login_bytes.saturating_sub(length);
+        let (frame, permit) = timeout_at(until(PATIENCE), frame(broker, &mut stream, length))
             .await
             .map_err(|_elapsed| io::Error::other("a request did not come whole in time"))??;
         let head: Vec<u8> = frame.iter().take(4).copied().collect();
         let Some(pending) = api::begin(session, frame).await else {
-            broker.counters.refused.fetch_add(1, Ordering::Relaxed);
+            broker.counters().refused.fetch_add(1, Ordering::Relaxed);
             return Err(refused(&head));
         };
         if begun.send((pending, permit)).await.is_err() {
@@ -126,14 +141,26 @@ async fn write<W: AsyncWrite + Unpin>(
     while let Some((pending, permit)) = answers.recv().await {
         let reply = pending.await;
         drop(permit);
-        broker.counters.requests.fetch_add(1, Ordering::Relaxed);
+        broker.counters().requests.fetch_add(1, Ordering::Relaxed);
         match reply {
             Reply::Frame(frame) => send(&mut stream, frame).await?,
+            Reply::Last(frame) => {
+                send(&mut stream, frame).await?;
+                end(&mut stream).await;
+                return Err(io::Error::other("the client was refused"));
+            }
             Reply::Nothing => {}
             Reply::Close => return Err(io::Error::other("a request that could not be answered")),
         }
     }
+    end(&mut stream).await;
     Ok(())
+}
+
+/// Tells the peer that nothing more comes; TLS has a word for it.
+async fn end<W: AsyncWrite + Unpin>(stream: &mut W) {
+    // Who is gone already need not be told.
+    timeout(PATIENCE, stream.shutdown()).await.map(drop).ok();
 }
 
 async fn send<W: AsyncWrite + Unpin>(stream: &mut W, mut frame: Bytes) -> io::Result<()> {

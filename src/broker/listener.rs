@@ -4,20 +4,34 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use super::{Broker, connection};
+use super::api::Session;
+use super::{Broker, Security, connection};
+
+/// Shaking hands for TLS takes no longer than this, or the connection ends.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Host and port that a client is told to connect to which has reached the address.
+type Advertised = Box<dyn Fn(SocketAddr) -> (String, u16) + Send + Sync>;
 
 /// A socket that is bound.
-#[derive(Debug)]
 pub struct Listening {
     socket: TcpListener,
-    /// What clients are told to connect to; `None` for the address that they have reached.
-    advertised: Option<(String, u16)>,
+    advertised: Advertised,
+    security: Arc<Security>,
+}
+
+impl std::fmt::Debug for Listening {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Listening").field("socket", &self.socket).finish_non_exhaustive()
+    }
 }
 
 impl Listening {
@@ -25,10 +39,14 @@ impl Listening {
     ///
     /// # Errors
     /// What the system says, with the address.
-    pub async fn bind(address: &str, advertised: Option<(String, u16)>) -> Result<Self, String> {
+    pub(crate) async fn bind(
+        address: &str,
+        advertised: Advertised,
+        security: Arc<Security>,
+    ) -> Result<Self, String> {
         let socket = TcpListener::bind(address).await;
         let socket = socket.map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        Ok(Self { socket, advertised })
+        Ok(Self { socket, advertised, security })
     }
 
     /// The address that was bound.
@@ -74,7 +92,7 @@ async fn accept(broker: Arc<Broker>, listening: Arc<Listening>, room: Arc<Semaph
                 Err(error) => {
                     // Too many open files, most likely: waiting lets some end.
                     warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
             Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
@@ -82,15 +100,31 @@ async fn accept(broker: Arc<Broker>, listening: Arc<Listening>, room: Arc<Semaph
     }
 }
 
-async fn serve_one(broker: Arc<Broker>, listening: &Listening, stream: TcpStream, peer: SocketAddr) {
+async fn serve_one(
+    broker: Arc<Broker>,
+    listening: &Listening,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     // Without it small answers wait for nothing; and they would only be slower.
     stream.set_nodelay(true).ok();
     let Ok(here) = stream.local_addr() else { return };
-    let advertised = listening.advertised.clone();
-    let advertised = advertised.unwrap_or_else(|| (here.ip().to_string(), here.port()));
-    broker.counters.connections.fetch_add(1, Ordering::Relaxed);
-    let ended = connection::serve(Arc::clone(&broker), stream, (peer, advertised)).await;
-    broker.counters.connections.fetch_sub(1, Ordering::Relaxed);
+    let session = |certificate| {
+        let at = (peer, (listening.advertised)(here));
+        Session::new(Arc::clone(&broker), Arc::clone(&listening.security), at, certificate)
+    };
+    broker.counters().connections.fetch_add(1, Ordering::Relaxed);
+    let ended = match &listening.security.tls {
+        None => connection::serve(Arc::clone(&broker), stream, session(None)).await,
+        Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+            Ok(Ok((stream, certificate))) => {
+                connection::serve(Arc::clone(&broker), stream, session(certificate)).await
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_elapsed) => Err(io::Error::other("the TLS handshake took too long")),
+        },
+    };
+    broker.counters().connections.fetch_sub(1, Ordering::Relaxed);
     if let Err(error) = ended {
         debug!(%peer, %error, "a connection has ended");
     }

@@ -4,6 +4,8 @@
 //! |-----------------|-------------------------------------------------------------------------|
 //! | `listener.rs`   | sockets that are listened on, and how many may be connected             |
 //! | `connection.rs` | frames in, answers out, in order                                        |
+//! | `security.rs`   | what a listener asks of clients: TLS, passwords                         |
+//! | `auth/`         | certificates, SASL mechanisms, access control lists                     |
 //! | `schema.rs`     | looks through a request before anything is allocated for it             |
 //! | `api/`          | the requests, one family a file; `api/mod.rs` is the table of all       |
 //! | `groups.rs`     | the coordinator of groups with those who wait for it                    |
@@ -19,16 +21,19 @@ pub(crate) mod auth;
 mod connection;
 mod listener;
 mod schema;
+mod security;
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::hub::embedded::Embedded;
+use crate::metrics::{ClientMeter, Metrics};
+use auth::acl::Acls;
 
 pub use listener::{Listening, serve};
+pub(crate) use security::Security;
 
 /// Kafka's number for this broker, the only one there is.
 const NODE: i32 = 1;
@@ -64,23 +69,8 @@ pub struct Broker {
     settings: Settings,
     /// KiB of requests that may be in memory at once.
     budget: Arc<Semaphore>,
-    /// What is counted.
-    pub counters: Counters,
-}
-
-/// What clients do, for `/metrics`.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Connections that are open.
-    pub connections: AtomicU64,
-    /// Requests that were answered.
-    pub requests: AtomicU64,
-    /// Requests that could not be read, after which the connection was closed.
-    pub refused: AtomicU64,
-    /// Bytes of batches that clients have appended.
-    pub produced_bytes: AtomicU64,
-    /// Bytes of batches that clients have fetched.
-    pub fetched_bytes: AtomicU64,
+    access: RwLock<Acls>,
+    metrics: Arc<Metrics>,
 }
 
 /// KiB of requests in memory, over all connections.
@@ -91,6 +81,22 @@ impl Broker {
     #[must_use]
     pub fn new(hub: Arc<Embedded>, settings: Settings) -> Arc<Self> {
         let budget = Arc::new(Semaphore::new(BUDGET_KIB));
-        Arc::new(Self { hub, settings, budget, counters: Counters::default() })
+        let access = RwLock::default();
+        let metrics = Arc::clone(hub.metrics());
+        Arc::new(Self { hub, settings, budget, access, metrics })
+    }
+
+    /// Replaces what clients may do, those that are connected among them.
+    pub(crate) fn set_access(&self, access: Acls) {
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = access;
+    }
+
+    /// What is counted.
+    fn counters(&self) -> &ClientMeter {
+        &self.metrics.clients
+    }
+
+    fn access(&self) -> RwLockReadGuard<'_, Acls> {
+        self.access.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

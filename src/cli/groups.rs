@@ -215,7 +215,8 @@ async fn plan(
         let wanted = match to {
             To::Shift(by) => match committed {
                 Some(committed) => committed.saturating_add(by),
-                None => return Err(unknown(&args.group)),
+                // What it has not begun to read is not moved.
+                None => continue,
             },
             To::Place(StartAt::Earliest) => partition.start,
             To::Place(StartAt::Latest) => partition.end,
@@ -228,6 +229,9 @@ async fn plan(
         let offset = wanted.clamp(partition.start, partition.end.max(partition.start));
         let offset = Offset { topic: args.topic.clone(), partition: number, offset, epoch: -1 };
         planned.push((offset, committed));
+    }
+    if planned.is_empty() && matches!(to, To::Shift(_)) {
+        return Err(unknown(&args.group));
     }
     if planned.is_empty() {
         let count = topic.partitions.len();

@@ -1,9 +1,8 @@
 //! `anabranch run`: the agent as a daemon, until it is told to stop.
 
 use std::io::{IsTerminal, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::greeting;
 use crate::agent::{Agent, Signal};
-use crate::config::{self, Config, HubConfig, LogConfig, LogFormat};
+use crate::config::{self, Config, LogConfig, LogFormat};
 
 /// Runs the agent with the configuration at `path`.
 #[must_use]
@@ -31,9 +30,6 @@ pub fn run(path: &Path) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if matches!(config.hub, HubConfig::Kafka(_)) {
-        share_one_arena();
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(512)
@@ -51,25 +47,6 @@ pub fn run(path: &Path) -> ExitCode {
             complain(&format!("cannot start: {error}"));
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Starts this program anew, in the same process, with one arena for the C library's allocator: one thread makes a
-/// record's headers and another one of librdkafka's frees them, and between arenas that costs half of the CPU of a
-/// Kafka producer. The allocator reads this only at the start. Whoever has set the variable is left alone.
-fn share_one_arena() {
-    const ARENAS: &str = "MALLOC_ARENA_MAX";
-    if std::env::var_os(ARENAS).is_some() {
-        return;
-    }
-    let mut arguments = std::env::args_os();
-    let (name, program) = (arguments.next(), std::env::current_exe());
-    if let (Some(name), Ok(program)) = (name, program) {
-        let mut command = Command::new(program);
-        command.arg0(name).args(arguments).env(ARENAS, "1");
-        // It only comes back when it could not; then it goes on as it is.
-        let error = command.exec();
-        info!(%error, "goes on with several arenas");
     }
 }
 

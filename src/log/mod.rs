@@ -33,6 +33,7 @@ mod compact;
 mod find;
 mod folder;
 mod index;
+mod page_cache;
 mod partition;
 mod peek;
 mod producers;

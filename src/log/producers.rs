@@ -141,9 +141,8 @@ impl Producers {
             };
         }
         let last_sequence = header.last_sequence();
-        let same = |seen: &&Seen| {
-            seen.first_sequence == first && seen.last_sequence == last_sequence
-        };
+        let same =
+            |seen: &&Seen| seen.first_sequence == first && seen.last_sequence == last_sequence;
         if let Some(seen) = known.seen.iter().find(same) {
             return Ok(Verdict::Duplicate(seen.base_offset, seen.timestamp_ms));
         }
@@ -260,7 +259,8 @@ impl Producers {
     pub fn forget(&mut self, start: i64, now_ms: i64) {
         self.aborted.retain(|one| one.last_offset >= start);
         let oldest = now_ms.saturating_sub(EXPIRES_MS);
-        self.by_id.retain(|_, producer| producer.open_from.is_some() || producer.heard_ms >= oldest);
+        self.by_id
+            .retain(|_, producer| producer.open_from.is_some() || producer.heard_ms >= oldest);
     }
 
     /// What tools show, by id.

@@ -5,15 +5,23 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::IoSlice;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::log::{LogError, sync_parent};
+use rustix::fs::{Advice, fadvise};
+
 use crate::log::index::Index;
 use crate::log::producers::Producers;
+use crate::log::{LogError, sync_parent};
+
+/// Bytes that stay in memory behind the readers: the log is not told of all of them.
+const KEEP_BYTES: u64 = 64 << 20;
+/// Bytes that are let go at a time. The largest page that a file system uses divides it.
+const STEP_BYTES: u64 = 8 << 20;
 
 /// Extension of a segment that is written aside.
 pub(super) const CLEANED: &str = "log.cleaned";
@@ -27,6 +35,8 @@ pub struct Segment {
     size_bytes: AtomicU64,
     index: RwLock<Index>,
     replaced: AtomicBool,
+    /// Bytes from the front that were let go from memory.
+    left: AtomicU64,
 }
 
 impl Segment {
@@ -55,6 +65,7 @@ impl Segment {
             size_bytes: AtomicU64::new(0),
             index: RwLock::default(),
             replaced: AtomicBool::new(false),
+            left: AtomicU64::new(0),
         })
     }
 
@@ -70,14 +81,15 @@ impl Segment {
         let file = OpenOptions::new().read(true).write(writable).open(path);
         let file = file.map_err(LogError::io("open", path))?;
         let size = file.metadata().map_err(LogError::io("inspect", path))?.len();
-        let size_bytes = AtomicU64::new(size);
         Ok(Self {
             base_offset,
             path: path.to_owned(),
             file,
-            size_bytes,
+            size_bytes: AtomicU64::new(size),
             index: RwLock::default(),
             replaced: AtomicBool::new(false),
+            // What an earlier life has written is not in memory, or because somebody reads it.
+            left: AtomicU64::new(size),
         })
     }
 
@@ -179,6 +191,20 @@ impl Segment {
     /// Makes what was appended durable.
     pub(super) fn flush(&self) -> Result<(), LogError> {
         self.file.sync_data().map_err(LogError::io("sync", &self.path))
+    }
+
+    /// Lets go of the pages before `place`, but for the last [`KEEP_BYTES`] bytes; in steps, so that most calls do nothing.
+    /// Gives the bytes that were let go.
+    pub(super) fn leave_memory(&self, place: u64) -> u64 {
+        let place = place.saturating_sub(KEEP_BYTES);
+        let place = place - place % STEP_BYTES;
+        let left = self.left.fetch_max(place, Ordering::AcqRel);
+        let bytes = place.saturating_sub(left);
+        if let Some(bytes) = NonZeroU64::new(bytes) {
+            // A hint: some file systems have no such pages.
+            fadvise(&self.file, left, Some(bytes), Advice::DontNeed).ok();
+        }
+        bytes
     }
 
     /// Cuts the file; what is beyond `size_bytes` must have been kept elsewhere if anyone wants it.

@@ -228,3 +228,30 @@ fn a_folder_belongs_to_one_process_and_an_unclean_end_begins_an_epoch() {
     let third = Folder::open(&path, "id-2").unwrap();
     assert_eq!((third.epoch(), third.was_clean()), (1, false));
 }
+
+#[test]
+fn what_is_on_disk_and_behind_the_readers_leaves_memory_and_can_be_read_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { segment_bytes: 90 << 20 };
+    let path = folder.path().join("t-0");
+    let partition = Arc::new(Partition::open(&path, name(), settings, 0).unwrap().0);
+    let content = vec![7; 1 << 20];
+    let append = |count: i64| {
+        for _ in 0..count {
+            partition.append(&batch(&content, 1), 1).unwrap();
+        }
+    };
+    append(80);
+    assert_eq!(partition.leave_memory(i64::MAX), 0, "not on disk yet");
+    partition.flush().unwrap();
+    assert_eq!(partition.leave_memory(70), 0, "the end stays");
+    assert_eq!(partition.leave_memory(78), 8 << 20);
+    assert_eq!(partition.leave_memory(75), 0);
+    append(20);
+    partition.flush().unwrap();
+    assert_eq!(partition.leave_memory(i64::MAX), 16 << 20, "of the segment before");
+    assert_eq!(partition.leave_memory(i64::MAX), 0);
+    let (seen, damage) = read(&partition, 0);
+    assert_eq!((seen.len(), damage), (100, vec![]));
+    assert!(seen.iter().all(|(_, bytes)| *bytes == content));
+}

@@ -32,6 +32,7 @@ const SUMMED_FROM: usize = 21;
 const MAGIC: i8 = 2;
 /// The bit of the attributes that makes the base timestamp a delete horizon.
 pub(crate) const DELETE_HORIZON: i16 = 64;
+const TRANSACTIONAL: i16 = 16;
 
 /// The fields of a batch's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,6 +233,19 @@ pub fn place(batch: &mut [u8], base_offset: i64, epoch: i32) {
             place.copy_from_slice(&epoch.to_be_bytes());
         }
     }
+}
+
+/// Gives a batch its producer, `(id, epoch, base sequence)`, says whether it belongs to a transaction, and sums it
+/// again.
+pub fn stamp(batch: &mut [u8], producer: (i64, i16, i32), is_transactional: bool) {
+    let Ok(mut header) = BatchHeader::parse(batch) else { return };
+    (header.producer_id, header.producer_epoch, header.base_sequence) = producer;
+    header.attributes = if is_transactional {
+        header.attributes | TRANSACTIONAL
+    } else {
+        header.attributes & !TRANSACTIONAL
+    };
+    header.seal(batch);
 }
 
 /// The `N` bytes at `at`; a place outside the head reads as zeros (the callers' places are constants inside it).

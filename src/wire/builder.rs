@@ -1,6 +1,6 @@
 //! Builds a record batch: records go in one after another, compressed bytes come out, written once.
 //!
-//! With `lz4` (the default) a block is compressed as soon as 256 KiB of records are there, while they are still in the
+//! With `lz4` (the default) a block is compressed as soon as 64 KiB of records are there, while they are still in the
 //! processor's cache; the other codecs compress the whole at the end.
 
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES};
@@ -114,7 +114,7 @@ impl Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::batch_header::{BatchError, place};
+    use crate::wire::batch_header::{BatchError, place, stamp};
 
     fn build(codec: Codec, section: &[u8], count: i32) -> Vec<u8> {
         let mut builder = Builder::new(codec, None);
@@ -143,6 +143,18 @@ mod tests {
             codec.decompress(&batch[HEADER_BYTES..], section.len(), &mut back).unwrap();
             assert!(back == section, "{codec:?}");
         }
+    }
+
+    #[test]
+    fn a_batch_can_be_given_another_producer_and_is_whole_after_it() {
+        let mut batch = build(Codec::Lz4, b"some records", 1);
+        let before = BatchHeader::verify(&batch).unwrap();
+        stamp(&mut batch, (7, 3, 40), true);
+        let after = BatchHeader::verify(&batch).unwrap();
+        assert_eq!((after.producer_id, after.producer_epoch, after.base_sequence), (7, 3, 40));
+        assert_eq!((after.attributes, after.codec()), (before.attributes | 16, before.codec()));
+        stamp(&mut batch, (-1, -1, -1), false);
+        assert_eq!(BatchHeader::verify(&batch).unwrap(), before);
     }
 
     #[test]

@@ -97,7 +97,10 @@ impl Codec {
         }
     }
 
-    /// Appends `plain` compressed as one piece. `None` and `Lz4` are done by the builder piece by piece.
+    /// Appends `plain` compressed as one piece. The builder does `None` and `Lz4` piece by piece.
+    ///
+    /// # Errors
+    /// [`CompressionError`] when the codec's library fails.
     pub fn compress(
         self,
         plain: &[u8],

@@ -12,5 +12,5 @@ mod snappy_frame;
 
 pub use batch_header::{BatchError, BatchHeader, HEADER_BYTES};
 pub use builder::{Builder, Stamp};
-pub use control::{is_commit, marker};
 pub use compression::{Codec, CompressionError};
+pub use control::{is_commit, marker};

@@ -61,6 +61,13 @@ const WALLS: &[Wall] = &[
         why: "the wire format is pure: bytes in, bytes out",
     },
     Wall {
+        folder: "src/kafka",
+        files: "",
+        except: "",
+        banned: &["rdkafka::", "axum", ".await"],
+        why: "the client of brokers is plain sockets on the caller's thread",
+    },
+    Wall {
         folder: "src",
         files: "",
         except: "src/config",
@@ -77,7 +84,8 @@ const WALLS: &[Wall] = &[
 ];
 
 /// Folders whose modules import nothing of the package but themselves and what is named here.
-const BOTTOM_LAYERS: &[(&str, &[&str])] = &[("src/log", &["log", "wire"]), ("src/wire", &["wire"])];
+const BOTTOM_LAYERS: &[(&str, &[&str])] =
+    &[("src/kafka", &["kafka", "wire"]), ("src/log", &["log", "wire"]), ("src/wire", &["wire"])];
 
 /// Folders of the root that .gitignore names: build output, and what an agent leaves that runs there.
 const IGNORED: &[&str] = &["target", "data", "out"];

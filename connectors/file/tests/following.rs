@@ -81,7 +81,7 @@ async fn nothing_is_read_twice_after_a_restart_and_what_was_not_stored_is() {
     bench.expect(&["1", "2", "3"]).await;
     bench.append("a.log", "4\n");
     let refused = bench.next(Duration::from_secs(10)).await.unwrap();
-    bench.refuse(refused);
+    Bench::refuse(refused);
     bench.append("a.log", "5\n");
     bench.expect(&["1", "2", "3", "4", "5"]).await;
     bench.stop().await;
@@ -212,5 +212,32 @@ async fn a_file_that_cannot_be_read_is_read_once_it_can() {
     bench.start();
     fs::set_permissions(bench.path("a.log"), fs::Permissions::from_mode(0o644)).unwrap();
     bench.expect(&["1"]).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_not_stored_comes_again_alone_when_the_next_is_stored() {
+    let mut bench = Bench::new("*.log");
+    bench.start();
+    let mut sent = Vec::new();
+    for line in ["1\n", "2\n", "3\n", "4\n"] {
+        bench.append("a.log", line);
+        sent.push(bench.next(Duration::from_secs(10)).await.unwrap());
+    }
+    for (number, emission) in sent.into_iter().enumerate().rev() {
+        match number % 2 {
+            0 => Bench::refuse(emission),
+            _ => bench.take(emission),
+        }
+    }
+    bench.append("a.log", "5\n");
+    bench.until(3).await;
+    let again = bench.next(Duration::from_secs(10)).await.unwrap();
+    Bench::refuse(again);
+    bench.until(5).await;
+    bench.lines.sort();
+    bench.expect(&["1", "2", "3", "4", "5"]).await;
+    bench.restart().await;
+    bench.expect(&["1", "2", "3", "4", "5"]).await;
     bench.stop().await;
 }

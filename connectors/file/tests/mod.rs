@@ -3,5 +3,6 @@
 mod following;
 mod hub;
 mod model;
+mod racing;
 mod restarts;
 mod rotating;

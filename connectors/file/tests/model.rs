@@ -146,7 +146,7 @@ impl Life {
             }
             Step::Refuse if self.running => {
                 if let Some(emission) = self.bench.next(Duration::from_millis(5)).await {
-                    self.bench.refuse(emission);
+                    Bench::refuse(emission);
                 }
             }
             Step::Delete { file } if self.running && self.exists(file) => {
@@ -225,18 +225,21 @@ async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The same lives in every run: real files and real time make a failure hard enough to look into. Others are lived with
-/// `PROPTEST_CASES` set.
+/// The same lives in every run, or as `PROPTEST_CASES` and `PROPTEST_RNG_SEED` say where they are set. A failure is lived again
+/// with the seed that is printed.
 fn config() -> ProptestConfig {
     let common = ProptestConfig {
         max_shrink_iters: 20,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    if std::env::var_os("PROPTEST_CASES").is_some() {
-        return common;
-    }
-    ProptestConfig { cases: 8, rng_seed: RngSeed::Fixed(1), ..common }
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { common.cases } else { 8 };
+    let seed = match common.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => super::racing::seed(),
+    };
+    println!("PROPTEST_CASES={cases} PROPTEST_RNG_SEED={seed}");
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(seed), ..common }
 }
 
 proptest! {

@@ -15,8 +15,8 @@ async fn a_renamed_file_is_read_to_its_end_before_the_new_one() {
         bench.expect(&["1"]).await;
         bench.append("app.log", "2\n");
         bench.rename("app.log", "app.log.1");
-        bench.append("app.log", "4\n");
         bench.append("app.log.1", "3\n");
+        bench.append("app.log", "4\n");
         bench.until(4).await;
         bench.rename("app.log.1", "app.log.2");
         bench.rename("app.log", "app.log.1");
@@ -173,5 +173,80 @@ async fn a_link_that_flips_leads_from_file_to_file() {
     bench.rename("next", "current");
     bench.append("a", "5\n");
     bench.expect(&["1", "2", "3", "4", "5"]).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_of_a_truncated_file_is_sent_before_the_hub_knows_its_copy() {
+    let mut bench = Bench::new("app.log");
+    bench.append("app.log", "1\n");
+    bench.start();
+    bench.expect(&["1"]).await;
+    bench.append("app.log", "2\n");
+    bench.copy_and_truncate("app.log", "app.log.1");
+    bench.append("app.log", "3\n");
+    // The second line may have been read before it was copied.
+    let mut first = bench.next(Duration::from_secs(10)).await.unwrap();
+    if !first.batch.is_empty() {
+        bench.take(first);
+        first = bench.next(Duration::from_secs(10)).await.unwrap();
+    }
+    assert!(first.batch.is_empty());
+    Bench::refuse(first);
+    let again = bench.next(Duration::from_secs(10)).await.unwrap();
+    assert!(again.batch.is_empty());
+    bench.take(again);
+    bench.expect(&["1", "2", "3"]).await;
+    bench.restart().await;
+    bench.append("app.log.1", "late\n");
+    bench.expect(&["1", "2", "3", "late"]).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_not_stored_is_read_again_from_the_copy_when_its_file_was_truncated() {
+    for keep in [false, true] {
+        let mut bench = Bench::new("app.log");
+        bench.append("app.log", "1\n");
+        bench.start();
+        bench.expect(&["1"]).await;
+        bench.append("app.log", "2\n");
+        let on_its_way = bench.next(Duration::from_secs(10)).await.unwrap();
+        bench.copy_and_truncate("app.log", "app.log.1");
+        bench.append("app.log", "3\n");
+        assert!(bench.next(Duration::from_millis(500)).await.is_none());
+        if keep {
+            bench.take(on_its_way);
+        } else {
+            Bench::refuse(on_its_way);
+        }
+        bench.expect(&["1", "2", "3"]).await;
+        bench.restart().await;
+        bench.expect(&["1", "2", "3"]).await;
+        bench.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn copies_made_while_the_hub_takes_nothing_are_all_read_in_their_order() {
+    let mut bench = Bench::new("app.log");
+    bench.append("app.log", "1\n");
+    bench.start();
+    bench.expect(&["1"]).await;
+    let mut held = Vec::new();
+    for line in ["2\n", "3\n", "4\n", "5\n"] {
+        bench.append("app.log", line);
+        held.push(bench.next(Duration::from_secs(10)).await.unwrap());
+    }
+    // No more batches of one file are on their way at a time, so it is seen, but not read.
+    for (line, copy) in [("6\n", "app.log-20260101"), ("7\n", "app.log-20260102")] {
+        bench.append("app.log", line);
+        assert!(bench.next(Duration::from_millis(700)).await.is_none());
+        bench.copy_and_truncate("app.log", copy);
+    }
+    bench.append("app.log", "8\n");
+    assert!(bench.next(Duration::from_millis(700)).await.is_none());
+    held.into_iter().for_each(|emission| bench.take(emission));
+    bench.expect(&["1", "2", "3", "4", "5", "6", "7", "8"]).await;
     bench.stop().await;
 }

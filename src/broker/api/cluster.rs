@@ -12,19 +12,23 @@ use kafka_protocol::messages::describe_producers_response::{
 };
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use kafka_protocol::messages::{
-    BrokerId, DescribeAclsRequest, DescribeAclsResponse, DescribeClusterRequest,
-    DescribeClusterResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
-    DescribeProducersRequest, DescribeProducersResponse, ElectLeadersRequest, ElectLeadersResponse,
-    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, TopicName,
+    BrokerId, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest,
+    DescribeLogDirsResponse, DescribeProducersRequest, DescribeProducersResponse,
+    ElectLeadersRequest, ElectLeadersResponse, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::metadata::NOT_TOLD;
 use crate::broker::NODE;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::log::Partition;
 
-pub(super) async fn describe(call: Arc<Call>, _request: DescribeClusterRequest) -> DescribeClusterResponse {
+pub(super) async fn describe(
+    call: Arc<Call>,
+    request: DescribeClusterRequest,
+) -> DescribeClusterResponse {
+    let told = request.include_cluster_authorized_operations;
     let (host, port) = &call.session.advertised;
     let broker = DescribeClusterBroker::default()
         .with_broker_id(BrokerId(NODE))
@@ -35,10 +39,18 @@ pub(super) async fn describe(call: Arc<Call>, _request: DescribeClusterRequest) 
         .with_cluster_id(StrBytes::from_string(call.hub().id().to_owned()))
         .with_controller_id(BrokerId(NODE))
         .with_brokers(vec![broker])
-        .with_cluster_authorized_operations(NOT_TOLD)
+        .with_cluster_authorized_operations(call.authorized(told, Resource::CLUSTER))
 }
 
-pub(super) async fn log_dirs(call: Arc<Call>, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+pub(super) async fn log_dirs(
+    call: Arc<Call>,
+    request: DescribeLogDirsRequest,
+) -> DescribeLogDirsResponse {
+    if !call.may(Operation::Describe, Resource::CLUSTER) {
+        // Before version 3 nothing tells why there is nothing.
+        let code = if call.version < 3 { 0 } else { Code::ClusterAuthorizationFailed.code() };
+        return DescribeLogDirsResponse::default().with_error_code(code);
+    }
     let mut topics = Vec::new();
     for state in call.hub().topic_states() {
         let name = &state.topic.name;
@@ -50,7 +62,8 @@ pub(super) async fn log_dirs(call: Arc<Call>, request: DescribeLogDirsRequest) -
             Some(None) => false,
             Some(Some(numbers)) => numbers.contains(&index),
         };
-        let size = |partition: &Partition| i64::try_from(partition.size_bytes()).unwrap_or(i64::MAX);
+        let size =
+            |partition: &Partition| i64::try_from(partition.size_bytes()).unwrap_or(i64::MAX);
         let partitions: Vec<DescribeLogDirsPartition> = (0..)
             .zip(&state.partitions)
             .filter(|(index, _)| wanted(*index))
@@ -62,7 +75,8 @@ pub(super) async fn log_dirs(call: Arc<Call>, request: DescribeLogDirsRequest) -
             .collect();
         if !partitions.is_empty() {
             let name = TopicName(StrBytes::from_string(name.clone()));
-            topics.push(DescribeLogDirsTopic::default().with_name(name).with_partitions(partitions));
+            topics
+                .push(DescribeLogDirsTopic::default().with_name(name).with_partitions(partitions));
         }
     }
     let (total, usable) = call.hub().disk_bytes();
@@ -74,31 +88,39 @@ pub(super) async fn log_dirs(call: Arc<Call>, request: DescribeLogDirsRequest) -
     DescribeLogDirsResponse::default().with_results(vec![result])
 }
 
-pub(super) async fn acls(_call: Arc<Call>, _request: DescribeAclsRequest) -> DescribeAclsResponse {
-    DescribeAclsResponse::default()
-        .with_error_code(Code::SecurityDisabled.code())
-        .with_error_message(Some(StrBytes::from_static_str("No Authorizer is configured.")))
-}
-
-pub(super) async fn elect_leaders(call: Arc<Call>, request: ElectLeadersRequest) -> ElectLeadersResponse {
+pub(super) async fn elect_leaders(
+    call: Arc<Call>,
+    request: ElectLeadersRequest,
+) -> ElectLeadersResponse {
+    let allowed = call.may(Operation::Alter, Resource::CLUSTER);
     let topics = request.topic_partitions.unwrap_or_default().into_iter().map(|topic| {
         let state = call.hub().topic_state(&topic.topic);
         let partitions = topic.partitions.into_iter().map(|index| {
             let known = state.as_ref().is_some_and(|state| state.partition(index).is_some());
-            let code = if known { Code::ElectionNotNeeded } else { Code::UnknownTopicOrPartition };
+            let code = match known {
+                _ if !allowed => Code::ClusterAuthorizationFailed,
+                true => Code::ElectionNotNeeded,
+                false => Code::UnknownTopicOrPartition,
+            };
             PartitionResult::default().with_partition_id(index).with_error_code(code.code())
         });
         let partitions = partitions.collect();
         ReplicaElectionResult::default().with_topic(topic.topic).with_partition_result(partitions)
     });
-    ElectLeadersResponse::default().with_replica_election_results(topics.collect())
+    let denied = !allowed && call.version >= 1;
+    let code = if denied { Code::ClusterAuthorizationFailed.code() } else { 0 };
+    ElectLeadersResponse::default()
+        .with_error_code(code)
+        .with_replica_election_results(topics.collect())
 }
 
 pub(super) async fn reassignments(
-    _call: Arc<Call>,
+    call: Arc<Call>,
     _request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
-    ListPartitionReassignmentsResponse::default()
+    let allowed = call.may(Operation::Describe, Resource::CLUSTER);
+    let code = if allowed { 0 } else { Code::ClusterAuthorizationFailed.code() };
+    ListPartitionReassignmentsResponse::default().with_error_code(code)
 }
 
 pub(super) async fn producers(
@@ -106,10 +128,12 @@ pub(super) async fn producers(
     request: DescribeProducersRequest,
 ) -> DescribeProducersResponse {
     let topics = request.topics.into_iter().map(|topic| {
+        let allowed = call.may(Operation::Read, Resource::topic(&topic.name));
         let state = call.hub().topic_state(&topic.name);
         let partitions = topic.partition_indexes.into_iter().map(|index| {
             let answer = PartitionResponse::default().with_partition_index(index);
             match state.as_ref().and_then(|state| state.partition(index)) {
+                _ if !allowed => answer.with_error_code(Code::TopicAuthorizationFailed.code()),
                 None => answer.with_error_code(Code::UnknownTopicOrPartition.code()),
                 Some(partition) => answer.with_active_producers(active(partition)),
             }

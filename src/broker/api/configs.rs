@@ -19,8 +19,9 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::metadata::code_of;
 use crate::broker::NODE;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::configs::{self, Known, Overrides};
-use crate::hub::embedded::TopicState;
+use crate::hub::embedded::{TopicSettings, TopicState};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -32,7 +33,10 @@ const DEFAULT: i8 = 5;
 /// A refusal, with words for a person.
 type Refused = (Code, String);
 
-pub(super) async fn describe(call: Arc<Call>, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+pub(super) async fn describe(
+    call: Arc<Call>,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
     let with = (request.include_synonyms, request.include_documentation);
     let results = request.resources.into_iter().map(|resource| {
         let found = describe_one(&call, &resource, with);
@@ -60,18 +64,34 @@ fn describe_one(
     };
     match resource.resource_type {
         TOPIC => {
+            allowed(call, Operation::DescribeConfigs, (TOPIC, &resource.resource_name))?;
             let state = topic(call, &resource.resource_name)?;
             let known = configs::KNOWN.iter().filter(|known| wants(known.name));
-            Ok(known.map(|known| shown(&state, known, with)).collect())
+            let base = call.hub().base_settings(&state.topic.name);
+            Ok(known.map(|known| shown(&state, base, known, with)).collect())
         }
         BROKER => {
+            allowed(call, Operation::DescribeConfigs, (BROKER, ""))?;
             broker(&resource.resource_name)?;
             let known = broker_configs(call);
             Ok(known.into_iter().filter(|one| wants(&one.name)).collect())
         }
-        BROKER_LOGGER => Ok(Vec::new()),
+        BROKER_LOGGER => {
+            allowed(call, Operation::DescribeConfigs, (BROKER, ""))?;
+            Ok(Vec::new())
+        }
         other => Err((Code::InvalidRequest, format!("Unsupported resource type: {other}"))),
     }
+}
+
+/// Whether the client may do that with the settings of a topic, or of the broker.
+fn allowed(call: &Call, operation: Operation, (kind, name): (i8, &str)) -> Result<(), Refused> {
+    let (resource, code) = if kind == TOPIC {
+        (Resource::topic(name), Code::TopicAuthorizationFailed)
+    } else {
+        (Resource::CLUSTER, Code::ClusterAuthorizationFailed)
+    };
+    if call.may(operation, resource) { Ok(()) } else { Err((code, String::new())) }
 }
 
 fn topic(call: &Call, name: &str) -> Result<Arc<TopicState>, Refused> {
@@ -89,23 +109,29 @@ fn broker(name: &str) -> Result<(), Refused> {
 
 fn shown(
     state: &TopicState,
+    base: &TopicSettings,
     known: &Known,
     (synonyms, documentation): (bool, bool),
 ) -> DescribeConfigsResourceResult {
     let set = state.overrides.get(known.name).cloned();
     let source = if set.is_some() { SET } else { DEFAULT };
-    let value = set.unwrap_or_else(|| configs::value(known, &state.settings));
-    let value = StrBytes::from_string(value);
+    let default = StrBytes::from_string(configs::value(known, base));
     let name = StrBytes::from_static_str(known.name);
-    let synonym = DescribeConfigsSynonym::default()
-        .with_name(name.clone())
-        .with_value(Some(value.clone()))
-        .with_source(source);
+    let synonym = |name: StrBytes, value: &StrBytes, source| {
+        let synonym = DescribeConfigsSynonym::default().with_name(name).with_source(source);
+        synonym.with_value(Some(value.clone()))
+    };
+    let set = set.map(StrBytes::from_string);
+    let mut all: Vec<_> = set.iter().map(|value| synonym(name.clone(), value, SET)).collect();
+    if let Some(broker) = known.broker_name() {
+        all.push(synonym(StrBytes::from_string(broker), &default, DEFAULT));
+    }
+    let value = set.unwrap_or(default);
     DescribeConfigsResourceResult::default()
         .with_name(name)
         .with_value(Some(value))
         .with_config_source(source)
-        .with_synonyms(if synonyms { vec![synonym] } else { Vec::new() })
+        .with_synonyms(if synonyms { all } else { Vec::new() })
         .with_config_type(known.kind.code())
         .with_documentation(documentation.then(StrBytes::new))
 }
@@ -175,6 +201,7 @@ async fn replace(
     overrides: Overrides,
     validate_only: bool,
 ) -> Result<(), Refused> {
+    allowed(call, Operation::AlterConfigs, (kind, name))?;
     if kind == BROKER {
         broker(name)?;
         let why = "the broker is configured by its own file".to_owned();
@@ -231,6 +258,7 @@ fn changed(
     name: &str,
     changes: Vec<(String, i8, Option<String>)>,
 ) -> Result<Overrides, Refused> {
+    allowed(call, Operation::AlterConfigs, (kind, name))?;
     if kind != TOPIC {
         return Ok(BTreeMap::new());
     }
@@ -238,10 +266,16 @@ fn changed(
     let mut overrides = Overrides::clone(&state.overrides);
     for (name, operation, value) in changes {
         let known = configs::find(&name);
-        let known = known.ok_or_else(|| (Code::InvalidConfig, format!("Unknown topic config name: {name}")))?;
-        let now = overrides.get(&name).cloned().unwrap_or_else(|| configs::value(known, &state.settings));
+        let known = known
+            .ok_or_else(|| (Code::InvalidConfig, format!("Unknown topic config name: {name}")))?;
+        let now =
+            overrides.get(&name).cloned().unwrap_or_else(|| configs::value(known, &state.settings));
         let parts = |text: &str| -> Vec<String> {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+            text.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect()
         };
         match (operation, value) {
             (0, Some(value)) => drop(overrides.insert(name, value)),

@@ -15,6 +15,7 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use tokio::time::Instant;
 
 use super::Call;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::log::{LogError, Partition, RawRead};
 
 /// Bytes of one answer, whatever the client allows: it asks again, and memory stays bounded.
@@ -49,6 +50,9 @@ fn wanted(call: &Call, request: &FetchRequest) -> Vec<Arc<Partition>> {
     let mut partitions = Vec::new();
     for FetchTopic { topic, partitions: numbers, .. } in &request.topics {
         let Some(state) = call.hub().topic_state(topic) else { continue };
+        if !call.may(Operation::Read, Resource::topic(topic)) {
+            continue;
+        }
         let known = numbers.iter().filter_map(|one| state.partition(one.partition));
         partitions.extend(known.cloned());
     }
@@ -61,11 +65,13 @@ async fn gather(call: &Call, request: &FetchRequest) -> (FetchResponse, usize, b
     let (mut bytes, mut is_final) = (0, false);
     let mut responses = Vec::with_capacity(request.topics.len());
     for FetchTopic { topic, partitions, .. } in &request.topics {
+        let allowed = call.may(Operation::Read, Resource::topic(topic));
         let state = call.hub().topic_state(topic);
         let mut data = Vec::with_capacity(partitions.len());
         for wanted in partitions {
             let partition = state.as_ref().and_then(|state| state.partition(wanted.partition));
             let answer = match partition {
+                _ if !allowed => refused(Code::TopicAuthorizationFailed),
                 None => refused(Code::UnknownTopicOrPartition),
                 Some(partition) => {
                     let left = most.saturating_sub(bytes);
@@ -76,9 +82,11 @@ async fn gather(call: &Call, request: &FetchRequest) -> (FetchResponse, usize, b
             is_final |= answer.error_code != 0;
             data.push(answer.with_partition_index(wanted.partition));
         }
-        responses.push(FetchableTopicResponse::default().with_topic(topic.clone()).with_partitions(data));
+        responses.push(
+            FetchableTopicResponse::default().with_topic(topic.clone()).with_partitions(data),
+        );
     }
-    call.broker().counters.fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    call.broker().counters().fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     (FetchResponse::default().with_responses(responses), bytes, is_final)
 }
 
@@ -88,6 +96,7 @@ fn refused(code: Code) -> PartitionData {
         .with_high_watermark(-1)
         .with_last_stable_offset(-1)
         .with_log_start_offset(-1)
+        .with_aborted_transactions(None)
         .with_records(Some(bytes::Bytes::new()))
 }
 
@@ -108,7 +117,7 @@ async fn one(
         .with_log_start_offset(start)
         .with_records(Some(bytes::Bytes::new()));
     if offset < start || offset > end {
-        return answer.with_error_code(Code::OffsetOutOfRange.code());
+        return refused(Code::OffsetOutOfRange);
     }
     let is_committed = isolation == READ_COMMITTED;
     let limit = if is_committed { partition.stable() } else { end };

@@ -18,7 +18,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::metadata::{NOT_TOLD, code_of};
+use super::metadata::code_of;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::coordinator::{
     Claim, Description, GroupError, JoinRequest, State, SyncRequest,
 };
@@ -37,6 +38,10 @@ pub(super) async fn join(call: Arc<Call>, request: JoinGroupRequest) -> JoinGrou
         (one.name.to_string(), one.metadata.to_vec())
     };
     let member_id = request.member_id.clone();
+    if !call.may(Operation::Read, Resource::group(&request.group_id)) {
+        let code = Code::GroupAuthorizationFailed.code();
+        return JoinGroupResponse::default().with_error_code(code).with_member_id(member_id);
+    }
     let answer = call.hub().members().join(JoinRequest {
         group: request.group_id.to_string(),
         member_id: request.member_id.to_string(),
@@ -75,9 +80,14 @@ pub(super) async fn join(call: Arc<Call>, request: JoinGroupRequest) -> JoinGrou
 }
 
 pub(super) async fn sync(call: Arc<Call>, request: SyncGroupRequest) -> SyncGroupResponse {
-    let assignment = |one: kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment| {
-        (one.member_id.to_string(), one.assignment.to_vec())
-    };
+    if !call.may(Operation::Read, Resource::group(&request.group_id)) {
+        let code = Code::GroupAuthorizationFailed.code();
+        return SyncGroupResponse::default().with_error_code(code);
+    }
+    let assignment =
+        |one: kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment| {
+            (one.member_id.to_string(), one.assignment.to_vec())
+        };
     let answer = call.hub().members().sync(SyncRequest {
         group: request.group_id.to_string(),
         member_id: request.member_id.to_string(),
@@ -99,6 +109,10 @@ pub(super) async fn sync(call: Arc<Call>, request: SyncGroupRequest) -> SyncGrou
 }
 
 pub(super) async fn heartbeat(call: Arc<Call>, request: HeartbeatRequest) -> HeartbeatResponse {
+    if !call.may(Operation::Read, Resource::group(&request.group_id)) {
+        let code = Code::GroupAuthorizationFailed.code();
+        return HeartbeatResponse::default().with_error_code(code);
+    }
     let instance_id = text(request.group_instance_id);
     let claim = Claim {
         group: &request.group_id,
@@ -111,6 +125,10 @@ pub(super) async fn heartbeat(call: Arc<Call>, request: HeartbeatRequest) -> Hea
 }
 
 pub(super) async fn leave(call: Arc<Call>, request: LeaveGroupRequest) -> LeaveGroupResponse {
+    if !call.may(Operation::Read, Resource::group(&request.group_id)) {
+        let code = Code::GroupAuthorizationFailed.code();
+        return LeaveGroupResponse::default().with_error_code(code);
+    }
     let members: Vec<(String, Option<String>)> = if call.version < 3 {
         vec![(request.member_id.to_string(), None)]
     } else {
@@ -120,7 +138,8 @@ pub(super) async fn leave(call: Arc<Call>, request: LeaveGroupRequest) -> LeaveG
         request.members.iter().map(one).collect()
     };
     let group = request.group_id.to_string();
-    let left = call.hub().members().ask(|coordinator, now| coordinator.leave(now, &group, &members));
+    let left =
+        call.hub().members().ask(|coordinator, now| coordinator.leave(now, &group, &members));
     let outcomes = match left {
         Ok(outcomes) => outcomes,
         Err(error) => return LeaveGroupResponse::default().with_error_code(error.code()),
@@ -138,17 +157,17 @@ pub(super) async fn leave(call: Arc<Call>, request: LeaveGroupRequest) -> LeaveG
     LeaveGroupResponse::default().with_members(answers.collect())
 }
 
-const fn name_of(state: State) -> &'static str {
-    match state {
-        State::Empty => "Empty",
-        State::PreparingRebalance => "PreparingRebalance",
-        State::CompletingRebalance => "CompletingRebalance",
-        State::Stable => "Stable",
-    }
-}
-
-pub(super) async fn describe(call: Arc<Call>, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
+pub(super) async fn describe(
+    call: Arc<Call>,
+    request: DescribeGroupsRequest,
+) -> DescribeGroupsResponse {
+    let told = request.include_authorized_operations;
     let groups = request.groups.into_iter().map(|group| {
+        if !call.may(Operation::Describe, Resource::group(&group)) {
+            let code = Code::GroupAuthorizationFailed.code();
+            return DescribedGroup::default().with_group_id(group).with_error_code(code);
+        }
+        let operations = call.authorized(told, Resource::group(&group));
         let described = call.hub().members().ask(|coordinator, _| coordinator.describe(&group));
         let answer = match described {
             Some(described) => show(described),
@@ -160,7 +179,7 @@ pub(super) async fn describe(call: Arc<Call>, request: DescribeGroupsRequest) ->
             }
             None => DescribedGroup::default().with_group_state(StrBytes::from_static_str("Dead")),
         };
-        answer.with_group_id(group).with_authorized_operations(NOT_TOLD)
+        answer.with_group_id(group).with_authorized_operations(operations)
     });
     DescribeGroupsResponse::default().with_groups(groups.collect())
 }
@@ -176,37 +195,42 @@ fn show(described: Description) -> DescribedGroup {
             .with_member_assignment(member.assignment.into())
     });
     DescribedGroup::default()
-        .with_group_state(StrBytes::from_static_str(name_of(described.state)))
+        .with_group_state(StrBytes::from_static_str(described.state.name()))
         .with_protocol_type(bytes_of(described.protocol_type))
         .with_protocol_data(bytes_of(described.protocol))
         .with_members(members.collect())
 }
 
 pub(super) async fn list(call: Arc<Call>, request: ListGroupsRequest) -> ListGroupsResponse {
-    let mut all: Vec<(String, String, &'static str)> = call.hub().members().ask(|coordinator, _| {
-        let one = |(name, kind, state): (&str, &str, State)| {
-            (name.to_owned(), kind.to_owned(), name_of(state))
-        };
-        coordinator.list().map(one).collect()
-    });
+    let mut all: Vec<(String, String, &'static str)> =
+        call.hub().members().ask(|coordinator, _| {
+            let one = |(name, kind, state): (&str, &str, State)| {
+                (name.to_owned(), kind.to_owned(), state.name())
+            };
+            coordinator.list().map(one).collect()
+        });
     for name in call.hub().committed_groups() {
         if !all.iter().any(|(known, ..)| *known == name) {
             all.push((name, String::new(), "Empty"));
         }
     }
+    let sees_all = call.may(Operation::Describe, Resource::CLUSTER);
+    all.retain(|(name, ..)| sees_all || call.may(Operation::Describe, Resource::group(name)));
     let wanted = |state: &str| {
         let states = &request.states_filter;
         states.is_empty() || states.iter().any(|one| one.eq_ignore_ascii_case(state))
     };
     let classic = request.types_filter.is_empty()
         || request.types_filter.iter().any(|kind| kind.eq_ignore_ascii_case("classic"));
-    let groups = all.into_iter().filter(|(_, _, state)| classic && wanted(state)).map(|(name, kind, state)| {
-        ListedGroup::default()
-            .with_group_id(GroupId(bytes_of(name)))
-            .with_protocol_type(bytes_of(kind))
-            .with_group_state(StrBytes::from_static_str(state))
-            .with_group_type(StrBytes::from_static_str("classic"))
-    });
+    let groups = all.into_iter().filter(|(_, _, state)| classic && wanted(state)).map(
+        |(name, kind, state)| {
+            ListedGroup::default()
+                .with_group_id(GroupId(bytes_of(name)))
+                .with_protocol_type(bytes_of(kind))
+                .with_group_state(StrBytes::from_static_str(state))
+                .with_group_type(StrBytes::from_static_str("classic"))
+        },
+    );
     ListGroupsResponse::default().with_groups(groups.collect())
 }
 
@@ -220,6 +244,9 @@ pub(super) async fn delete(call: Arc<Call>, request: DeleteGroupsRequest) -> Del
 }
 
 async fn delete_one(call: &Call, group: &str) -> i16 {
+    if !call.may(Operation::Delete, Resource::group(group)) {
+        return Code::GroupAuthorizationFailed.code();
+    }
     if group.is_empty() {
         return Code::InvalidGroupId.code();
     }

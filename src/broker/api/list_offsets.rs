@@ -17,6 +17,7 @@ use kafka_protocol::messages::{
 
 use super::Call;
 use super::fetch::epoch_fault;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::log::Partition;
 
 const LATEST: i64 = -1;
@@ -25,14 +26,20 @@ const MAX_TIMESTAMP: i64 = -3;
 /// The first offset that is on this machine; all are.
 const EARLIEST_LOCAL: i64 = -4;
 
-pub(super) async fn list_offsets(call: Arc<Call>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub(super) async fn list_offsets(
+    call: Arc<Call>,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
+        let allowed = call.may(Operation::Describe, Resource::topic(&topic.name));
         let state = call.hub().topic_state(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in topic.partitions {
-            let partition = state.as_ref().and_then(|state| state.partition(wanted.partition_index));
+            let partition =
+                state.as_ref().and_then(|state| state.partition(wanted.partition_index));
             let found = match (partition, epoch_fault(&call, wanted.current_leader_epoch)) {
+                _ if !allowed => Err(Code::TopicAuthorizationFailed),
                 (None, _) => Err(Code::UnknownTopicOrPartition),
                 (_, Some(code)) => Err(code),
                 (Some(partition), None) => {
@@ -81,6 +88,7 @@ pub(super) async fn for_leader_epoch(
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
     let topics = request.topics.into_iter().map(|topic| {
+        let allowed = call.may(Operation::Describe, Resource::topic(&topic.topic));
         let state = call.hub().topic_state(&topic.topic);
         let partitions = topic.partitions.into_iter().map(|wanted| {
             let partition = state.as_ref().and_then(|state| state.partition(wanted.partition));
@@ -89,6 +97,7 @@ pub(super) async fn for_leader_epoch(
                 .with_leader_epoch(-1)
                 .with_end_offset(-1);
             match (partition, epoch_fault(&call, wanted.current_leader_epoch)) {
+                _ if !allowed => answer.with_error_code(Code::TopicAuthorizationFailed.code()),
                 (None, _) => answer.with_error_code(Code::UnknownTopicOrPartition.code()),
                 (_, Some(code)) => answer.with_error_code(code.code()),
                 (Some(partition), None) => match partition.epoch_end(wanted.leader_epoch) {

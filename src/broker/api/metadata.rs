@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::Call;
 use crate::broker::NODE;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::HubError;
 use crate::hub::embedded::TopicState;
 
@@ -29,10 +30,12 @@ pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> Metad
         None => true,
         Some(topics) => topics.is_empty() && call.version == 0,
     };
+    let told = request.include_topic_authorized_operations;
     let mut topics = Vec::new();
     if all {
         let states = call.hub().topic_states();
-        topics.extend(states.iter().map(|state| describe(&call, state)));
+        let visible = states.iter().filter(|state| is_visible(&call, state));
+        topics.extend(visible.map(|state| describe(&call, state)));
     } else {
         for wanted in request.topics.unwrap_or_default() {
             topics.push(match wanted.name {
@@ -44,6 +47,11 @@ pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> Metad
             });
         }
     }
+    for topic in topics.iter_mut().filter(|topic| told && topic.error_code == 0) {
+        let name = topic.name.as_ref().map_or("", |name| name.as_str());
+        topic.topic_authorized_operations = call.authorized(true, Resource::topic(name));
+    }
+    let cluster = request.include_cluster_authorized_operations;
     let (host, port) = &call.session.advertised;
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE))
@@ -54,7 +62,11 @@ pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> Metad
         .with_cluster_id(Some(StrBytes::from_string(call.hub().id().to_owned())))
         .with_controller_id(BrokerId(NODE))
         .with_topics(topics)
-        .with_cluster_authorized_operations(NOT_TOLD)
+        .with_cluster_authorized_operations(call.authorized(cluster, Resource::CLUSTER))
+}
+
+fn is_visible(call: &Call, state: &TopicState) -> bool {
+    call.may(Operation::Describe, Resource::topic(&state.topic.name))
 }
 
 async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopic {
@@ -64,14 +76,21 @@ async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopi
             .with_error_code(code.code())
             .with_topic_authorized_operations(NOT_TOLD)
     };
+    let resource = Resource::topic(&name);
+    if !call.may(Operation::Describe, resource) {
+        return refuse(name, Code::TopicAuthorizationFailed);
+    }
     if let Some(state) = call.hub().topic_state(&name) {
         return describe(call, &state);
     }
-    if !is_legal(&name) {
+    if name_fault(&name).is_some() {
         return refuse(name, Code::InvalidTopicException);
     }
     if !create || !call.broker().settings.auto_create_topics {
         return refuse(name, Code::UnknownTopicOrPartition);
+    }
+    if !call.may(Operation::Create, Resource::CLUSTER) && !call.may(Operation::Create, resource) {
+        return refuse(name, Code::TopicAuthorizationFailed);
     }
     if let Err(error) = call.hub().ensure_topic(&name, None).await {
         tracing::warn!(topic = %name.as_str(), %error, "a topic that a client has asked for was not made");
@@ -85,7 +104,7 @@ async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopi
 
 fn by_id(call: &Call, id: Uuid) -> MetadataResponseTopic {
     let states = call.hub().topic_states();
-    match states.iter().find(|state| topic_id(state) == id) {
+    match states.iter().find(|state| topic_id(state) == id && is_visible(call, state)) {
         Some(state) => describe(call, state),
         None => MetadataResponseTopic::default()
             .with_topic_id(id)
@@ -116,14 +135,23 @@ fn describe(call: &Call, state: &TopicState) -> MetadataResponseTopic {
         .with_topic_authorized_operations(NOT_TOLD)
 }
 
-/// Whether a topic may have that name: 1 to 249 letters, digits, `.`, `_`, `-`, and not `.` or `..`.
-pub(super) fn is_legal(name: &str) -> bool {
+/// Why a topic cannot have that name, in Kafka's words; `None` when it can.
+pub(super) fn name_fault(name: &str) -> Option<String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !name.is_empty()
-        && name.len() <= NAME_MAX
-        && name != "."
-        && name != ".."
-        && name.bytes().all(legal)
+    if name.is_empty() {
+        return Some("the empty string is not allowed".to_owned());
+    }
+    if name == "." || name == ".." {
+        return Some(format!("'{name}' is not allowed"));
+    }
+    if name.len() > NAME_MAX {
+        return Some(format!(
+            "the length of '{name}' is longer than the max allowed length {NAME_MAX}"
+        ));
+    }
+    (!name.bytes().all(legal)).then(|| {
+        format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+    })
 }
 
 pub(super) async fn find_coordinator(
@@ -133,24 +161,39 @@ pub(super) async fn find_coordinator(
     let (host, port) = &call.session.advertised;
     let (host, port) = (StrBytes::from_string(host.clone()), i32::from(*port));
     // Groups and transactions; anything else is unknown.
-    let known = (0..=1).contains(&request.key_type);
-    let code = if known { 0 } else { Code::InvalidRequest.code() };
+    let code = |key: &str| match request.key_type {
+        0 if !call.may(Operation::Describe, Resource::group(key)) => {
+            Code::GroupAuthorizationFailed.code()
+        }
+        1 if !call.may(Operation::Describe, Resource::transactional_id(key)) => {
+            Code::TransactionalIdAuthorizationFailed.code()
+        }
+        0 | 1 => 0,
+        _ => Code::InvalidRequest.code(),
+    };
     let found = |key: StrBytes| {
-        Coordinator::default()
-            .with_key(key)
-            .with_node_id(BrokerId(if known { NODE } else { -1 }))
-            .with_host(host.clone())
-            .with_port(port)
-            .with_error_code(code)
+        let code = code(&key);
+        let answer = Coordinator::default().with_key(key).with_error_code(code);
+        if code != 0 {
+            return answer.with_node_id(BrokerId(-1)).with_port(-1);
+        }
+        answer.with_node_id(BrokerId(NODE)).with_host(host.clone()).with_port(port)
     };
     if call.version >= 4 {
         let coordinators = request.coordinator_keys.into_iter().map(found).collect();
         return FindCoordinatorResponse::default().with_coordinators(coordinators);
     }
-    FindCoordinatorResponse::default()
-        .with_error_code(code)
-        .with_error_message(Some(StrBytes::from_static_str(if known { "NONE" } else { "unknown key type" })))
-        .with_node_id(BrokerId(if known { NODE } else { -1 }))
+    let code = code(&request.key);
+    let answer = FindCoordinatorResponse::default().with_error_code(code);
+    if code != 0 {
+        let why =
+            if (0..=1).contains(&request.key_type) { "not authorized" } else { "unknown key type" };
+        let why = Some(StrBytes::from_static_str(why));
+        return answer.with_error_message(why).with_node_id(BrokerId(-1)).with_port(-1);
+    }
+    answer
+        .with_error_message(Some(StrBytes::from_static_str("NONE")))
+        .with_node_id(BrokerId(NODE))
         .with_host(host)
         .with_port(port)
 }

@@ -3,11 +3,13 @@
 //! An API that is not in the table, and a version outside of its range, ends the connection, as Kafka does it; what is
 //! not complete is not in the table. Source: Kafka's protocol guide; KIP-511 for `ApiVersions`.
 
+mod acls;
 mod cluster;
 mod configs;
 mod fetch;
 mod groups;
 mod list_offsets;
+mod login;
 mod metadata;
 mod offsets;
 mod produce;
@@ -33,6 +35,8 @@ pub(super) enum Reply {
     Frame(Bytes),
     /// Nothing: the client has asked for no answer.
     Nothing,
+    /// A whole frame, and then the connection ends.
+    Last(Bytes),
     /// The connection ends.
     Close,
 }
@@ -50,12 +54,7 @@ pub(super) struct Api {
     layout: &'static str,
 }
 
-const fn api(
-    key: ApiKey,
-    advertised: (i16, i16),
-    flexible_from: i16,
-    layout: &'static str,
-) -> Api {
+const fn api(key: ApiKey, advertised: (i16, i16), flexible_from: i16, layout: &'static str) -> Api {
     Api { key, advertised, decoded_from: advertised.0, flexible_from, layout }
 }
 
@@ -64,10 +63,7 @@ const NEVER: i16 = i16::MAX;
 /// Every API, by key.
 pub(super) const APIS: &[Api] = &[
     // librdkafka below 2.11.1 compresses only where it sees version 0 of Produce.
-    Api {
-        decoded_from: 3,
-        ..api(ApiKey::Produce, (0, 11), 9, "s@3- h i [s [i y]]")
-    },
+    Api { decoded_from: 3, ..api(ApiKey::Produce, (0, 11), 9, "s@3- h i [s [i y]]") },
     api(
         ApiKey::Fetch,
         (4, 12),
@@ -77,12 +73,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::ListOffsets, (1, 8), 6, "i b@2- [s [i i@4- l]]"),
     api(ApiKey::Metadata, (0, 12), 9, "[u@10- s] b@4- b@8-10 b@8-"),
     api(ApiKey::OffsetCommit, (2, 8), 8, "s i s s@7- l@2-4 [s [i l i@6- s]]"),
-    api(
-        ApiKey::OffsetFetch,
-        (1, 8),
-        6,
-        "s@-7 [s *i]@-7 [s s@9- i@9- [s *i]]@8- b@7-",
-    ),
+    api(ApiKey::OffsetFetch, (1, 8), 6, "s@-7 [s *i]@-7 [s s@9- i@9- [s *i]]@8- b@7-"),
     api(ApiKey::FindCoordinator, (0, 4), 3, "s@-3 b@1- *s@4-"),
     api(ApiKey::JoinGroup, (0, 9), 6, "s i i@1- s s@5- s [s y] s@8-"),
     api(ApiKey::Heartbeat, (0, 4), 4, "s i s s@3-"),
@@ -90,6 +81,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::SyncGroup, (0, 5), 4, "s i s s@3- s@5- s@5- [s y]"),
     api(ApiKey::DescribeGroups, (0, 5), 5, "*s b@3-"),
     api(ApiKey::ListGroups, (0, 5), 3, "*s@4- *s@5-"),
+    api(ApiKey::SaslHandshake, (0, 1), NEVER, "s"),
     api(ApiKey::ApiVersions, (0, 4), 3, "s@3- s@3-"),
     api(ApiKey::CreateTopics, (2, 7), 5, "[s i h [i *i] [s s]] i b"),
     api(ApiKey::DeleteTopics, (1, 6), 4, "[s u]@6- *s@-5 i"),
@@ -104,6 +96,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::DescribeConfigs, (1, 4), 4, "[b s *s] b b@3-"),
     api(ApiKey::AlterConfigs, (0, 2), 2, "[b s [s s]] b"),
     api(ApiKey::DescribeLogDirs, (1, 4), 2, "[s *i]"),
+    api(ApiKey::SaslAuthenticate, (0, 2), 2, "y"),
     api(ApiKey::CreatePartitions, (0, 3), 2, "[s i [*i]] i b"),
     api(ApiKey::DeleteGroups, (0, 2), 2, "*s"),
     api(ApiKey::ElectLeaders, (0, 2), 2, "b@1- [s *i] i"),
@@ -118,10 +111,17 @@ pub(super) const APIS: &[Api] = &[
 
 /// Reads a request and begins it; `None` when it cannot be read or is not served.
 pub(super) async fn begin(session: &Arc<Session>, frame: Bytes) -> Option<Pending> {
+    let frame = match login::raw(session, frame).await {
+        Ok(answer) => return answer,
+        Err(frame) => frame,
+    };
     let key = i16::from_be_bytes(*frame.first_chunk()?);
     let version = i16::from_be_bytes(*frame.get(2..)?.first_chunk()?);
     let correlation = i32::from_be_bytes(*frame.get(4..)?.first_chunk()?);
     let api = APIS.iter().find(|api| api.key as i16 == key)?;
+    if !session.is_known() && !login::is_for_strangers(api.key) {
+        return None;
+    }
     if api.key == ApiKey::ApiVersions && !(0..=api.advertised.1).contains(&version) {
         let frame = versions::unsupported(correlation)?;
         return Some(Box::pin(std::future::ready(Reply::Frame(frame))));
@@ -139,13 +139,22 @@ pub(super) async fn begin(session: &Arc<Session>, frame: Bytes) -> Option<Pendin
         return None;
     }
     let client_id = header.client_id.map(|id: StrBytes| id.to_string()).unwrap_or_default();
-    let call = Arc::new(Call { session: Arc::clone(session), key: api.key, version, flexible, correlation, client_id });
+    let call = Arc::new(Call {
+        session: Arc::clone(session),
+        key: api.key,
+        version,
+        flexible,
+        correlation,
+        client_id,
+    });
     dispatch(call, body).await
 }
 
 /// Whether the header's client id and tagged fields are there; the id has a plain length in every version.
 fn is_header_sound(frame: &[u8], flexible: bool) -> bool {
-    let Some(length) = frame.get(8..).and_then(|rest| rest.first_chunk::<2>()) else { return false };
+    let Some(length) = frame.get(8..).and_then(|rest| rest.first_chunk::<2>()) else {
+        return false;
+    };
     let length = usize::try_from(i16::from_be_bytes(*length)).unwrap_or(0);
     match frame.get(10 + length..) {
         Some(rest) if flexible => schema::has_tags(rest),
@@ -154,6 +163,10 @@ fn is_header_sound(frame: &[u8], flexible: bool) -> bool {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "Kafka has many requests that are not in the table"
+)]
 async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
     match call.key {
         ApiKey::Produce => produce::begin(call, body).await,
@@ -162,6 +175,8 @@ async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
         ApiKey::OffsetForLeaderEpoch => later(call, body, list_offsets::for_leader_epoch),
         ApiKey::Metadata => later(call, body, metadata::metadata),
         ApiKey::ApiVersions => later(call, body, versions::api_versions),
+        ApiKey::SaslHandshake => login::handshake(&call, body),
+        ApiKey::SaslAuthenticate => login::authenticate(&call, body).await,
         ApiKey::FindCoordinator => later(call, body, metadata::find_coordinator),
         ApiKey::OffsetCommit => later(call, body, offsets::commit),
         ApiKey::OffsetFetch => later(call, body, offsets::fetch),
@@ -182,7 +197,7 @@ async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
         ApiKey::IncrementalAlterConfigs => later(call, body, configs::alter_incrementally),
         ApiKey::DescribeCluster => later(call, body, cluster::describe),
         ApiKey::DescribeLogDirs => later(call, body, cluster::log_dirs),
-        ApiKey::DescribeAcls => later(call, body, cluster::acls),
+        ApiKey::DescribeAcls => later(call, body, acls::describe),
         ApiKey::ElectLeaders => later(call, body, cluster::elect_leaders),
         ApiKey::ListPartitionReassignments => later(call, body, cluster::reassignments),
         ApiKey::DescribeProducers => later(call, body, cluster::producers),

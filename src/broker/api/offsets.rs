@@ -22,6 +22,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use super::metadata::code_of;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::Offset;
 use crate::hub::embedded::Committed;
 use crate::hub::embedded::coordinator::{Claim, GroupError};
@@ -39,18 +40,31 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
         member_id: &request.member_id,
         instance_id: instance_id.as_deref(),
     };
-    let allowed = call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
-    let mut refused = allowed.err().map(GroupError::code);
+    let mut refused = if call.may(Operation::Read, Resource::group(&group)) {
+        let allowed =
+            call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
+        let refused = allowed.err().map(|error| {
+            // A group that has only offsets has no members; the coordinator does not know it.
+            let is_unknown = error == GroupError::IllegalGeneration && is_memberless(&call, &group);
+            if is_unknown { GroupError::UnknownMember } else { error }
+        });
+        refused.map(GroupError::code)
+    } else {
+        Some(Code::GroupAuthorizationFailed.code())
+    };
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
+        let may_read = call.may(Operation::Read, Resource::topic(&topic.name));
         let state = call.hub().topic_state(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for one in topic.partitions {
             let metadata = one.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
-            let known = state.as_ref().is_some_and(|state| state.partition(one.partition_index).is_some());
+            let known =
+                state.as_ref().is_some_and(|state| state.partition(one.partition_index).is_some());
             let code = match refused {
                 Some(code) => code,
+                None if !may_read => Code::TopicAuthorizationFailed.code(),
                 None if metadata.len() > METADATA_MAX => Code::OffsetMetadataTooLarge.code(),
                 None if !known => Code::UnknownTopicOrPartition.code(),
                 None => {
@@ -85,6 +99,11 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
     OffsetCommitResponse::default().with_topics(topics)
 }
 
+fn is_memberless(call: &Call, group: &str) -> bool {
+    let unknown = call.hub().members().ask(|coordinator, _| coordinator.describe(group).is_none());
+    unknown && call.hub().committed(group).is_some()
+}
+
 type CommittedOffsets = BTreeMap<PartitionName, Committed>;
 
 /// What a group has committed for one partition.
@@ -95,8 +114,17 @@ struct Found {
     code: i16,
 }
 
-fn find(call: &Call, group: &str, committed: &CommittedOffsets, name: &PartitionName, stable: bool) -> Found {
+fn find(
+    call: &Call,
+    group: &str,
+    committed: &CommittedOffsets,
+    name: &PartitionName,
+    stable: bool,
+) -> Found {
     let nothing = |code| Found { offset: -1, epoch: -1, metadata: StrBytes::new(), code };
+    if !call.may(Operation::Describe, Resource::topic(&name.topic)) {
+        return nothing(Code::TopicAuthorizationFailed.code());
+    }
     if stable && call.hub().is_pending(group, name) {
         return nothing(Code::UnstableOffsetCommit.code());
     }
@@ -113,6 +141,7 @@ fn find(call: &Call, group: &str, committed: &CommittedOffsets, name: &Partition
 
 /// The partitions that are asked for, by topic; all that were committed when none are named.
 fn asked(
+    call: &Call,
     named: Option<Vec<(TopicName, Vec<i32>)>>,
     committed: &CommittedOffsets,
 ) -> Vec<(TopicName, Vec<i32>)> {
@@ -124,6 +153,7 @@ fn asked(
         topics.entry(&name.topic).or_default().push(name.partition);
     }
     let name = |topic: &str| TopicName(StrBytes::from_string(topic.to_owned()));
+    topics.retain(|topic, _| call.may(Operation::Describe, Resource::topic(topic)));
     topics.into_iter().map(|(topic, partitions)| (name(topic), partitions)).collect()
 }
 
@@ -134,11 +164,16 @@ pub(super) async fn fetch(call: Arc<Call>, request: OffsetFetchRequest) -> Offse
     let stable = request.require_stable;
     let groups = request.groups.into_iter().map(|wanted| {
         let group = wanted.group_id.to_string();
+        if !call.may(Operation::Describe, Resource::group(&group)) {
+            return OffsetFetchResponseGroup::default()
+                .with_group_id(wanted.group_id)
+                .with_error_code(Code::GroupAuthorizationFailed.code());
+        }
         let committed = call.hub().committed(&group).unwrap_or_default();
         let named = wanted.topics.map(|topics| {
             topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
         });
-        let topics = asked(named, &committed).into_iter().map(|(topic, numbers)| {
+        let topics = asked(&call, named, &committed).into_iter().map(|(topic, numbers)| {
             let partitions = numbers.into_iter().map(|partition| {
                 let name = PartitionName { topic: topic.to_string(), partition };
                 let found = find(&call, &group, &committed, &name, stable);
@@ -165,10 +200,18 @@ fn fetch_one(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let named = named.map(|topics| {
         topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
     });
-    let topics = asked(named, &committed).into_iter().map(|(topic, numbers)| {
+    let refused = (!call.may(Operation::Describe, Resource::group(&group)))
+        .then(|| Code::GroupAuthorizationFailed.code());
+    if let Some(code) = refused.filter(|_| call.version >= 2) {
+        return OffsetFetchResponse::default().with_error_code(code);
+    }
+    let topics = asked(call, named, &committed).into_iter().map(|(topic, numbers)| {
         let partitions = numbers.into_iter().map(|partition| {
             let name = PartitionName { topic: topic.to_string(), partition };
-            let found = find(call, &group, &committed, &name, request.require_stable);
+            let found = match refused {
+                Some(code) => Found { offset: -1, epoch: -1, metadata: StrBytes::new(), code },
+                None => find(call, &group, &committed, &name, request.require_stable),
+            };
             OffsetFetchResponsePartition::default()
                 .with_partition_index(partition)
                 .with_committed_offset(found.offset)
@@ -184,6 +227,10 @@ fn fetch_one(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
 
 pub(super) async fn delete(call: Arc<Call>, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
     let group = request.group_id.to_string();
+    if !call.may(Operation::Delete, Resource::group(&group)) {
+        let code = Code::GroupAuthorizationFailed.code();
+        return OffsetDeleteResponse::default().with_error_code(code);
+    }
     let Some(committed) = call.hub().committed(&group) else {
         let code = Code::GroupIdNotFound.code();
         return OffsetDeleteResponse::default().with_error_code(code);
@@ -196,10 +243,13 @@ pub(super) async fn delete(call: Arc<Call>, request: OffsetDeleteRequest) -> Off
             .ask(|coordinator, _| coordinator.may_delete_offsets(&group, &topic.name));
         // A group that has only offsets is not known to the coordinator.
         let refused = allowed.err().filter(|error| *error != GroupError::GroupIdNotFound);
+        let may_read = call.may(Operation::Read, Resource::topic(&topic.name));
         let partitions = topic.partitions.into_iter().map(|one| {
             let partition = one.partition_index;
             let name = PartitionName { topic: topic.name.to_string(), partition };
-            let code = if let Some(error) = refused {
+            let code = if !may_read {
+                Code::TopicAuthorizationFailed.code()
+            } else if let Some(error) = refused {
                 error.code()
             } else if committed.contains_key(&name) {
                 gone.push(name);
@@ -211,7 +261,9 @@ pub(super) async fn delete(call: Arc<Call>, request: OffsetDeleteRequest) -> Off
             answer.with_partition_index(partition).with_error_code(code)
         });
         let partitions = partitions.collect();
-        topics.push(OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions));
+        topics.push(
+            OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions),
+        );
     }
     let code = match call.hub().forget_offsets(&group, Some(gone)).await {
         Ok(()) => 0,

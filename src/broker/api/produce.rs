@@ -16,6 +16,7 @@ use kafka_protocol::protocol::{Decodable, StrBytes};
 use tokio::sync::oneshot;
 
 use super::{Call, Pending, Reply, encode};
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::{ProduceFault, Produced, TopicState, decode};
 use crate::log::ProducerFault;
 use crate::wire::{BatchError, BatchHeader, Codec, HEADER_BYTES};
@@ -41,14 +42,19 @@ type Outcomes = Vec<(TopicName, Vec<(i32, Outcome)>)>;
 pub(super) async fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
     let request = ProduceRequest::decode(&mut body, call.version).ok()?;
     let acks = request.acks;
+    let id = request.transactional_id.as_ref().map_or("", |id| id.as_str());
     let mut outcomes: Outcomes = Vec::new();
     for topic in request.topic_data {
+        let allowed = call.may(Operation::Write, Resource::topic(&topic.name));
         let state = call.hub().topic_state(&topic.name);
         let mut partitions = Vec::new();
         for data in topic.partition_data {
             let records = data.records.unwrap_or_default();
-            let begun = if (-1..=1).contains(&acks) {
-                append(&call, state.as_ref(), (&topic.name, data.index), records).await
+            let begun = if !allowed {
+                let why = format!("not authorized to write to {}", topic.name.as_str());
+                Err(Refused(Code::TopicAuthorizationFailed, why))
+            } else if (-1..=1).contains(&acks) {
+                append(&call, state.as_ref(), (&topic.name, data.index), (id, records)).await
             } else {
                 Err(Refused(Code::InvalidRequiredAcks, format!("acks is {acks}")))
             };
@@ -64,15 +70,21 @@ async fn append(
     call: &Call,
     state: Option<&Arc<TopicState>>,
     (topic, number): (&str, i32),
-    records: Bytes,
+    (transactional_id, records): (&str, Bytes),
 ) -> Result<Outcome, Refused> {
-    let unknown = || Refused(Code::UnknownTopicOrPartition, format!("{topic}-{number} does not exist"));
+    let unknown =
+        || Refused(Code::UnknownTopicOrPartition, format!("{topic}-{number} does not exist"));
     let state = state.ok_or_else(unknown)?;
     let partition = Arc::clone(state.partition(number).ok_or_else(unknown)?);
     if state.is_internal() {
         return Err(Refused(Code::InvalidTopicException, format!("{topic} is the hub's own")));
     }
     let header = check(call, state, &records)?;
+    let resource = Resource::transactional_id(transactional_id);
+    if header.is_transactional() && !call.may(Operation::Write, resource) {
+        let why = format!("not authorized to write as {transactional_id}");
+        return Err(Refused(Code::TransactionalIdAuthorizationFailed, why));
+    }
     let (records, header) = restamp(state, records, header)?;
     let append_time_ms = header.append_timestamp_ms().unwrap_or(-1);
     let bytes = records.len();
@@ -84,8 +96,12 @@ async fn append(
 fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader, Refused> {
     let invalid = |why: String| Err(Refused(Code::InvalidRecord, why));
     let header = BatchHeader::verify(records).map_err(|fault| match fault {
-        BatchError::Magic(magic) => Refused(Code::InvalidRecord, format!("magic {magic}, expected 2")),
-        fault => Refused(Code::CorruptMessage, fault.to_string()),
+        BatchError::Magic(magic) => {
+            Refused(Code::InvalidRecord, format!("magic {magic}, expected 2"))
+        }
+        fault @ (BatchError::Short { .. }
+        | BatchError::Impossible { .. }
+        | BatchError::Crc { .. }) => Refused(Code::CorruptMessage, fault.to_string()),
     })?;
     if header.size_bytes != records.len() {
         return invalid("exactly one batch is expected for each partition".to_owned());
@@ -104,7 +120,10 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         Some(_) => {}
     }
     if header.count <= 0 || header.count - 1 != header.last_offset_delta {
-        return invalid(format!("{} records, the last at {}", header.count, header.last_offset_delta));
+        return invalid(format!(
+            "{} records, the last at {}",
+            header.count, header.last_offset_delta
+        ));
     }
     if header.is_control() {
         return invalid("clients cannot append control batches".to_owned());
@@ -117,7 +136,10 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         || (is_idempotent && (header.base_sequence < 0 || header.producer_epoch < 0))
         || (!is_idempotent && header.is_transactional())
     {
-        return invalid(format!("producer id {} with sequence {}", header.producer_id, header.base_sequence));
+        return invalid(format!(
+            "producer id {} with sequence {}",
+            header.producer_id, header.base_sequence
+        ));
     }
     if !state.settings.append_time && header.max_timestamp_ms > now_ms().saturating_add(AHEAD_MS) {
         let why = format!("timestamp {} is more than an hour ahead", header.max_timestamp_ms);
@@ -159,7 +181,8 @@ fn restamp(
             let mut plain = Vec::new();
             let packed = records.get(HEADER_BYTES..).unwrap_or_default();
             let from = header.codec().unwrap_or(Codec::None);
-            from.decompress(packed, 512 << 20, &mut plain).map_err(|error| failed(error.to_string()))?;
+            from.decompress(packed, 512 << 20, &mut plain)
+                .map_err(|error| failed(error.to_string()))?;
             batch.resize(HEADER_BYTES, 0);
             codec.compress(&plain, None, &mut batch).map_err(|error| failed(error.to_string()))?;
             header.attributes = header.attributes & !7 | codec.attributes();
@@ -184,7 +207,9 @@ async fn finish(call: Arc<Call>, acks: i16, outcomes: Outcomes) -> Reply {
             failed |= answer.error_code != 0;
             answers.push(answer.with_index(index));
         }
-        responses.push(TopicProduceResponse::default().with_name(name).with_partition_responses(answers));
+        responses.push(
+            TopicProduceResponse::default().with_name(name).with_partition_responses(answers),
+        );
     }
     if acks == 0 {
         return if failed { Reply::Close } else { Reply::Nothing };
@@ -197,7 +222,7 @@ async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
         Outcome::Refused(refused) => refused,
         Outcome::Appending { receipt, append_time_ms, bytes } => match receipt.await {
             Ok(Ok(produced)) => {
-                let counters = &call.broker().counters;
+                let counters = call.broker().counters();
                 counters.produced_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 return PartitionProduceResponse::default()
                     .with_base_offset(produced.base_offset)

@@ -6,19 +6,23 @@ use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+use kafka_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult,
+};
 use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
 };
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::metadata::{code_of, is_legal, topic_id};
+use super::metadata::{code_of, name_fault, topic_id};
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::Hub;
 use crate::hub::embedded::TopicState;
 use crate::hub::embedded::configs::{self, Overrides};
@@ -34,13 +38,26 @@ pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> Cre
     let names: Vec<TopicName> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     for topic in request.topics {
         let twice = names.iter().filter(|name| **name == topic.name).count() > 1;
-        let made = if twice {
+        let made = if !call.may(Operation::Create, Resource::CLUSTER)
+            && !call.may(Operation::Create, Resource::topic(&topic.name))
+        {
+            Err(denied())
+        } else if twice {
             Err((Code::InvalidRequest, "the topic is named twice".to_owned()))
         } else {
             create_one(&call, &topic, request.validate_only).await
         };
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
+        let sees =
+            made.is_err() || call.may(Operation::DescribeConfigs, Resource::topic(&topic.name));
         let result = match made {
+            Ok((..)) if !sees => {
+                let state = call.hub().topic_state(&topic.name);
+                result
+                    .with_topic_id(state.map(|state| topic_id(&state)).unwrap_or_default())
+                    .with_topic_config_error_code(Code::TopicAuthorizationFailed.code())
+                    .with_configs(Some(Vec::new()))
+            }
             Ok((partitions, configs)) => {
                 let state = call.hub().topic_state(&topic.name);
                 result
@@ -63,14 +80,19 @@ pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> Cre
     CreateTopicsResponse::default().with_topics(results)
 }
 
+/// Said of topics that are there and of those that are not.
+fn denied() -> Refused {
+    (Code::TopicAuthorizationFailed, "Topic authorization failed.".to_owned())
+}
+
 async fn create_one(
     call: &Call,
     topic: &CreatableTopic,
     validate_only: bool,
 ) -> Result<(i32, Vec<CreatableTopicConfigs>), Refused> {
     let name = topic.name.as_str();
-    if !is_legal(name) || name.starts_with("__") && call.hub().topic_state(name).is_some_and(|state| state.is_internal()) {
-        return Err((Code::InvalidTopicException, format!("Topic name is invalid: '{name}'")));
+    if let Some(fault) = name_fault(name) {
+        return Err((Code::InvalidTopicException, format!("Topic name is invalid: {fault}")));
     }
     if call.hub().topic_state(name).is_some() {
         return Err((Code::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
@@ -80,7 +102,10 @@ async fn create_one(
     for config in &topic.configs {
         let value = config.value.as_ref().map(ToString::to_string);
         let value = value.ok_or_else(|| {
-            (Code::InvalidConfig, format!("Null value not supported for topic configs: {}", config.name))
+            (
+                Code::InvalidConfig,
+                format!("Null value not supported for topic configs: {}", config.name),
+            )
         })?;
         configs::check(&config.name, &value).map_err(|why| (Code::InvalidConfig, why))?;
         overrides.insert(config.name.to_string(), value);
@@ -105,9 +130,11 @@ fn partitions_of(call: &Call, topic: &CreatableTopic) -> Result<i32, Refused> {
             let why = "Both numPartitions or replicationFactor and replicasAssignments were set.";
             return Err((Code::InvalidRequest, why.to_owned()));
         }
-        let here = |one: &kafka_protocol::messages::create_topics_request::CreatableReplicaAssignment| {
-            one.broker_ids.iter().all(|id| id.0 == crate::broker::NODE) && one.broker_ids.len() == 1
-        };
+        let here =
+            |one: &kafka_protocol::messages::create_topics_request::CreatableReplicaAssignment| {
+                one.broker_ids.iter().all(|id| id.0 == crate::broker::NODE)
+                    && one.broker_ids.len() == 1
+            };
         if !topic.assignments.iter().all(here) {
             let why = format!("the only broker is {}", crate::broker::NODE);
             return Err((Code::InvalidReplicaAssignment, why));
@@ -162,17 +189,26 @@ pub(super) async fn delete(call: Arc<Call>, request: DeleteTopicsRequest) -> Del
         let states = call.hub().topic_states();
         let is_it = |state: &&Arc<TopicState>| match &name {
             Some(name) => state.topic.name == name.as_str(),
-            None => topic_id(state) == id,
+            None => {
+                topic_id(state) == id
+                    && call.may(Operation::Describe, Resource::topic(&state.topic.name))
+            }
         };
         let found = states.iter().find(is_it);
+        let shown = found.map(|state| state.topic.name.as_str());
+        let named = name.as_ref().map(|name| name.as_str()).or(shown);
+        let allowed = named.is_none_or(|name| call.may(Operation::Delete, Resource::topic(name)));
+        let found = found.filter(|_| allowed || name.is_none());
         let code = match found {
+            _ if !allowed => Code::TopicAuthorizationFailed.code(),
             None if name.is_none() => Code::UnknownTopicId.code(),
             None => Code::UnknownTopicOrPartition.code(),
             Some(state) if state.is_internal() => Code::InvalidTopicException.code(),
             Some(state) => delete_one(&call, &state.topic.name).await,
         };
         let shown = found.map(|state| TopicName(StrBytes::from_string(state.topic.name.clone())));
-        let message = (code != 0).then(|| StrBytes::from_static_str("This server does not host this topic-partition."));
+        let message = (code != 0)
+            .then(|| StrBytes::from_static_str("This server does not host this topic-partition."));
         responses.push(
             DeletableTopicResult::default()
                 .with_name(name.or(shown))
@@ -215,8 +251,14 @@ async fn more_partitions(
     topic: &CreatePartitionsTopic,
     validate_only: bool,
 ) -> Result<(), Refused> {
+    if !call.may(Operation::Alter, Resource::topic(&topic.name)) {
+        return Err(denied());
+    }
     let state = call.hub().topic_state(&topic.name);
-    let state = state.ok_or((Code::UnknownTopicOrPartition, "This server does not host this topic-partition.".to_owned()))?;
+    let state = state.ok_or((
+        Code::UnknownTopicOrPartition,
+        "This server does not host this topic-partition.".to_owned(),
+    ))?;
     let have = i32::try_from(state.partitions.len()).unwrap_or(i32::MAX);
     let name = &state.topic.name;
     let refuse = |why: String| Err((Code::InvalidPartitions, why));
@@ -248,11 +290,18 @@ pub(super) async fn delete_records(
 ) -> DeleteRecordsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
+        let allowed = call.may(Operation::Delete, Resource::topic(&topic.name));
         let state = call.hub().topic_state(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in topic.partitions {
-            let deleted = delete_up_to(&call, state.as_ref(), (wanted.partition_index, wanted.offset)).await;
-            let answer = DeleteRecordsPartitionResult::default().with_partition_index(wanted.partition_index);
+            let at = (wanted.partition_index, wanted.offset);
+            let deleted = if allowed {
+                delete_up_to(&call, state.as_ref(), at).await
+            } else {
+                Err(Code::TopicAuthorizationFailed)
+            };
+            let answer = DeleteRecordsPartitionResult::default()
+                .with_partition_index(wanted.partition_index);
             partitions.push(match deleted {
                 Ok(low) => answer.with_low_watermark(low),
                 Err(code) => answer.with_low_watermark(-1).with_error_code(code.code()),

@@ -23,12 +23,17 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
+use crate::broker::auth::acl::{Operation, Resource, ResourceType};
 use crate::hub::Offset;
 use crate::hub::embedded::coordinator::{Claim, GroupError};
 use crate::hub::embedded::{EndFault, Phase, TransactionFault};
 
 /// Longest transaction that a client may ask for, ms (Kafka's `transaction.max.timeout.ms`).
 const TIMEOUT_MAX_MS: i32 = 900_000;
+
+fn may_write(call: &Call, id: &str) -> bool {
+    call.may(Operation::Write, Resource::transactional_id(id))
+}
 
 /// Kafka's number for a refusal; clients before KIP-588 know fencing under another one.
 fn code_of(call: &Call, fault: TransactionFault, fenced_from: i16) -> i16 {
@@ -41,9 +46,9 @@ fn code_of(call: &Call, fault: TransactionFault, fenced_from: i16) -> i16 {
     }
 }
 
-fn end_code(call: &Call, fault: EndFault, fenced_from: i16) -> i16 {
+fn end_code(call: &Call, fault: &EndFault, fenced_from: i16) -> i16 {
     match fault {
-        EndFault::Refused(fault) => code_of(call, fault, fenced_from),
+        EndFault::Refused(fault) => code_of(call, *fault, fenced_from),
         EndFault::Hub(_) => Code::CoordinatorNotAvailable.code(),
     }
 }
@@ -60,7 +65,15 @@ pub(super) async fn init_producer_id(
     };
     let given = (request.producer_id.0, request.producer_epoch);
     let given = (call.version >= 3 && given.0 >= 0).then_some(given);
+    let may_produce = || {
+        call.may(Operation::IdempotentWrite, Resource::CLUSTER)
+            || call.may_some(Operation::Write, ResourceType::Topic)
+    };
     let outcome = match &request.transactional_id {
+        Some(id) if !may_write(&call, id) => {
+            return refused(Code::TransactionalIdAuthorizationFailed.code());
+        }
+        None if !may_produce() => return refused(Code::ClusterAuthorizationFailed.code()),
         None => call.hub().new_producer().await.map_err(EndFault::Hub).map(|id| (id, 0)),
         Some(id) if id.is_empty() => return refused(Code::InvalidRequest.code()),
         Some(_) if !(1..=TIMEOUT_MAX_MS).contains(&request.transaction_timeout_ms) => {
@@ -72,7 +85,7 @@ pub(super) async fn init_producer_id(
         Ok((producer_id, epoch)) => InitProducerIdResponse::default()
             .with_producer_id(producer_id.into())
             .with_producer_epoch(epoch),
-        Err(fault) => refused(end_code(&call, fault, 4)),
+        Err(fault) => refused(end_code(&call, &fault, 4)),
     }
 }
 
@@ -91,20 +104,29 @@ pub(super) async fn add_partitions(
         .iter()
         .flat_map(|topic| topic.partitions.iter().map(|number| (topic.name.to_string(), *number)))
         .collect();
-    let complete = topics
-        .iter()
-        .all(|topic| topic.partitions.iter().all(|partition| is_known(&topic.name, *partition)));
-    let code = if complete {
+    let fault = |topic: &TopicName, partition: i32| {
+        if !call.may(Operation::Write, Resource::topic(topic)) {
+            return Some(Code::TopicAuthorizationFailed.code());
+        }
+        (!is_known(topic, partition)).then(|| Code::UnknownTopicOrPartition.code())
+    };
+    let complete = topics.iter().all(|topic| {
+        topic.partitions.iter().all(|partition| fault(&topic.name, *partition).is_none())
+    });
+    let allowed = may_write(&call, &id);
+    let code = if !allowed {
+        Code::TransactionalIdAuthorizationFailed.code()
+    } else if complete {
         let added = call.hub().add_to_transaction(&id, producer, all, None).await;
-        added.map_or_else(|fault| end_code(&call, fault, 2), |()| 0)
+        added.map_or_else(|fault| end_code(&call, &fault, 2), |()| 0)
     } else {
         // All or nothing: those that exist were not attempted.
         Code::OperationNotAttempted.code()
     };
     let results = topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
-            let missing = !is_known(&topic.name, *partition);
-            let code = if missing { Code::UnknownTopicOrPartition.code() } else { code };
+            let fault = fault(&topic.name, *partition).filter(|_| allowed);
+            let code = fault.unwrap_or(code);
             AddPartitionsToTxnPartitionResult::default()
                 .with_partition_index(*partition)
                 .with_partition_error_code(code)
@@ -123,15 +145,27 @@ pub(super) async fn add_offsets(
 ) -> AddOffsetsToTxnResponse {
     let producer = (request.producer_id.0, request.producer_epoch);
     let id = &request.transactional_id;
+    if !may_write(&call, id) {
+        let code = Code::TransactionalIdAuthorizationFailed.code();
+        return AddOffsetsToTxnResponse::default().with_error_code(code);
+    }
+    if !call.may(Operation::Read, Resource::group(&request.group_id)) {
+        let code = Code::GroupAuthorizationFailed.code();
+        return AddOffsetsToTxnResponse::default().with_error_code(code);
+    }
     let added = call.hub().add_to_transaction(id, producer, Vec::new(), Some(&request.group_id));
-    let code = added.await.map_or_else(|fault| end_code(&call, fault, 2), |()| 0);
+    let code = added.await.map_or_else(|fault| end_code(&call, &fault, 2), |()| 0);
     AddOffsetsToTxnResponse::default().with_error_code(code)
 }
 
 pub(super) async fn end(call: Arc<Call>, request: EndTxnRequest) -> EndTxnResponse {
+    if !may_write(&call, &request.transactional_id) {
+        let code = Code::TransactionalIdAuthorizationFailed.code();
+        return EndTxnResponse::default().with_error_code(code);
+    }
     let producer = (request.producer_id.0, request.producer_epoch);
     let ended = call.hub().end_transaction(&request.transactional_id, producer, request.committed);
-    let code = ended.await.map_or_else(|fault| end_code(&call, fault, 2), |()| 0);
+    let code = ended.await.map_or_else(|fault| end_code(&call, &fault, 2), |()| 0);
     EndTxnResponse::default().with_error_code(code)
 }
 
@@ -147,9 +181,18 @@ pub(super) async fn commit_offsets(
         member_id: &request.member_id,
         instance_id: instance_id.as_deref(),
     };
-    let allowed = call.hub().members().ask(|members, _| members.check_transactional_commit(claim));
+    let allowed = if !may_write(&call, &request.transactional_id) {
+        Err(Code::TransactionalIdAuthorizationFailed.code())
+    } else if !call.may(Operation::Read, Resource::group(&group)) {
+        Err(Code::GroupAuthorizationFailed.code())
+    } else {
+        let checked =
+            call.hub().members().ask(|members, _| members.check_transactional_commit(claim));
+        checked.map_err(GroupError::code)
+    };
+    let may_read = |topic: &TopicName| call.may(Operation::Read, Resource::topic(topic));
     let mut offsets = Vec::new();
-    for topic in &request.topics {
+    for topic in request.topics.iter().filter(|topic| may_read(&topic.name)) {
         for one in &topic.partitions {
             let metadata = one.committed_metadata.as_ref().map(ToString::to_string);
             let offset = Offset {
@@ -162,14 +205,17 @@ pub(super) async fn commit_offsets(
         }
     }
     let producer = (request.producer_id.0, request.producer_epoch);
-    let code = match allowed.map_err(GroupError::code) {
+    let code = match allowed {
         Err(code) => code,
         Ok(()) => {
-            let held = call.hub().hold_offsets(&request.transactional_id, producer, &group, offsets);
-            held.await.map_or_else(|fault| end_code(&call, fault, 3), |()| 0)
+            let held =
+                call.hub().hold_offsets(&request.transactional_id, producer, &group, offsets);
+            held.await.map_or_else(|fault| end_code(&call, &fault, 3), |()| 0)
         }
     };
     let topics = request.topics.into_iter().map(|topic| {
+        let denied = code == 0 && !may_read(&topic.name);
+        let code = if denied { Code::TopicAuthorizationFailed.code() } else { code };
         let partitions = topic.partitions.iter().map(|one| {
             TxnOffsetCommitResponsePartition::default()
                 .with_partition_index(one.partition_index)
@@ -199,12 +245,17 @@ pub(super) async fn describe(
     let transactions = call.hub().transactions();
     let states = request.transactional_ids.into_iter().map(|id| {
         let answer = Described::default();
+        if !call.may(Operation::Describe, Resource::transactional_id(&id)) {
+            let code = Code::TransactionalIdAuthorizationFailed.code();
+            return answer.with_error_code(code).with_transactional_id(id);
+        }
         let Some(known) = transactions.get(&id) else {
             let code = Code::TransactionalIdNotFound.code();
             return answer.with_error_code(code).with_transactional_id(id);
         };
         let mut topics: Vec<TopicData> = Vec::new();
-        for (topic, partition) in &known.partitions {
+        let visible = |topic: &str| call.may(Operation::Describe, Resource::topic(topic));
+        for (topic, partition) in known.partitions.iter().filter(|(topic, _)| visible(topic)) {
             match topics.last_mut().filter(|last| last.topic.as_str() == topic) {
                 Some(last) => last.partitions.push(*partition),
                 None => topics.push(
@@ -228,7 +279,10 @@ pub(super) async fn describe(
     DescribeTransactionsResponse::default().with_transaction_states(states)
 }
 
-pub(super) async fn list(call: Arc<Call>, request: ListTransactionsRequest) -> ListTransactionsResponse {
+pub(super) async fn list(
+    call: Arc<Call>,
+    request: ListTransactionsRequest,
+) -> ListTransactionsResponse {
     const NAMES: [&str; 6] =
         ["Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort"];
     let (known, unknown): (Vec<StrBytes>, Vec<StrBytes>) =
@@ -236,8 +290,9 @@ pub(super) async fn list(call: Arc<Call>, request: ListTransactionsRequest) -> L
     let filters = !known.is_empty() || !unknown.is_empty();
     let producers = request.producer_id_filters;
     let transactions = call.hub().transactions();
-    let wanted = |(_, one): &(&String, &crate::hub::embedded::Transaction)| {
-        (!filters || known.iter().any(|state| state.as_str() == name_of(one.phase)))
+    let wanted = |(id, one): &(&String, &crate::hub::embedded::Transaction)| {
+        call.may(Operation::Describe, Resource::transactional_id(id))
+            && (!filters || known.iter().any(|state| state.as_str() == name_of(one.phase)))
             && (producers.is_empty() || producers.iter().any(|id| id.0 == one.producer_id))
     };
     let states = transactions.all().filter(wanted).map(|(id, one)| {

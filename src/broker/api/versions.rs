@@ -9,7 +9,10 @@ use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
 use super::{APIS, Call, frame};
 
-pub(super) async fn api_versions(_call: Arc<Call>, _request: ApiVersionsRequest) -> ApiVersionsResponse {
+pub(super) async fn api_versions(
+    _call: Arc<Call>,
+    _request: ApiVersionsRequest,
+) -> ApiVersionsResponse {
     response()
 }
 

@@ -111,7 +111,7 @@ impl Embedded {
         partitions: Vec<(String, i32)>,
         group: Option<&str>,
     ) -> Result<(), EndFault> {
-        let pairs = self.transactions().add(id, producer, partitions, group, now_ms())?;
+        let pairs = self.transactions().add((id, producer), partitions, group, now_ms())?;
         Ok(self.store_transactions(pairs).await?)
     }
 
@@ -222,7 +222,11 @@ impl Embedded {
         for id in overdue {
             info!(transactional_id = id, "a transaction has timed out and is aborted");
             if let Err(fault) = self.finish(&id, (false, true)).await {
-                warn!(transactional_id = id, ?fault, "a transaction could not be aborted, will retry");
+                warn!(
+                    transactional_id = id,
+                    ?fault,
+                    "a transaction could not be aborted, will retry"
+                );
             }
         }
         let gone = self.transactions().expire(now_ms());

@@ -82,6 +82,39 @@ pub(crate) fn find(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name)
 }
 
+impl Known {
+    /// The name under which a broker has the default for all topics; `None` for what it has under none.
+    pub(crate) fn broker_name(&self) -> Option<String> {
+        let own = match self.name {
+            "max.message.bytes" => "message.max.bytes",
+            "message.timestamp.after.max.ms"
+            | "message.timestamp.before.max.ms"
+            | "message.timestamp.type"
+            | "cleanup.policy"
+            | "delete.retention.ms"
+            | "index.interval.bytes"
+            | "preallocate"
+            | "retention.bytes"
+            | "retention.ms"
+            | "segment.bytes" => return Some(format!("log.{}", self.name)),
+            "flush.messages" => "log.flush.interval.messages",
+            "flush.ms" => "log.flush.interval.ms",
+            "file.delete.delay.ms" => "log.segment.delete.delay.ms",
+            "max.compaction.lag.ms" => "log.cleaner.max.compaction.lag.ms",
+            "min.compaction.lag.ms" => "log.cleaner.min.compaction.lag.ms",
+            "min.cleanable.dirty.ratio" => "log.cleaner.min.cleanable.ratio",
+            "segment.index.bytes" => "log.index.size.max.bytes",
+            "segment.jitter.ms" => "log.roll.jitter.ms",
+            "segment.ms" => "log.roll.ms",
+            "compression.type" | "min.insync.replicas" | "unclean.leader.election.enable" => {
+                self.name
+            }
+            _ => return None,
+        };
+        Some(own.to_owned())
+    }
+}
+
 impl Kind {
     /// Kafka's number for the type (`ConfigType`).
     pub(crate) const fn code(self) -> i8 {
@@ -151,7 +184,9 @@ fn set(settings: &mut TopicSettings, name: &str, value: &str) {
     match name {
         "retention.ms" => settings.retention_time = limit.map(Duration::from_millis),
         "retention.bytes" => settings.retention_size = limit,
-        "segment.bytes" => settings.segment_size = limit.unwrap_or(settings.segment_size).min(1 << 30),
+        "segment.bytes" => {
+            settings.segment_size = limit.unwrap_or(settings.segment_size).min(1 << 30);
+        }
         "max.message.bytes" => settings.max_message_bytes = usize::try_from(number).unwrap_or(0),
         "message.timestamp.type" => settings.append_time = value == "LogAppendTime",
         "delete.retention.ms" => {

@@ -135,7 +135,8 @@ impl EmbeddedConsumer {
         };
         let has_progress = {
             let groups = self.shared.groups();
-            let read = |one: &Arc<Partition>| groups.committed(&self.spec.group, one.name()).is_some();
+            let read =
+                |one: &Arc<Partition>| groups.committed(&self.spec.group, one.name()).is_some();
             mine.iter().any(|(_, one)| is_new(one) && read(one))
         };
         if is_first || has_progress || !self.readers.iter().all(keeps) {

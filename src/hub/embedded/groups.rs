@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 
+use super::writer::Pairs;
 use crate::hub::{GroupInfo, Offset};
 use crate::log::PartitionName;
 
@@ -31,6 +32,8 @@ pub(crate) struct Committed {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     groups: BTreeMap<String, BTreeMap<PartitionName, Committed>>,
+    /// Members of groups on the socket, as the coordinator wants to have them back.
+    states: BTreeMap<String, Vec<u8>>,
     sequence: u64,
 }
 
@@ -49,6 +52,20 @@ impl Groups {
         let commits = partitions.iter().filter_map(|partition| group.get(partition));
         let latest = commits.max_by_key(|committed| committed.sequence)?;
         Some(latest.metadata.clone()).filter(|metadata| !metadata.is_empty())
+    }
+
+    /// Takes in who the members of a group are, or that there are none; gives the record.
+    pub(super) fn set_state(&mut self, group: &str, state: Option<Vec<u8>>) -> Pairs {
+        let known = match &state {
+            Some(state) => self.states.insert(group.to_owned(), state.clone()),
+            None => self.states.remove(group),
+        };
+        if known == state { Vec::new() } else { vec![(encode_state_key(group), state)] }
+    }
+
+    /// What is known of members.
+    pub(super) fn states(&self) -> Vec<Vec<u8>> {
+        self.states.values().cloned().collect()
     }
 
     /// Takes a commit in and gives its records.
@@ -84,11 +101,20 @@ impl Groups {
         let pair = |(group, name, committed): (&String, &PartitionName, &Committed)| {
             (encode_key(group, name), Some(encode_value(committed)))
         };
-        all.into_iter().map(pair).collect()
+        let state =
+            |(group, state): (&String, &Vec<u8>)| (encode_state_key(group), Some(state.clone()));
+        self.states.iter().map(state).chain(all.into_iter().map(pair)).collect()
     }
 
     /// Takes a record of the topic in; damaged ones say so.
     pub(super) fn replay(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
+        if let Some(group) = decode_state_key(key) {
+            match value {
+                Some(value) => drop(self.states.insert(group, value.to_vec())),
+                None => drop(self.states.remove(&group)),
+            }
+            return Ok(());
+        }
         let (group, name) = decode_key(key).ok_or("a damaged key")?;
         let Some(value) = value else {
             if let Some(partitions) = self.groups.get_mut(&group) {
@@ -127,7 +153,9 @@ impl Groups {
         group: &str,
         partitions: Option<&[PartitionName]>,
     ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let Some(known) = self.groups.get_mut(group) else { return Vec::new() };
+        let mut tombstones =
+            if partitions.is_none() { self.set_state(group, None) } else { Vec::new() };
+        let Some(known) = self.groups.get_mut(group) else { return tombstones };
         let goes = |name: &PartitionName| partitions.is_none_or(|some| some.contains(name));
         let gone: Vec<PartitionName> = known.keys().filter(|name| goes(name)).cloned().collect();
         for name in &gone {
@@ -136,7 +164,8 @@ impl Groups {
         if known.is_empty() {
             self.groups.remove(group);
         }
-        gone.iter().map(|name| (encode_key(group, name), None)).collect()
+        tombstones.extend(gone.iter().map(|name| (encode_key(group, name), None)));
+        tombstones
     }
 
     /// What a group has committed, by partition; `None` when it has committed nothing.
@@ -211,6 +240,18 @@ fn encode_key(group: &str, name: &PartitionName) -> Vec<u8> {
     push_text(&name.topic, &mut key);
     key.extend_from_slice(&name.partition.to_be_bytes());
     key
+}
+
+/// Kafka's `GroupMetadataKey`: version 2 and the group. The value is ours, JSON.
+fn encode_state_key(group: &str) -> Vec<u8> {
+    let mut key = 2i16.to_be_bytes().to_vec();
+    push_text(group, &mut key);
+    key
+}
+
+fn decode_state_key(mut key: &[u8]) -> Option<String> {
+    let version = i16::from_be_bytes(take(&mut key)?);
+    take_text(&mut key).filter(|_| version == 2)
 }
 
 fn decode_key(mut key: &[u8]) -> Option<(String, PartitionName)> {

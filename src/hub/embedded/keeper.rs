@@ -60,6 +60,7 @@ pub(super) fn flush(shared: &Shared) {
         {
             error!(%error, "a flush failed: what was appended since the last one may not be on disk");
         }
+        partition.leave_memory(shared.read_by_all(&partition.name().topic, &partition));
     }
 }
 
@@ -118,15 +119,10 @@ fn retain(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
 }
 
 /// Deletes what may go; says whether positions must be stored together before more can.
-fn retain_partition(
-    shared: &Shared,
-    state: &TopicState,
-    partition: &Partition,
-) -> bool {
+fn retain_partition(shared: &Shared, state: &TopicState, partition: &Partition) -> bool {
     let settings = &state.settings;
     let segments = partition.segments();
-    let wanted =
-        if settings.cleanup.delete { expired(&segments, settings, now_ms()) } else { 0 };
+    let wanted = if settings.cleanup.delete { expired(&segments, settings, now_ms()) } else { 0 };
     let read = shared.read_by_all(&state.topic.name, partition);
     let hard = settings.hard_size.map_or(0, |most| beyond_size(&segments, most));
     let unread = hard > read;

@@ -11,14 +11,15 @@ use tokio::sync::oneshot;
 use super::configs::{self, Overrides};
 use super::fetchers::Waiter;
 use super::groups::Committed;
+use super::members::Members;
 use super::produce::{Marker, Produce, ProduceFault, Produced};
 use super::topics::{SETTINGS, TRANSACTIONS, TopicState};
 use super::transactions::Transactions;
 use super::writer::{Command, Pairs};
-use super::members::Members;
 use super::{Embedded, Shared, TopicSettings};
 use crate::hub::{HubError, Offset};
 use crate::log::{Checkpoint, LogError, Partition, PartitionName};
+use crate::metrics::Metrics;
 use crate::wire::BatchHeader;
 
 /// A promise of the writer.
@@ -36,7 +37,8 @@ impl Shared {
     /// What clients have set, as records of its topic.
     pub(super) fn settings_pairs(&self) -> Pairs {
         let set = |state: &Arc<TopicState>| {
-            (!state.overrides.is_empty()).then(|| settings_pair(&state.topic.name, &state.overrides))
+            (!state.overrides.is_empty())
+                .then(|| settings_pair(&state.topic.name, &state.overrides))
         };
         self.topics.all().iter().filter_map(set).collect()
     }
@@ -68,6 +70,11 @@ impl Embedded {
     /// The leader epoch of this life.
     pub(crate) fn epoch(&self) -> i32 {
         self.shared.epoch
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
     }
 
     /// Who is a member of which group.
@@ -103,7 +110,11 @@ impl Embedded {
     }
 
     /// Makes a topic, or gives it more partitions.
-    pub(crate) async fn ensure_topic(&self, name: &str, partitions: Option<u32>) -> Result<(), HubError> {
+    pub(crate) async fn ensure_topic(
+        &self,
+        name: &str,
+        partitions: Option<u32>,
+    ) -> Result<(), HubError> {
         let (shared, name) = (Arc::clone(&self.shared), name.to_owned());
         blocking(move || shared.ensure(&name, partitions)).await
     }
@@ -247,7 +258,10 @@ impl Embedded {
     }
 
     /// The record with the latest timestamp, as offset and timestamp; `None` when there is none.
-    pub(crate) async fn latest(&self, partition: Arc<Partition>) -> Result<Option<(i64, i64)>, HubError> {
+    pub(crate) async fn latest(
+        &self,
+        partition: Arc<Partition>,
+    ) -> Result<Option<(i64, i64)>, HubError> {
         let latest = partition.segments().iter().filter_map(|one| one.latest_ms()).max();
         match latest {
             Some(latest) => self.find_time(partition, latest).await,

@@ -1,6 +1,7 @@
 //! The coordinator of groups with those who wait for it: members on the socket and members in this process.
 
 use std::collections::HashMap;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,10 @@ use tokio::sync::{Notify, oneshot};
 use super::coordinator::{
     Answer, Claim, Coordinator, JoinAnswer, JoinRequest, Limits, SyncAnswer, SyncRequest, Ticket,
 };
+use super::writer::Command;
+
+/// Where members of this process run, as tools show it.
+pub(super) const IN_PROCESS: &str = "/in-process";
 
 /// How often the clock is looked at while a member of this process waits.
 const TICK: Duration = Duration::from_millis(20);
@@ -21,6 +26,7 @@ pub(crate) struct Members {
     changed: Notify,
     /// Members of this process, by id, with their group and generation.
     here: Mutex<HashMap<String, (String, i32)>>,
+    writer: SyncSender<Command>,
 }
 
 struct Inner {
@@ -36,11 +42,12 @@ struct Parked<'a> {
 }
 
 impl Members {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// No members yet; who they are is stored through `writer`.
+    pub(super) fn new(limits: Limits, writer: SyncSender<Command>) -> Self {
         let suffix = || uuid::Uuid::new_v4().to_string();
         let coordinator = Coordinator::new(limits, suffix);
         let inner = Inner { coordinator, waiting: HashMap::new(), next: 0 };
-        Self { inner: Mutex::new(inner), changed: Notify::new(), here: Mutex::default() }
+        Self { inner: Mutex::new(inner), changed: Notify::new(), here: Mutex::default(), writer }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -52,11 +59,38 @@ impl Members {
         let mut inner = self.inner();
         let before = inner.coordinator.next_deadline();
         let outcome = question(&mut inner.coordinator, now_ms());
+        self.store_changes(&mut inner.coordinator);
         inner.send_answers();
         if inner.coordinator.next_deadline() != before {
             self.changed.notify_one();
         }
         outcome
+    }
+
+    /// Stores who is in the groups that have changed, so that a restart of the hub is no rebalance. Groups with members
+    /// of this process begin anew with it. Where the writer is busy it is left out: the members join again then.
+    fn store_changes(&self, coordinator: &mut Coordinator) {
+        for group in coordinator.take_changed() {
+            let Some(state) = coordinator.state(&group) else { continue };
+            let is_here = state.members.iter().any(|member| member.client_host == IN_PROCESS);
+            let kept = !is_here && !state.members.is_empty();
+            let state = if kept { serde_json::to_vec(&state).ok() } else { None };
+            self.writer.try_send(Command::GroupState { group, state }).ok();
+        }
+    }
+
+    /// Brings back the members that were stored.
+    pub(super) fn restore(&self, states: &[Vec<u8>]) {
+        let mut inner = self.inner();
+        for state in states {
+            match serde_json::from_slice(state) {
+                Ok(state) => inner.coordinator.restore(now_ms(), state),
+                Err(error) => {
+                    tracing::warn!(%error, "members of a group cannot be read; they join again");
+                }
+            }
+        }
+        inner.coordinator.take_changed();
     }
 
     /// Joins a group; waits until all its members have.
@@ -134,12 +168,8 @@ impl Members {
     pub(super) fn beat(&self) {
         let here = self.here().clone();
         for (member_id, (group, generation)) in here {
-            let claim = Claim {
-                group: &group,
-                generation,
-                member_id: &member_id,
-                instance_id: None,
-            };
+            let claim =
+                Claim { group: &group, generation, member_id: &member_id, instance_id: None };
             // A member that must join again finds out by itself.
             self.ask(|coordinator, now| coordinator.heartbeat(now, claim)).ok();
         }

@@ -11,6 +11,7 @@ use super::Shared;
 use super::coordinator::{
     Assignment, Assignor, Claim, GroupError, JoinRequest, Subscription, SyncRequest, assign_group,
 };
+use super::members::IN_PROCESS;
 use crate::hub::HubError;
 
 /// How long others wait for a member of this process that is busy, ms.
@@ -140,14 +141,15 @@ impl Membership {
             generation: -1,
             rack: None,
         };
-        let metadata = subscription.encode(0).map_err(|error| HubError::Fatal(error.to_string()))?;
+        let metadata =
+            subscription.encode(0).map_err(|error| HubError::Fatal(error.to_string()))?;
         let protocol = |assignor: Assignor| (assignor.name().to_owned(), metadata.clone());
         Ok(JoinRequest {
             group: self.group.clone(),
             member_id: self.member_id.clone(),
             instance_id: None,
             client_id: "anabranch".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
+            client_host: IN_PROCESS.to_owned(),
             protocol_type: "consumer".to_owned(),
             protocols: ASSIGNORS.map(protocol).to_vec(),
             session_timeout_ms: SESSION_MS,

@@ -3,9 +3,9 @@
 //! Invariant: only the writer appends; what a receipt or a commit promises is on disk as `flush` says before it settles.
 
 mod appender;
-pub(crate) mod configs;
 mod commit;
 mod compactor;
+pub(crate) mod configs;
 mod consumer;
 pub(crate) mod coordinator;
 mod decode;
@@ -42,19 +42,19 @@ pub(crate) use commit::EndFault;
 pub(crate) use decode::decode;
 pub(crate) use groups::Committed;
 pub(crate) use produce::{ProduceFault, Produced};
+pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
 pub(crate) use topics::TopicState;
 pub(crate) use transactions::{Phase, Transaction, TransactionFault};
-pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
 
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, TopicInfo, TopicSelector,
 };
 use crate::log::{Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
-use groups::Groups;
-use positions::Positions;
 use fetchers::Fetchers;
+use groups::Groups;
 use members::Members;
+use positions::Positions;
 use topics::Topics;
 use transactions::Transactions;
 use writer::Command;

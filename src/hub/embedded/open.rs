@@ -14,8 +14,8 @@ use super::configs::Overrides;
 use super::decode::decode;
 use super::encode::OWN_PRODUCER;
 use super::fetchers::Fetchers;
-use super::members::Members;
 use super::groups::Groups;
+use super::members::Members;
 use super::positions::Positions;
 use super::settings::{Cleanup, TopicSettings};
 use super::topics::{self, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics};
@@ -55,7 +55,7 @@ impl Embedded {
             groups: Mutex::new(groups),
             transactions: Mutex::new(transactions),
             fetchers: Fetchers::default(),
-            members: Members::new(settings.group_limits()),
+            members: Members::new(settings.group_limits(), writer.clone()),
             positions: Mutex::new(positions),
             appended: watch::Sender::new(0),
             state: State::default(),
@@ -69,6 +69,8 @@ impl Embedded {
             writer: writer.clone(),
             settings,
         });
+        let states = shared.groups().states();
+        shared.members.restore(&states);
         make_topics(&shared)?;
         let threads = start(&shared, writer, queue)?;
         clamp(&shared)?;

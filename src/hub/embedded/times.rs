@@ -41,9 +41,9 @@ pub(super) fn find(
         };
         let place = (topic, partition.name().partition);
         let Ok(batch) = decode(&header, bytes, place, &pool) else { continue };
-        let found = batch.iter().find(|stored| {
-            stored.offset >= start && stored.record.timestamp_ms >= time_ms
-        });
+        let found = batch
+            .iter()
+            .find(|stored| stored.offset >= start && stored.record.timestamp_ms >= time_ms);
         if let Some(stored) = found {
             return Ok(Some((stored.offset, stored.record.timestamp_ms)));
         }

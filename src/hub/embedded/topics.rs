@@ -105,7 +105,8 @@ impl Topics {
         let id = if known.is_some() { id } else { format!("{hub_id}.{id}") };
         let topic = Arc::new(Topic { name: name.to_owned(), id });
         let kept = known.map(|state| (Arc::clone(&state.settings), Arc::clone(&state.overrides)));
-        let (settings, overrides) = kept.unwrap_or_else(|| (Arc::new(settings.clone()), Arc::default()));
+        let (settings, overrides) =
+            kept.unwrap_or_else(|| (Arc::new(settings.clone()), Arc::default()));
         let state = TopicState { topic, partitions, settings, overrides };
         by_name.insert(name.to_owned(), Arc::new(state));
         Ok(true)

@@ -15,7 +15,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::encode::OWN_PRODUCER;
 use super::writer::Pairs;
 use crate::hub::Offset;
 use crate::log::PartitionName;
@@ -89,11 +88,6 @@ impl Transactions {
         (id, vec![(b"p".to_vec(), Some(self.reserved.to_string().into_bytes()))])
     }
 
-    /// Whether that id may have been handed out to a client.
-    pub(crate) const fn was_given(&self, producer_id: i64) -> bool {
-        producer_id >= 0 && producer_id < self.next_producer && producer_id < OWN_PRODUCER
-    }
-
     pub(crate) fn get(&self, id: &str) -> Option<&Transaction> {
         self.by_id.get(id)
     }
@@ -132,8 +126,7 @@ impl Transactions {
     /// Makes partitions or a group part of the open transaction; opens one if none is.
     pub(crate) fn add(
         &mut self,
-        id: &str,
-        producer: (i64, i16),
+        (id, producer): (&str, (i64, i16)),
         partitions: impl IntoIterator<Item = (String, i32)>,
         group: Option<&str>,
         now_ms: i64,

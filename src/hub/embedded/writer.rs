@@ -37,9 +37,22 @@ const RETRY: Duration = Duration::from_millis(200);
 pub(super) enum Command {
     Append(Append),
     /// Offsets of a group, each with its metadata.
-    Commit { group: String, offsets: Vec<(Offset, String)>, done: Done },
+    Commit {
+        group: String,
+        offsets: Vec<(Offset, String)>,
+        done: Done,
+    },
+    /// Who the members of a group are; `None`: nobody.
+    GroupState {
+        group: String,
+        state: Option<Vec<u8>>,
+    },
     /// Records of an internal topic.
-    Pairs { topic: &'static str, pairs: Pairs, done: Done },
+    Pairs {
+        topic: &'static str,
+        pairs: Pairs,
+        done: Done,
+    },
     Produce(Produce),
     Marker(Marker),
     Positions(Vec<Part>),
@@ -146,6 +159,12 @@ impl Writer {
             Command::Commit { group, offsets, done } => {
                 let pairs = self.shared.groups().commit(&group, offsets, now_ms());
                 self.append_for(OFFSETS, &pairs, done);
+            }
+            Command::GroupState { group, state } => {
+                let pairs = self.shared.groups().set_state(&group, state);
+                if let Err(error) = self.append_pairs(OFFSETS, &pairs) {
+                    warn!(%error, group, "the members of a group are not stored; after a restart they join again");
+                }
             }
             Command::Pairs { topic, pairs, done } => self.append_for(topic, &pairs, done),
             Command::Produce(produce) => self.produce(produce),

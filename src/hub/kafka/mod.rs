@@ -1,24 +1,29 @@
-//! The hub on an Apache Kafka cluster, through librdkafka.
+//! The hub on an Apache Kafka cluster.
 //!
-//! Appends go through one thread that owns the producer ([`writer`]) and stores records and positions of sources in
-//! the same transaction, so that an agent that is killed neither loses nor repeats. Each member of a group reads on
+//! Appends are encoded on their caller's thread ([`encode`]) and go through one thread that owns the producer
+//! ([`writer`], over [`crate::kafka`]) and stores records and positions of sources in the same transaction, so that an
+//! agent that is killed neither loses nor repeats. Reading and administration are librdkafka's, and so is writing
+//! when a property says so that only it knows ([`properties`]). Each member of a group reads on
 //! a thread of its own ([`reader`]); the sink's state travels as metadata of the offsets that it belongs to. Topics
 //! are made on first use.
 //!
 //! Readers should use `isolation.level=read_committed` (librdkafka's default), or they also see what was aborted.
 
 mod admin;
+mod amend;
 mod assignment;
 mod context;
+mod encode;
 mod gather;
 mod handover;
 mod health;
+mod librdkafka;
 mod member;
 mod positions;
+mod properties;
 mod queue;
 mod reader;
 mod round;
-mod send;
 mod settings;
 mod state;
 mod topics;
@@ -27,11 +32,14 @@ mod writer;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tracing::{error, info};
 
 use self::admin::Observer;
+use self::encode::Encoder;
 use self::health::Health;
 use self::member::Member;
 use self::queue::{Job, Queue};
@@ -52,6 +60,13 @@ const GRACE_IN_TROUBLE: Duration = Duration::from_millis(500);
 /// How long a source waits for its positions.
 const START_MAX: Duration = Duration::from_secs(30);
 
+fn start(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, HubError> {
+    std::thread::Builder::new()
+        .name("kafka-writer".to_owned())
+        .spawn(work)
+        .map_err(|error| HubError::Fatal(format!("cannot start a thread: {error}")))
+}
+
 /// A Kafka cluster as a hub.
 pub struct Kafka {
     settings: Arc<Settings>,
@@ -59,7 +74,7 @@ pub struct Kafka {
     way_in: Arc<WayIn>,
     health: Arc<Health>,
     cut: Arc<AtomicU64>,
-    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Kafka {
@@ -74,19 +89,24 @@ impl Kafka {
         let queue = Arc::new(Queue::new(QUEUE_BYTES));
         let health = Arc::new(Health::default());
         let cut = Arc::new(AtomicU64::new(0));
-        let writer = Writer::new(
-            Arc::clone(&settings),
-            Arc::clone(&topics),
-            Arc::clone(&queue),
-            Arc::clone(&health),
-            Arc::clone(&cut),
-        );
-        writer.check()?;
-        let thread = std::thread::Builder::new()
-            .name("kafka-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|error| HubError::Fatal(format!("cannot start a thread: {error}")))?;
-        let way_in = Arc::new(WayIn { topics, queue });
+        let ends = (Arc::clone(&queue), Arc::clone(&health));
+        let (thread, encoder) = match properties::own(&settings)? {
+            Ok(own) => {
+                let encoder = Arc::new(Encoder::new(own.compression));
+                let batch_size = own.settings.batch_size;
+                let (topics, cut) = (Arc::clone(&topics), Arc::clone(&cut));
+                let writer = Writer::new(own, topics, ends, cut, Arc::clone(&encoder));
+                (start(move || writer.run())?, Some((encoder, batch_size)))
+            }
+            Err(property) => {
+                info!(property, "writes through librdkafka, which alone knows this property");
+                let (topics, cut) = (Arc::clone(&topics), Arc::clone(&cut));
+                let writer = librdkafka::Writer::new(Arc::clone(&settings), topics, ends, cut);
+                writer.check()?;
+                (start(move || writer.run())?, None)
+            }
+        };
+        let way_in = Arc::new(WayIn { topics, queue, encoder });
         let thread = Mutex::new(Some(thread));
         Ok(Arc::new(Self { settings, observer, way_in, health, cut, thread }))
     }
@@ -169,7 +189,7 @@ impl Hub for Kafka {
             _ => Err("does not end"),
         };
         if let Err(what) = joined {
-            tracing::error!("the kafka writer {what}; what it held is not stored");
+            error!("the kafka writer {what}; what it held is not stored");
         }
     }
 
@@ -195,10 +215,12 @@ impl fmt::Debug for Kafka {
     }
 }
 
-/// The way in: looks topics up, and queues what is to be written.
+/// The way in: looks topics up, encodes, and queues what is to be written.
 struct WayIn {
     topics: Arc<Topics>,
     queue: Arc<Queue>,
+    /// With the largest batch, bytes; `None` when librdkafka encodes.
+    encoder: Option<(Arc<Encoder>, usize)>,
 }
 
 impl Appender for WayIn {
@@ -207,7 +229,15 @@ impl Appender for WayIn {
     }
 
     fn append(&self, topic: &str, partition: i32, parts: Vec<Part>) {
-        self.queue.push(Job::new(topic, partition, parts));
+        let job = Job::new(topic, partition, parts);
+        let Some((encoder, batch_size)) = &self.encoder else { return self.queue.push(job) };
+        let limits = self.topics.limits(topic, *batch_size);
+        match encoder.parts((topic.into(), partition), limits, &job.parts) {
+            Ok(batches) => self.queue.push(job.encoded(batches)),
+            Err(cause) => {
+                error!(%cause, topic, "a batch could not be encoded; it is handed back to its source");
+            }
+        }
     }
 
     fn store_positions(&self, parts: Vec<Part>) {

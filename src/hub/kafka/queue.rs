@@ -1,4 +1,4 @@
-//! Appends on their way from the producer's workers to the thread that owns librdkafka's producer, bounded in bytes.
+//! Appends on their way from the producer's workers to the thread that owns the client, bounded in bytes.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::hub::Part;
+use crate::kafka::Batch;
 
 /// Parts for one partition, or parts that only have positions.
 #[derive(Debug)]
@@ -15,8 +16,10 @@ pub(super) struct Job {
     pub(super) topic: String,
     /// Its partition.
     pub(super) partition: i32,
-    /// The records and positions.
+    /// The records and positions; only positions when the records are encoded.
     pub(super) parts: Vec<Part>,
+    /// The records, encoded.
+    pub(super) batches: Vec<Batch>,
     /// Bytes that it holds.
     pub(super) bytes: usize,
     records: usize,
@@ -26,7 +29,15 @@ impl Job {
     pub(super) fn new(topic: &str, partition: i32, parts: Vec<Part>) -> Self {
         let bytes = parts.iter().map(|part| part.batch.size_bytes()).sum();
         let records = parts.iter().map(|part| part.batch.len()).sum();
-        Self { topic: topic.to_owned(), partition, parts, bytes, records }
+        let topic = topic.to_owned();
+        Self { topic, partition, parts, batches: Vec::new(), bytes, records }
+    }
+
+    /// Takes its records as `batches`; its parts give their memory back.
+    pub(super) fn encoded(mut self, batches: Vec<Batch>) -> Self {
+        self.batches = batches;
+        self.parts.iter_mut().for_each(Part::release);
+        self
     }
 
     /// How many records it has.
@@ -168,7 +179,8 @@ mod tests {
     use std::sync::Arc;
 
     fn job(bytes: usize) -> Job {
-        Job { topic: "t".to_owned(), partition: 0, parts: Vec::new(), bytes, records: 0 }
+        let (parts, batches) = (Vec::new(), Vec::new());
+        Job { topic: "t".to_owned(), partition: 0, parts, batches, bytes, records: 0 }
     }
 
     fn soon() -> Instant {

@@ -1,24 +1,19 @@
 //! What is stored in one go, and what keeps it from being stored.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
-
-use rdkafka::error::KafkaError;
-
+use super::amend::is_too_large;
 use super::queue::Job;
-use super::send::Refused;
+use crate::hub::Part;
+use crate::kafka::{Batch, Code, Error, State};
 
 /// What is being stored.
 #[derive(Debug, Default)]
 pub(super) struct Round {
     pub(super) number: u64,
-    pub(super) jobs: Vec<Job>,
+    /// What is to be settled, with its partition.
+    pub(super) parts: Vec<(i32, Vec<Part>)>,
+    pub(super) batches: Vec<Batch>,
     pub(super) bytes: usize,
     pub(super) records: usize,
-    /// Number of the first record that was not handed over in this try.
-    pub(super) sent: Cell<usize>,
-    /// After a failure without transactions: only these records are still to be sent.
-    pub(super) only: Option<BTreeSet<usize>>,
     /// The commit was sent and its answer was lost.
     pub(super) unsure: bool,
 }
@@ -26,20 +21,22 @@ pub(super) struct Round {
 /// Why a round is not stored yet.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The transaction must be aborted; without transactions, what failed is sent again.
-    Abort(String),
-    /// The producer is of no more use.
-    Rebuild(String),
+    /// It is to be sent again, by a producer that begins a new life.
+    Again(String),
+    /// The same, and a topic of it does not exist any more.
+    Gone(String),
     /// The time to stop has come.
     Stopping,
 }
 
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Kafka(why) => Self::Abort(why),
-            Refused::Stopping => Self::Stopping,
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        if matches!(error, Error::Stopped) {
+            return Self::Stopping;
         }
+        let is_gone = matches!(error, Error::Refused { code: Code::UNKNOWN_TOPIC, .. });
+        let why = error.to_string();
+        if is_gone { Self::Gone(why) } else { Self::Again(why) }
     }
 }
 
@@ -48,44 +45,25 @@ impl Round {
     pub(super) fn push(&mut self, job: Job) {
         self.bytes += job.bytes;
         self.records += job.records();
-        self.jobs.push(job);
+        self.batches.extend(job.batches);
+        self.parts.push((job.partition, job.parts));
     }
 
-    /// Without transactions: of the records that were to be sent, only those that `failed` and those that were not
-    /// handed over are still to be sent.
-    pub(super) fn keep(&mut self, failed: impl Iterator<Item = usize>) {
-        let unsent = self.sent.get()..self.records;
-        let unsent = unsent.filter(|number| self.wants(*number));
-        self.only = Some(unsent.chain(failed).collect());
+    /// Whether there is nothing to store.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
     }
 
-    /// Whether this record is still to be sent.
-    pub(super) fn wants(&self, number: usize) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(&number))
+    /// After a failure: what is to be sent again. Without transactions what is stored stays stored. What is too
+    /// large waits to be amended.
+    pub(super) fn begin_again(&mut self, transactions: bool) {
+        for batch in &mut self.batches {
+            let is_done = batch.state == State::Stored && !transactions;
+            if !is_done && !is_too_large(batch) {
+                batch.begin_again();
+            }
+        }
     }
-
-    /// Whether all records are known to be delivered.
-    pub(super) fn is_delivered(&self) -> bool {
-        self.only.as_ref().is_some_and(BTreeSet::is_empty)
-    }
-}
-
-/// Whether the same call may simply be made again.
-pub(super) fn is_retriable(error: &KafkaError) -> bool {
-    if let KafkaError::Transaction(cause) = error {
-        return cause.is_retriable() && !cause.txn_requires_abort();
-    }
-    matches!(error, KafkaError::Flush(_))
-}
-
-/// What an error of a transaction means for the round.
-pub(super) fn failure(error: &KafkaError) -> Failure {
-    if let KafkaError::Transaction(cause) = error
-        && cause.txn_requires_abort()
-    {
-        return Failure::Abort(cause.string());
-    }
-    Failure::Rebuild(error.to_string())
 }
 
 #[cfg(test)]
@@ -93,16 +71,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_and_what_was_not_handed_over_is_sent_again() {
-        let mut round = Round { records: 10, ..Round::default() };
-        round.sent.set(7);
-        round.keep([2, 3].into_iter());
-        assert_eq!(round.only, Some([2, 3, 7, 8, 9].into()));
-        round.sent.set(8);
-        round.keep([3].into_iter());
-        assert_eq!(round.only, Some([3, 8, 9].into()));
-        round.sent.set(10);
-        round.keep(std::iter::empty());
-        assert!(round.is_delivered());
+    fn what_is_stored_is_sent_again_only_with_transactions() {
+        let states = [State::Stored, State::OnTheWay, State::Refused(Code::TOO_LARGE)];
+        let batches = || {
+            let batch = |state| {
+                let mut batch = Batch::new(("t".into(), 0), Vec::new().into(), 1);
+                batch.state = state;
+                batch
+            };
+            states.map(batch).into()
+        };
+        for (transactions, first) in [(true, State::Waiting), (false, State::Stored)] {
+            let mut round = Round { batches: batches(), ..Round::default() };
+            round.begin_again(transactions);
+            let after: Vec<State> = round.batches.iter().map(|batch| batch.state).collect();
+            assert_eq!(after, [first, State::Waiting, State::Refused(Code::TOO_LARGE)]);
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-/// How long an open transaction may last before the broker gives it up, ms. It bounds how long readers of committed
+/// How long an open transaction may last before the broker gives it up. It bounds how long readers of committed
 /// records wait for an agent that has died and does not come back.
-const TRANSACTION_TIMEOUT_MS: u128 = 60_000;
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Most requests on their way to one broker with which an idempotent producer keeps order.
 const ORDERED_IN_FLIGHT_MAX: u32 = 5;
@@ -98,6 +98,15 @@ impl Settings {
         self.transactional && self.acks == Acks::All
     }
 
+    /// Requests on their way to one broker at a time, at least 1, and few enough to keep what order is promised.
+    pub(super) fn in_flight(&self) -> usize {
+        let in_flight = match self.acks {
+            Acks::All => self.max_in_flight.min(ORDERED_IN_FLIGHT_MAX),
+            Acks::Leader | Acks::None => self.max_in_flight,
+        };
+        usize::try_from(in_flight).unwrap_or(usize::MAX).max(1)
+    }
+
     /// How many partitions `topic` is made with.
     pub(super) fn partitions_of(&self, topic: &str) -> u32 {
         if topic == self.positions_topic {
@@ -106,7 +115,7 @@ impl Settings {
         self.topic_partitions.get(topic).copied().unwrap_or(self.partitions).max(1)
     }
 
-    /// For the client that writes.
+    /// For librdkafka's client that writes.
     pub(super) fn producer(&self) -> ClientConfig {
         let mut config = self.common();
         config
@@ -118,10 +127,6 @@ impl Settings {
             .set("message.max.bytes", "1000000000")
             .set("compression.codec", &self.compression)
             .set("delivery.report.only.error", "true");
-        let in_flight = match self.acks {
-            Acks::All => self.max_in_flight.min(ORDERED_IN_FLIGHT_MAX),
-            Acks::Leader | Acks::None => self.max_in_flight,
-        };
         let acks = match self.acks {
             Acks::All => "all",
             Acks::Leader => "1",
@@ -130,13 +135,14 @@ impl Settings {
         config
             .set("acks", acks)
             .set("enable.idempotence", (self.acks == Acks::All).to_string())
-            .set("max.in.flight.requests.per.connection", in_flight.max(1).to_string());
+            .set("max.in.flight.requests.per.connection", self.in_flight().to_string());
         let mut timeout = self.delivery_timeout.map(|timeout| timeout.as_millis().max(1000));
         if self.transactions() {
-            timeout = timeout.map(|timeout| timeout.min(TRANSACTION_TIMEOUT_MS));
+            let most = TRANSACTION_TIMEOUT.as_millis();
+            timeout = timeout.map(|timeout| timeout.min(most));
             config
                 .set("transactional.id", &self.transactional_id)
-                .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string());
+                .set("transaction.timeout.ms", most.to_string());
         }
         if let Some(timeout) = timeout {
             config.set("message.timeout.ms", timeout.to_string());

@@ -1,7 +1,6 @@
 //! What is known of topics that are written to, looked up once and then now and again; they are made on first use.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +9,9 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::admin::{self, Observer};
+use super::encode::{AROUND, Limits};
 use super::settings::{QUEUE_BYTES, Settings};
-use crate::hub::HubError;
+use crate::hub::{DEAD_LETTERS, HubError};
 
 /// How long a look at a topic counts.
 const FRESH: Duration = Duration::from_secs(60);
@@ -27,7 +27,6 @@ pub(super) struct Topics {
     settings: Arc<Settings>,
     observer: Arc<Observer>,
     known: Mutex<HashMap<String, Known>>,
-    batch_max: AtomicUsize,
 }
 
 /// What a writer wants to know of a topic.
@@ -35,13 +34,14 @@ pub(super) struct Topics {
 struct Known {
     partitions: u32,
     message_max: usize,
+    /// Largest batch that was not refused, as far as is known, bytes before compression.
+    batch_max: usize,
     looked: Instant,
 }
 
 impl Topics {
     pub(super) fn new(settings: Arc<Settings>, observer: Arc<Observer>) -> Self {
-        let batch_max = AtomicUsize::new(settings.batch_size);
-        Self { settings, observer, known: Mutex::default(), batch_max }
+        Self { settings, observer, known: Mutex::default() }
     }
 
     /// How many partitions `topic` has; it is made when it does not exist. Waits for a cluster that is away.
@@ -77,24 +77,56 @@ impl Topics {
         self.known(topic).map_or(MESSAGE_MAX, |known| known.message_max)
     }
 
-    /// Largest batch that every topic takes, as far as is known, bytes.
-    pub(super) fn batch_max(&self) -> usize {
-        self.batch_max.load(Ordering::Relaxed)
+    /// How large the batches and records of `topic` may be.
+    pub(super) fn limits(&self, topic: &str, batch_size: usize) -> Limits {
+        let (message_max, batch_max) = match self.known(topic) {
+            Some(known) => (known.message_max, known.batch_max),
+            None => (MESSAGE_MAX, usize::MAX),
+        };
+        let record_max = message_max.saturating_sub(AROUND);
+        // What does not compress grows a little by the framing of the codec.
+        let fitting = record_max.saturating_sub(message_max / 256);
+        Limits { batch_max: batch_size.min(batch_max).min(fitting), record_max }
     }
 
-    /// Learns from a record of `size` bytes that was not taken. A small one was refused for the batch that it was in.
+    /// Largest batch that every topic takes, as far as is known, bytes.
+    pub(super) fn batch_max(&self) -> usize {
+        let known = self.lock();
+        known.values().map(|known| known.batch_max).min().unwrap_or(usize::MAX)
+    }
+
+    /// Learns that the brokers did not take a record of `size` bytes that was alone in its batch.
+    pub(super) fn refused_record(&self, topic: &str, size: usize) {
+        if let Some(known) = self.lock().get_mut(topic) {
+            // A dead letter is cut to what is left, which must not take a try for each byte.
+            let is_dead = topic.ends_with(DEAD_LETTERS);
+            let fitting = if is_dead { size / 2 } else { size.saturating_sub(1) };
+            known.message_max = known.message_max.min(fitting);
+        }
+    }
+
+    /// Learns that the brokers did not take a batch of `size` bytes before compression.
+    pub(super) fn refused_batch(&self, topic: &str, size: usize) {
+        if let Some(known) = self.lock().get_mut(topic) {
+            known.batch_max = known.batch_max.min(size / 2).max(1);
+        }
+    }
+
+    /// Forgets a topic that does not exist any more.
+    pub(super) fn forget(&self, topic: &str) {
+        self.lock().remove(topic);
+    }
+
+    /// Learns from a record of `size` bytes that librdkafka could not deliver. A small one was refused for the batch
+    /// that it was in.
     pub(super) fn failed(&self, topic: &str, code: RDKafkaErrorCode, size: usize) {
-        let mut known = self.lock();
         if is_unknown(code) {
-            known.remove(topic);
-        } else if is_too_large(code)
-            && let Some(known) = known.get_mut(topic)
-        {
-            if size >= known.message_max / 2 {
-                known.message_max = known.message_max.min(size.saturating_sub(1));
+            self.forget(topic);
+        } else if is_too_large(code) {
+            if size >= self.message_max(topic) / 2 {
+                self.refused_record(topic, size);
             } else {
-                let fitting = known.message_max.min(self.batch_max() / 2);
-                self.batch_max.store(fitting.max(1), Ordering::Relaxed);
+                self.refused_batch(topic, self.message_max(topic).min(self.batch_max()));
             }
         }
     }
@@ -109,7 +141,8 @@ impl Topics {
             .or_else(|| admin::message_max(&self.settings, topic))
             .unwrap_or(MESSAGE_MAX)
             .min(QUEUE_BYTES / 2);
-        Ok(Known { partitions, message_max, looked: Instant::now() })
+        let batch_max = known.map_or(usize::MAX, |known| known.batch_max);
+        Ok(Known { partitions, message_max, batch_max, looked: Instant::now() })
     }
 
     fn make(&self, topic: &str) -> Result<u32, HubError> {

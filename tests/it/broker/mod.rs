@@ -1,3 +1,9 @@
-//! What speaks Kafka speaks to the embedded hub.
+//! What speaks Kafka speaks to the embedded hub: real clients at its own listeners.
 
+mod access;
 mod compaction;
+mod crash;
+mod denied;
+mod login;
+mod rig;
+mod security;

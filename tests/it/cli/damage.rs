@@ -16,7 +16,9 @@ fn verify_finds_a_flipped_bit_with_its_offsets_and_dump_shows_what_is_left() {
     }
     run("consume t --group g -n 2 --data-dir data", "").well();
     let good = run("log verify data", "").well();
-    assert!(good.contains("t                         3        5     0"), "{good}");
+    let row: Vec<&str> =
+        good.lines().find(|line| line.starts_with("t ")).unwrap().split_whitespace().collect();
+    assert_eq!(row[..4], ["t", "3", "5", "0"], "{good}");
     assert!(good.contains("g               1    3"), "{good}");
     assert!(good.contains("no damage found"), "{good}");
     let batches = run("log dump data t --batches", "").well();

@@ -3,6 +3,7 @@
 mod clients;
 mod damage;
 mod dead_letters;
+mod wire;
 mod wrong;
 
 use std::io::Write;

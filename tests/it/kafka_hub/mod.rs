@@ -1,6 +1,8 @@
 //! The Kafka hub against a real broker: `ANABRANCH_KAFKA=host:port`; the tests that freeze or kill one start their own.
 
 mod groups;
+mod security;
+mod trouble;
 mod way_in;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,13 @@ fn settings(server: String) -> Settings {
         transactional_id: unique("agent"),
         ..Settings::default()
     }
+}
+
+/// The same for each way to write: this program's own, and librdkafka's, with a property that only it knows.
+fn both_writers(settings: &Settings) -> [Settings; 2] {
+    let foreign = [("sticky.partitioning.linger.ms".to_owned(), "10".to_owned())].into();
+    let theirs = Settings { options: foreign, ..settings.clone() };
+    [settings.clone(), Settings { transactional_id: unique("agent"), ..theirs }]
 }
 
 fn by_name(topic: &str) -> Vec<TopicSelector> {

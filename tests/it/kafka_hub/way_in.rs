@@ -8,14 +8,16 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::*;
-use crate::support::Broker;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_appended_is_consumed_with_key_headers_and_time() {
     let Some(server) = server("ANABRANCH_KAFKA") else { return };
-    for (transactional, acks) in [(true, Acks::All), (false, Acks::All), (false, Acks::Leader)] {
-        let hub = Kafka::connect(Settings { transactional, acks, ..settings(server.clone()) });
-        let hub = hub.unwrap();
+    let ways = [(true, Acks::All), (false, Acks::All), (false, Acks::Leader), (false, Acks::None)];
+    let ways = ways.into_iter().flat_map(|(transactional, acks)| {
+        both_writers(&Settings { transactional, acks, ..settings(server.clone()) })
+    });
+    for settings in ways {
+        let hub = Kafka::connect(settings).unwrap();
         let topic = unique("whole");
         let mut batch = lines(0, 2);
         batch.set_key(b"key");
@@ -62,8 +64,10 @@ async fn what_is_appended_is_consumed_with_key_headers_and_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn positions_come_back_to_the_next_life_and_null_forgets() {
     let Some(server) = server("ANABRANCH_KAFKA") else { return };
-    for transactional in [true, false] {
-        let settings = Settings { transactional, ..settings(server.clone()) };
+    let ways = [true, false].into_iter().flat_map(|transactional| {
+        both_writers(&Settings { transactional, ..settings(server.clone()) })
+    });
+    for settings in ways {
         let topic = unique("positions");
         let hub = Kafka::connect(settings.clone()).unwrap();
         assert_eq!(hub.positions("app").await.unwrap(), []);
@@ -124,26 +128,30 @@ async fn what_a_killed_life_had_not_committed_is_never_seen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_was_fenced_starts_again_and_repeats_nothing() {
     let Some(server) = server("ANABRANCH_KAFKA") else { return };
-    let settings = settings(server);
-    let topic = unique("fenced");
-    let hub = Kafka::connect(settings.clone()).unwrap();
-    append(&hub, &topic, 0, lines(0, 10)).await;
-    let other = Kafka::connect(settings).unwrap();
-    append(&other, &topic, 0, lines(10, 10)).await;
-    other.close().await;
-    append(&hub, &topic, 0, lines(20, 10)).await;
-    assert!(hub.state().is_ok());
-    let spec = spec(&unique("group"), by_name(&topic), StartAt::Earliest);
-    let mut consumer = hub.consumer(spec).await.unwrap();
-    let expected: Vec<String> = (0..30).map(|number| format!("line {number}")).collect();
-    assert_eq!(read(consumer.as_mut(), 30).await, [(0, expected)].into());
+    for settings in both_writers(&settings(server)) {
+        let topic = unique("fenced");
+        let hub = Kafka::connect(settings.clone()).unwrap();
+        append(&hub, &topic, 0, lines(0, 10)).await;
+        let other = Kafka::connect(settings).unwrap();
+        append(&other, &topic, 0, lines(10, 10)).await;
+        other.close().await;
+        append(&hub, &topic, 0, lines(20, 10)).await;
+        assert!(hub.state().is_ok());
+        let spec = spec(&unique("group"), by_name(&topic), StartAt::Earliest);
+        let mut consumer = hub.consumer(spec).await.unwrap();
+        let expected: Vec<String> = (0..30).map(|number| format!("line {number}")).collect();
+        assert_eq!(read(consumer.as_mut(), 30).await, [(0, expected)].into());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_the_brokers_refuse_goes_to_the_dead_letters_cut() {
     let Some(server) = server("ANABRANCH_KAFKA") else { return };
-    for transactional in [true, false] {
-        let hub = Kafka::connect(Settings { transactional, ..settings(server.clone()) }).unwrap();
+    let ways = [true, false].into_iter().flat_map(|transactional| {
+        both_writers(&Settings { transactional, ..settings(server.clone()) })
+    });
+    for settings in ways {
+        let hub = Kafka::connect(settings).unwrap();
         let topic = unique("large");
         let mut batch = lines(0, 2);
         batch.push_copy(&vec![b'x'; 3 << 20]);
@@ -173,8 +181,10 @@ async fn a_record_that_the_brokers_refuse_goes_to_the_dead_letters_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_shrink_to_what_a_topic_takes() {
     let Some(server) = server("ANABRANCH_KAFKA") else { return };
-    for transactional in [true, false] {
-        let settings = Settings { transactional, ..settings(server.clone()) };
+    let ways = [true, false].into_iter().flat_map(|transactional| {
+        both_writers(&Settings { transactional, ..settings(server.clone()) })
+    });
+    for settings in ways {
         let topic = unique("narrow");
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &server).create().unwrap();
@@ -198,69 +208,20 @@ async fn batches_shrink_to_what_a_topic_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_stands_still_loses_and_repeats_nothing() {
-    if server("ANABRANCH_KAFKA").is_none() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let broker = Broker::start(folder.path());
-    let trouble = async || {
-        broker.freeze(true);
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        broker.freeze(false);
-    };
-    append_through(broker.address(), trouble).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_is_killed_and_started_loses_and_repeats_nothing() {
-    if server("ANABRANCH_KAFKA").is_none() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let broker = Arc::new(Broker::start(folder.path()));
-    let address = broker.address();
-    let trouble = async || {
-        // Dropping the last of it would end the broker.
-        let broker = Arc::clone(&broker);
-        let restart = move || {
-            broker.kill();
-            broker.start_again();
-        };
-        tokio::task::spawn_blocking(restart).await.unwrap();
-    };
-    append_through(address, trouble).await;
-}
-
-/// Appends while there is trouble, and counts what readers of committed records see.
-async fn append_through(server: String, trouble: impl AsyncFnOnce()) {
-    let hub = Kafka::connect(settings(server)).unwrap();
-    let topic = unique("trouble");
-    partitions(&hub, &topic).await.unwrap();
-    let appender = hub.appender();
-    let mut receipts = Vec::new();
-    let work = async {
-        for round in 0..400 {
-            let first = usize::try_from(round).unwrap() * 100;
-            receipts.push(queue(&appender, &topic, round % 4, lines(first, 100)).await);
-            tokio::time::sleep(Duration::from_millis(10)).await;
+async fn a_topic_that_was_deleted_is_made_again() {
+    let Some(server) = server("ANABRANCH_KAFKA") else { return };
+    for transactional in [true, false] {
+        let hub = Kafka::connect(Settings { transactional, ..settings(server.clone()) }).unwrap();
+        let topic = unique("deleted");
+        append(&hub, &topic, 0, lines(0, 1)).await;
+        hub.delete_topic(&topic).await.unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while hub.topics().await.unwrap().iter().any(|known| known.name == topic) {
+            assert!(Instant::now() < until, "it is still there");
         }
-    };
-    tokio::join!(work, async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        trouble().await;
-    });
-    for receipt in receipts {
-        receipt.await.unwrap().unwrap();
+        append(&hub, &topic, 0, lines(1, 1)).await;
+        let spec = spec(&unique("group"), by_name(&topic), StartAt::Earliest);
+        let mut consumer = hub.consumer(spec).await.unwrap();
+        assert_eq!(read(consumer.as_mut(), 1).await, [(0, vec!["line 1".to_owned()])].into());
     }
-    let spec = spec(&unique("group"), by_name(&topic), StartAt::Earliest);
-    let mut consumer = hub.consumer(spec).await.unwrap();
-    let values = read(consumer.as_mut(), 40_000).await;
-    for (partition, values) in values {
-        let in_order = (0..400).filter(|round| round % 4 == partition);
-        let in_order = in_order.flat_map(|round| round * 100..round * 100 + 100);
-        assert!(values.into_iter().eq(in_order.map(|number| format!("line {number}"))));
-    }
-    let more = consumer.fetch(1 << 20, Duration::from_secs(1)).await.unwrap();
-    assert!(more.batches.is_empty());
 }

@@ -24,7 +24,7 @@ impl Agent {
     /// Starts the agent and waits until it is healthy.
     ///
     /// `blocks` are the `sources`, `sinks` and whatever else the test needs. Set by us are `admin` and, unless
-    /// `blocks` has its own, `data_dir`.
+    /// `blocks` has its own, `data_dir` and a `hub` that does not listen.
     pub(crate) fn start(folder: &Path, blocks: &str) -> Self {
         let mut agent = Self {
             folder: folder.to_owned(),
@@ -44,7 +44,13 @@ impl Agent {
         } else {
             format!("data_dir: {}/data\n", folder.display())
         };
-        let text = format!("{data_dir}admin: {{ listen: \"{admin}\" }}\n{blocks}");
+        // Agents of other tests would want the same port.
+        let hub = if blocks.lines().any(|line| line.starts_with("hub:")) {
+            ""
+        } else {
+            "hub: { embedded: { listen: none } }\n"
+        };
+        let text = format!("{data_dir}admin: {{ listen: \"{admin}\" }}\n{hub}{blocks}");
         fs::write(self.config(), text).unwrap();
     }
 

@@ -10,18 +10,63 @@ use super::program::run;
 pub(crate) struct Broker {
     folder: PathBuf,
     port: u16,
+    arguments: Vec<String>,
 }
 
 impl Broker {
     /// Starts an empty one with its data below `folder`.
     pub(crate) fn start(folder: &Path) -> Self {
         // Its controller listens on the port after its own.
-        let port = std::iter::repeat_with(|| (free_port(), free_port()))
-            .find_map(|(port, next)| (port + 1 == next).then_some(port))
-            .expect("two free ports side by side");
-        let broker = Self { folder: folder.join("kafka"), port };
+        let broker = Self::new(folder.join("kafka"), free_ports(2));
         broker.start_again();
         broker
+    }
+
+    fn new(folder: PathBuf, port: u16) -> Self {
+        Self { folder, port, arguments: Vec::new() }
+    }
+
+    /// Starts a cluster of two, the first of which is the controller as well; transactions are kept by both.
+    pub(crate) fn start_two(folder: &Path) -> (Self, Self) {
+        let both = "transaction.state.log.replication.factor=2\n";
+        let first = Self::new(folder.join("first"), free_ports(2)).with_lines(folder, both);
+        let second = Self::new(folder.join("second"), free_port());
+        let lines = format!(
+            "{both}process.roles=broker\nnode.id=2\ncontroller.quorum.voters=1@127.0.0.1:{}\n\
+             listeners=PLAINTEXT://127.0.0.1:{}\n",
+            first.port + 1,
+            second.port,
+        );
+        let second = second.with_lines(folder, &lines);
+        first.start_again();
+        second.start_again();
+        (first, second)
+    }
+
+    /// More lines of its `server.properties`.
+    fn with_lines(mut self, folder: &Path, lines: &str) -> Self {
+        let file = folder.join(format!("{}.properties", self.port));
+        std::fs::write(&file, lines).unwrap();
+        self.arguments = vec!["--extra".to_owned(), file.to_str().unwrap().to_owned()];
+        self
+    }
+
+    /// The same with the listeners of `--secure` beside the plain one.
+    pub(crate) fn start_secure(folder: &Path) -> Self {
+        let mut broker = Self::new(folder.join("kafka"), free_ports(5));
+        broker.arguments = vec!["--secure".to_owned()];
+        broker.start_again();
+        broker
+    }
+
+    /// The port of the listener that is so many after the plain one.
+    pub(crate) fn port(&self, after: u16) -> u16 {
+        self.port + after
+    }
+
+    /// One of its certificates and keys.
+    pub(crate) fn tls_file(&self, name: &str) -> String {
+        self.folder.join("tls").join(name).to_str().unwrap().to_owned()
     }
 
     /// `host:port` for clients.
@@ -31,7 +76,8 @@ impl Broker {
 
     /// Starts it on the data of the run before, at the same address.
     pub(crate) fn start_again(&self) {
-        self.script(&["start", "--keep"]);
+        let arguments = self.arguments.iter().map(String::as_str);
+        self.script(&["start", "--keep"].into_iter().chain(arguments).collect::<Vec<_>>());
     }
 
     /// Ends it with SIGKILL.
@@ -54,6 +100,19 @@ impl Broker {
         command.args(arguments).arg("--port").arg(self.port.to_string());
         run(command.arg("--dir").arg(&self.folder), b"");
     }
+}
+
+/// The first of `count` free ports side by side.
+fn free_ports(count: u16) -> u16 {
+    let mut run: Vec<u16> = Vec::new();
+    while run.len() < usize::from(count) {
+        let port = free_port();
+        if run.last().is_some_and(|last| last + 1 != port) {
+            run.clear();
+        }
+        run.push(port);
+    }
+    *run.first().unwrap()
 }
 
 impl Drop for Broker {

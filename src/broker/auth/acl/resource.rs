@@ -20,6 +20,7 @@ pub(crate) const CLUSTER: &str = "kafka-cluster";
 
 impl ResourceType {
     /// Every type.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 4] =
         [Self::Topic, Self::Group, Self::Cluster, Self::TransactionalId];
 
@@ -34,6 +35,7 @@ impl ResourceType {
     }
 
     /// The type with this number.
+    #[cfg(test)]
     pub(crate) fn from_code(code: i8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }

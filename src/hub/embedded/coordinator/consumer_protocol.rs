@@ -24,6 +24,7 @@
 use std::fmt;
 
 /// The highest version of both.
+#[cfg(test)]
 pub(crate) const VERSION_MAX: i16 = 3;
 
 /// Partitions by topic.

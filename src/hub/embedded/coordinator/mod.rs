@@ -35,10 +35,12 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-pub(crate) use assignor::{Assignor, Subscriber, assign_group};
-pub(crate) use consumer_protocol::{
-    Assignment, Malformed, Subscription, TopicPartitions, VERSION_MAX,
-};
+#[cfg(test)]
+use assignor::Subscriber;
+pub(crate) use assignor::{Assignor, assign_group};
+pub(crate) use consumer_protocol::{Assignment, Subscription};
+#[cfg(test)]
+use consumer_protocol::{Malformed, TopicPartitions, VERSION_MAX};
 pub(crate) use error::GroupError;
 use group::Group;
 pub(crate) use group::State;
@@ -47,7 +49,9 @@ use member::NEVER;
 pub(crate) use request::{
     Answer, Assignments, Claim, JoinAnswer, JoinRequest, SyncAnswer, SyncRequest, Ticket,
 };
-pub(crate) use view::{Description, GroupState, MemberDescription, MemberState};
+pub(crate) use view::Description;
+#[cfg(test)]
+use view::{GroupState, MemberDescription};
 
 /// What members may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

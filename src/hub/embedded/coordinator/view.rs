@@ -1,5 +1,7 @@
 //! What groups look like from outside: descriptions, what may be deleted, and what survives a restart.
 
+use serde::{Deserialize, Serialize};
+
 use super::group::{Group, State};
 use super::member::Member;
 use super::{Coordinator, GroupError, Subscription};
@@ -42,7 +44,7 @@ pub(crate) struct MemberDescription {
 }
 
 /// A group as it survives a restart: stable, or empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GroupState {
     /// Its name.
     pub(crate) group: String,
@@ -61,7 +63,7 @@ pub(crate) struct GroupState {
 }
 
 /// A member as it survives a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MemberState {
     /// Its id.
     pub(crate) member_id: String,

@@ -20,10 +20,10 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tracing::warn;
 
-use super::context::Deliveries;
-use super::queue::{Job, Queue};
+use super::super::context::Deliveries;
+use super::super::queue::{Job, Queue};
+use super::super::topics::Topics;
 use super::round::Round;
-use super::topics::Topics;
 use crate::hub::DEAD_LETTERS;
 
 /// What a batch and a record need around key, value and headers, at most.

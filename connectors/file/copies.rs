@@ -1,0 +1,292 @@
+//! Copies that are made in order to truncate the original (`copytruncate`).
+//!
+//! A file whose bytes before the offset have changed is read from its start, and the copy that proves to have those
+//! bytes is read from the offset on before that, in the globs or not. A file that may be a copy in the making waits
+//! until it has come to rest.
+//!
+//! Invariant: nothing of a truncated file is read before the hub has a position of its copy. Until then the file's own
+//! position is the one that finds the copy again.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::follow::Follower;
+use super::identity::{self, Identity, Stat};
+use super::position::Mark;
+use super::siblings::{Folders, is_rotation, open_near, stem_of};
+use super::tail::{Anchor, Flight, Tail};
+
+/// Truncations whose copies may still be found.
+const PREVIOUS_MAX: usize = 16;
+
+/// What a copy takes over from its original.
+struct Past {
+    /// The original.
+    of: Identity,
+    /// Path that its records are known by.
+    path: PathBuf,
+    /// How far the original was read.
+    mark: Mark,
+    /// Earlier than what the hub has of the original.
+    seen_ms: i64,
+    /// Batches on their way.
+    flights: VecDeque<Flight>,
+    /// Where to read again.
+    rewind: Option<Mark>,
+    /// Records that are read again from there.
+    refused: u64,
+    /// What of that the hub has.
+    ahead: Vec<(u64, Mark)>,
+}
+
+impl Past {
+    /// What has been read of a file up to its truncation; batches from before an earlier one are left to it.
+    fn take(tail: &mut Tail) -> Self {
+        let flights = std::mem::take(&mut tail.flights).into_iter();
+        let (flights, older) = flights.partition(|flight| flight.generation == tail.generation);
+        tail.flights = older;
+        Self {
+            of: tail.identity,
+            path: tail.path.clone(),
+            mark: std::mem::take(&mut tail.mark),
+            seen_ms: tail.sent_ms - 1,
+            flights,
+            rewind: tail.rewind.take(),
+            refused: std::mem::take(&mut tail.refused),
+            ahead: std::mem::take(&mut tail.ahead),
+        }
+    }
+}
+
+impl Follower {
+    /// The bytes before the offset have changed: what is there now is read from its start, after what the copy has.
+    pub(super) fn truncated(&mut self, identity: Identity) {
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        let mut past = Past::take(tail);
+        let open_length = std::mem::take(&mut tail.open_length);
+        tail.previous.push_front(past.mark);
+        tail.previous.truncate(PREVIOUS_MAX);
+        tail.generation += 1;
+        tail.at_end = false;
+        // It may have been seen since, but not read, and so not known to be whole.
+        let (path, offset, since_ms) = (tail.path.clone(), past.mark.offset, tail.sent_ms);
+        let current = (!tail.rotated).then_some(identity);
+        let mut folders = Folders::default();
+        let copy = self.find_copy(&mut folders, identity, &past.mark);
+        let copied = copy.is_some();
+        warn!(path = %path.display(), offset, copied, "truncated or replaced, read from its start");
+        if let Some((place, copy)) = copy {
+            self.adopt(copy, &place, past);
+            if let Some(tail) = self.tails.get_mut(&identity) {
+                tail.after.push(copy);
+            }
+        } else {
+            if open_length > 0 {
+                self.emitter.dropped("truncated_before_read", 1);
+            }
+            if past.refused > 0 {
+                self.emitter.dropped("truncated_before_stored", past.refused);
+            }
+            if let Some(tail) = self.tails.get_mut(&identity) {
+                tail.flights.append(&mut past.flights);
+            }
+        }
+        self.between(&mut folders, &path, since_ms, current);
+        self.enqueue(identity);
+    }
+
+    /// The file that has the bytes which `identity` had before it was truncated.
+    fn find_copy(
+        &self,
+        folders: &mut Folders,
+        identity: Identity,
+        mark: &Mark,
+    ) -> Option<(PathBuf, Identity)> {
+        let tail = self.tails.get(&identity)?;
+        let mut files = folders.siblings(&tail.place.with_file_name(tail.path.file_name()?));
+        if tail.place.file_name() != tail.path.file_name() {
+            files.extend(folders.siblings(&tail.place));
+        }
+        files.retain(|(place, found)| {
+            let free = match self.tails.get(&found.identity) {
+                Some(other) => other.copy_of.is_some(),
+                None => !self.stored.contains_key(&found.identity),
+            };
+            free && mark.offset > 0
+                && found.size >= mark.offset
+                && open_near(place, found.identity).is_ok_and(|(_, file)| mark.proved_by(&file))
+        });
+        let first = files.into_iter().min_by_key(|(_, found)| found.modified_ns);
+        first.map(|(place, found)| (place, found.identity))
+    }
+
+    /// Reads a copy on from where its original was read, and again what of that is not stored in the end.
+    fn adopt(&mut self, copy: Identity, place: &Path, past: Past) {
+        let lineage = self.lineages.entry(past.path.clone()).or_default();
+        let at = lineage.iter().position(|one| *one == past.of);
+        lineage.insert(at.unwrap_or(lineage.len()), copy);
+        let names = (copy, past.path, place.to_path_buf());
+        let mut tail = Tail::new(names, &self.settings.host, past.mark);
+        tail.rotated = true;
+        tail.seen_ms = past.seen_ms;
+        tail.anchor = Anchor::Wanted;
+        tail.ahead = past.ahead;
+        if let Some(held) = self.tails.remove(&copy) {
+            tail.file = held.file;
+            tail.names = held.names;
+            tail.timer = held.timer;
+            tail.queued = held.queued;
+            tail.followers = held.followers;
+        }
+        for mut flight in past.flights {
+            flight.generation = tail.generation;
+            self.flights.pass_on(flight.number, copy);
+            tail.flights.push_back(flight);
+        }
+        match past.rewind {
+            Some(mark) if tail.flights.is_empty() => tail.mark = mark,
+            rewind => (tail.rewind, tail.refused) = (rewind, past.refused),
+        }
+        self.tails.insert(copy, tail);
+        self.point(place, copy);
+        self.open(copy);
+        self.enqueue(copy);
+    }
+
+    /// Files known by `path`, and whether they have been truncated, or may be soon.
+    pub(super) fn kin(&mut self, path: &Path, current: Option<Identity>) -> Vec<(Identity, bool)> {
+        let kin = self.tails.values().filter(|tail| tail.path == path && tail.copy_of.is_none());
+        let kin: Vec<Identity> = kin.map(|tail| tail.identity).collect();
+        let cut = |one: Identity| {
+            self.open(one);
+            let tail = self.tails.get(&one);
+            let whole = tail.and_then(|tail| Some(tail.mark.proved_by(tail.file.as_ref()?)));
+            let before = tail.is_some_and(|tail| !tail.previous.is_empty());
+            (one, Some(one) == current || before || whole == Some(false))
+        };
+        kin.into_iter().map(cut).collect()
+    }
+
+    /// The one of `kin` that the file at `place` seems to be a copy of. An empty file can be one in the making only
+    /// where something is truncated.
+    pub(super) fn original_among(
+        &mut self,
+        kin: &[(Identity, bool)],
+        place: &Path,
+        found: &Stat,
+    ) -> Option<Identity> {
+        let older = kin.iter().filter(|(one, cut)| {
+            one.born_ns() <= found.identity.born_ns() && (*cut || found.size > 0)
+        });
+        older.map(|(one, _)| *one).find(|one| self.seems_copy(place, found, *one))
+    }
+
+    /// The file that a new one at `path` may be a copy of, made to truncate the original.
+    pub(super) fn original_of(&mut self, path: &Path, found: &Stat) -> Option<Identity> {
+        let name = path.file_name()?;
+        let folder = path.parent()?;
+        let cuts = 1..name.len();
+        let ends = [&b""[..], name.as_bytes().get(stem_of(name.as_bytes()).len()..)?];
+        let shorter = cuts.flat_map(|cut| ends.map(|end| (cut, end)));
+        let originals: Vec<Identity> = shorter
+            .filter_map(|(cut, end)| {
+                let original = [name.as_bytes().get(..cut)?, end].concat();
+                let original = OsStr::from_bytes(&original);
+                let likely = is_rotation(original, name);
+                likely.then(|| self.paths.get(&folder.join(original)).copied()).flatten()
+            })
+            .filter(|original| *original != found.identity)
+            .collect();
+        originals.into_iter().find(|original| self.seems_copy(path, found, *original))
+    }
+
+    /// Whether the bytes of the file at `path` are those of `original`, as it is or as it was.
+    fn seems_copy(&mut self, path: &Path, found: &Stat, original: Identity) -> bool {
+        if !self.open(original) {
+            return false;
+        }
+        let file = open_near(path, found.identity);
+        let (Some(tail), Ok((_, file))) = (self.tails.get(&original), file) else { return false };
+        let size = found.size;
+        let proves = |mark: &Mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(&file);
+        let begun = || tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size));
+        proves(&tail.mark) || tail.previous.iter().any(proves) || begun()
+    }
+
+    /// Whether a file that has changed may still be a copy in the making; it is released when it is none.
+    pub(super) fn still_copied(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        let Some(original) = tail.copy_of else { return false };
+        let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
+        let place = tail.place.clone();
+        let Some(found) = found.or_else(|| identity::stat(&place).ok()) else { return true };
+        if std::mem::replace(&mut tail.open_length, found.size) != found.size {
+            tail.grown = Instant::now();
+        }
+        let copied = self.seems_copy(&place, &Stat { identity, ..found }, original);
+        if !copied {
+            self.release(identity, None);
+        }
+        copied
+    }
+
+    /// Decides about a file that looked like a copy and has come to rest.
+    pub(super) fn judge_copy(&mut self, identity: Identity) {
+        let original = self.tails.get(&identity).and_then(|tail| tail.copy_of);
+        let _open = original.is_some_and(|original| self.open(original));
+        let Some(tail) = self.tails.get(&identity) else { return };
+        let original = original.and_then(|original| self.tails.get(&original));
+        let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
+        let size = found.map_or(0, |found| found.size);
+        if let (Some(file), Some(original)) = (&tail.file, original) {
+            let mut cuts = original.previous.iter();
+            if let Some(mark) =
+                cuts.find(|mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(file))
+            {
+                let mark = *mark;
+                let place = tail.place.clone();
+                let (path, seen_ms) = (original.path.clone(), original.sent_ms - 1);
+                let (flights, rewind, refused, ahead) = Default::default();
+                let of = original.identity;
+                let past = Past { of, path, mark, seen_ms, flights, rewind, refused, ahead };
+                return self.adopt(identity, &place, past);
+            }
+            let whole = original.file.as_ref().is_some_and(|whole| same_until(whole, file, size));
+            if whole && size > original.mark.offset {
+                // The original may still be truncated before it is read so far.
+                if let Some(tail) = self.tails.get_mut(&identity) {
+                    tail.grown = Instant::now();
+                }
+                return;
+            }
+            if whole && size > 0 {
+                let mark = Mark::at(file, size);
+                return self.release(identity, Some(mark));
+            }
+        }
+        self.release(identity, None);
+    }
+
+    /// Has a file that is no copy read: all of it, or what comes behind the mark.
+    fn release(&mut self, identity: Identity, mark: Option<Mark>) {
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        tail.copy_of = None;
+        tail.open_length = 0;
+        if let Some(mark) = mark {
+            tail.mark = mark;
+            tail.anchor = Anchor::Wanted;
+        }
+        self.enqueue(identity);
+    }
+}
+
+fn same_until(one: &fs::File, other: &fs::File, offset: u64) -> bool {
+    let mark = Mark::at(one, offset);
+    mark == Mark::at(other, offset) && u64::from(mark.tail_length) == offset.min(4096)
+}

@@ -1,0 +1,30 @@
+//! A small blocking client of Kafka's protocol, for writing: encoded record batches go to the leaders of their
+//! partitions, idempotent and in transactions. It knows `wire` and nothing above.
+//!
+//! Everything happens on the caller's thread. Absent: reading, groups and administration, which are librdkafka's.
+
+mod batch;
+mod cluster;
+mod code;
+mod codec;
+mod connection;
+mod error;
+mod messages;
+mod options;
+mod produce;
+mod producer;
+mod sasl;
+mod scram;
+mod socket;
+mod tls;
+mod transaction;
+
+pub use batch::{Batch, Place, State};
+pub use code::Code;
+pub use error::Error;
+pub use messages::Identity;
+pub use options::{Options, Patience};
+pub use producer::{Goal, Producer, ProducerSettings};
+pub use sasl::{Mechanism, Sasl};
+pub use scram::Hash;
+pub use tls::{Tls, TlsSettings};
