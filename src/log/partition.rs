@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use crate::log::compact::settle;
 use crate::log::producers::{Aborted, Producers};
 use crate::log::raw::Cursor;
 use crate::log::recovery::{Recovered, recover, replay};
 use crate::log::segment::{Segment, base_offset};
-use crate::log::compact::settle;
 use crate::log::{LogError, Progress, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
 use crate::wire::is_commit;
@@ -107,7 +107,8 @@ impl Partition {
                 end = recover(&segment, recovery_point, last, &mut found, &mut known)?;
                 producers = Some(known);
             } else {
-                producers = segment.load_producers(paths.get(number + 1).and_then(|path| base_offset(path)));
+                producers = segment
+                    .load_producers(paths.get(number + 1).and_then(|path| base_offset(path)));
                 if producers.is_none() {
                     let mut known = before.unwrap_or_default();
                     replay(&segment, &mut known)?;

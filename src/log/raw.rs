@@ -50,7 +50,9 @@ impl Partition {
         while read.next_offset < limit && (read.bytes == 0 || read.bytes < most) {
             let left = at.segment.size_bytes().saturating_sub(at.place);
             if left == 0 {
-                let Some((segment, place)) = self.find_after(&at.segment, read.next_offset) else { break };
+                let Some((segment, place)) = self.find_after(&at.segment, read.next_offset) else {
+                    break;
+                };
                 at = Cursor { next_offset: read.next_offset, segment, place };
                 continue;
             }
