@@ -24,8 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes that are made room for at once while a request comes in.
 const STEP: usize = 1 << 20;
 
-/// Serves until the peer hangs up, is idle for too long, or says what cannot be understood.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send>(
+/// Serves until the peer hangs up, is idle for too long, or says what cannot be understood. `peer` is who that is,
+/// and clients are told to connect to `advertised`.
+///
+/// # Errors
+/// What ended the connection, if it was not the peer.
+pub async fn serve<S: AsyncRead + AsyncWrite + Send>(
     broker: Arc<Broker>,
     stream: S,
     (peer, advertised): (SocketAddr, (String, u16)),

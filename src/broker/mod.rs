@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 
 use crate::hub::embedded::Embedded;
 
+pub use connection::serve as serve_stream;
 pub use listener::{Listening, serve};
 
 /// Kafka's number for this broker, the only one there is.

@@ -10,7 +10,10 @@ use crate::wire::{BatchHeader, CompressionError, HEADER_BYTES};
 const PLAIN_MAX: usize = 512 << 20;
 
 /// Decompresses one verified batch into a buffer of `pool`.
-pub(crate) fn decode(
+///
+/// # Errors
+/// What is wrong with its records, as a sentence.
+pub fn decode(
     header: &BatchHeader,
     bytes: &[u8],
     place: (&Arc<Topic>, i32),
