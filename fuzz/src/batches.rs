@@ -47,7 +47,7 @@ pub(crate) fn records(random: &mut Random) -> Vec<u8> {
         1 => batch.truncate(random.below(batch.len() + 1)),
         2 => batch[16] = random.pick(&[0, 1, 3, 255]),
         3 => batch[20] ^= 1,
-        4 if random.one_in(40) => batch.clone_from(&bombs()[random.below(bombs().len())]),
+        4 if random.one_in(10) => batch.clone_from(&bombs()[random.below(bombs().len())]),
         _ => {}
     }
     batch

@@ -71,7 +71,7 @@ fn read_all(partition: &Arc<Partition>) -> Result<u64, String> {
         match reader.read().map_err(|error| error.to_string())? {
             Read::End => return Ok(batches),
             Read::Damage(damage) => {
-                if damage.to <= damage.from {
+                if damage.to < damage.from {
                     return Err(format!("damage from {} to {}", damage.from, damage.to));
                 }
             }

@@ -41,9 +41,9 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Send>(
     let mut writing = std::pin::pin!(write(&broker, writing, answers));
     tokio::select! {
         ended = &mut reading => {
-            // What was begun is still answered.
-            let drained = writing.await;
-            ended.and(drained)
+            // What was begun is still answered; what waits longer is waited for by nobody, most likely.
+            let drained = timeout(PATIENCE, writing).await;
+            ended.and(drained.unwrap_or(Ok(())))
         }
         ended = &mut writing => ended,
     }

@@ -203,7 +203,9 @@ impl Reader {
             self.next_offset = offset;
         } else {
             let next = self.partition.find_after(segment.base_offset());
-            self.seek(next.map_or_else(|| self.partition.end(), |next| next.base_offset()));
+            let next = next.map_or_else(|| self.partition.end(), |next| next.base_offset());
+            // A damaged file may have claimed offsets that the file after it has too.
+            self.seek(next.max(from));
         }
         Ok(Damage { from, to: self.next_offset, reason })
     }

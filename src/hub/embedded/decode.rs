@@ -19,11 +19,22 @@ pub fn decode(
     place: (&Arc<Topic>, i32),
     pool: &Pool,
 ) -> Result<StoredBatch, String> {
+    decode_within(PLAIN_MAX, header, bytes, place, pool)
+}
+
+/// Decompresses one verified batch that may have `most` bytes then.
+pub(crate) fn decode_within(
+    most: usize,
+    header: &BatchHeader,
+    bytes: &[u8],
+    place: (&Arc<Topic>, i32),
+    pool: &Pool,
+) -> Result<StoredBatch, String> {
     let codec = header.codec().ok_or_else(|| format!("unknown codec {}", header.attributes & 7))?;
     let mut data: Buffer = pool.take_as_is();
     let packed = bytes.get(HEADER_BYTES..).unwrap_or_default();
     codec
-        .decompress(packed, PLAIN_MAX, &mut data)
+        .decompress(packed, most, &mut data)
         .map_err(|error: CompressionError| error.to_string())?;
     let (topic, partition) = place;
     let batch = StoredBatch {

@@ -39,6 +39,7 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use commit::EndFault;
 pub use decode::decode;
+pub(crate) use decode::decode_within;
 pub(crate) use groups::Committed;
 pub(crate) use produce::{ProduceFault, Produced};
 pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};

@@ -1,3 +1,4 @@
 //! What speaks Kafka speaks to the embedded hub.
 
 mod crash;
+mod differential;
