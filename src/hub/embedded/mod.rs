@@ -39,7 +39,8 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use commit::EndFault;
-pub(crate) use decode::decode;
+pub use decode::decode;
+pub(crate) use decode::decode_within;
 pub(crate) use groups::Committed;
 pub(crate) use produce::{ProduceFault, Produced};
 pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};

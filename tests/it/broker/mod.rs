@@ -5,6 +5,7 @@ mod clients;
 mod compaction;
 mod crash;
 mod denied;
+mod differential;
 mod login;
 mod rig;
 mod security;
