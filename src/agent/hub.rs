@@ -101,6 +101,7 @@ fn topic_settings(topic: &TopicConfig, embedded: &EmbeddedConfig) -> embedded::T
         cleanup: match topic.cleanup {
             Cleanup::Delete => embedded::Cleanup::DELETE,
             Cleanup::Compact => embedded::Cleanup::COMPACT,
+            Cleanup::CompactAndDelete => embedded::Cleanup::COMPACT_AND_DELETE,
         },
         ..embedded::TopicSettings::default()
     }

@@ -29,8 +29,12 @@ const READ_AHEAD: usize = 8 << 10;
 /// Bytes that are made room for at once while a request comes in.
 const STEP: usize = 1 << 20;
 
-/// Serves until the peer hangs up, is idle for too long, or says what cannot be understood.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send>(
+/// Serves until the peer hangs up, is idle for too long, or says what cannot be understood. `peer` is who that is,
+/// and clients are told to connect to `advertised`.
+///
+/// # Errors
+/// What ended the connection, if it was not the peer.
+pub async fn serve<S: AsyncRead + AsyncWrite + Send>(
     broker: Arc<Broker>,
     stream: S,
     session: Session,
@@ -44,9 +48,9 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send>(
     let mut writing = std::pin::pin!(write(&broker, writing, answers));
     tokio::select! {
         ended = &mut reading => {
-            // What was begun is still answered.
-            let drained = writing.await;
-            ended.and(drained)
+            // What was begun is still answered; what waits longer is waited for by nobody, most likely.
+            let drained = timeout(PATIENCE, writing).await;
+            ended.and(drained.unwrap_or(Ok(())))
         }
         ended = &mut writing => ended,
     }

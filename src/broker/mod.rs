@@ -32,6 +32,7 @@ use crate::hub::embedded::Embedded;
 use crate::metrics::{ClientMeter, Metrics};
 use auth::acl::Acls;
 
+pub use connection::serve as serve_stream;
 pub use listener::{Listening, serve};
 pub(crate) use security::Security;
 

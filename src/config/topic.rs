@@ -81,4 +81,7 @@ pub enum Cleanup {
     Delete,
     /// The last record of each key is kept.
     Compact,
+    /// The last record of each key is kept, until it is deleted by age and size.
+    #[serde(rename = "compact,delete")]
+    CompactAndDelete,
 }

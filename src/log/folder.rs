@@ -127,6 +127,20 @@ impl Folder {
         starts.store(&self.path.join("log-start-offset-checkpoint"))
     }
 
+    /// Up to where partitions are compacted.
+    #[must_use]
+    pub fn cleaner_offsets(&self) -> Checkpoint {
+        Checkpoint::load(&self.path.join("cleaner-offset-checkpoint"))
+    }
+
+    /// Notes up to where partitions are compacted.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be stored; they would be compacted from their beginning.
+    pub fn store_cleaner_offsets(&self, offsets: &Checkpoint) -> Result<(), LogError> {
+        offsets.store(&self.path.join("cleaner-offset-checkpoint"))
+    }
+
     /// Marks an orderly end; nothing may be appended afterwards.
     ///
     /// # Errors

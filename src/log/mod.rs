@@ -7,11 +7,13 @@
 //!   leader-epoch                    the epoch of the present life
 //!   recovery-point-checkpoint       what is known to be on disk, for each partition
 //!   log-start-offset-checkpoint     where partitions begin whose first records somebody deleted
+//!   cleaner-offset-checkpoint       up to where partitions are compacted: a hint
 //!   clean-shutdown                  there when the last life ended in order
 //!   <topic>-<partition>/
 //!     00000000000000001234.log      record batches (magic 2), end to end, nothing else
 //!     00000000000000001234.index    sparse index of a closed segment: a hint, can always be rebuilt
 //!     00000000000000001234.producers what producers had done up to its end: a hint, can always be rebuilt
+//!     00000000000000001234.log.cleaned  what will replace the segment (see [`compact`]); removed at the next start
 //!     00000000000000001234.torn     what followed the end of the log after a crash, kept for a person
 //! ```
 //!
@@ -21,9 +23,14 @@
 //! follows it is moved to a `.torn` file. Damage behind that point is found when it is read: the reader says which
 //! offsets are lost and goes on behind them.
 //!
+//! Offsets follow each other without a gap. Where compaction has removed records, a batch without any covers their
+//! offsets.
+//!
 //! Invariant: start ≤ flushed ≤ end; a reader sees nothing at or beyond the end; one writer.
 
 mod checkpoint;
+mod compact;
+mod find;
 mod folder;
 mod index;
 mod page_cache;
@@ -43,6 +50,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use checkpoint::Checkpoint;
+pub(crate) use compact::KEYS_MAX;
+pub use compact::{Compacted, Compaction, Progress};
 pub use folder::{Folder, Meta, partitions};
 pub use partition::{Appended, Partition, PartitionName, Settings};
 pub use producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};

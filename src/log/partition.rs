@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use crate::log::compact::settle;
 use crate::log::producers::{Aborted, Producers};
 use crate::log::raw::Cursor;
 use crate::log::recovery::{Recovered, recover, replay};
-use crate::log::segment::Segment;
-use crate::log::{LogError, sync_parent};
+use crate::log::segment::{Segment, base_offset};
+use crate::log::{LogError, Progress, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
 use crate::wire::is_commit;
 
@@ -60,7 +61,10 @@ pub struct Appended {
 pub struct Partition {
     name: PartitionName,
     pub(super) folder: PathBuf,
-    settings: RwLock<Settings>,
+    pub(super) settings: RwLock<Settings>,
+    /// Held by who replaces or deletes closed segments; whether the folder is gone.
+    pub(super) files: Mutex<bool>,
+    pub(super) progress: Mutex<Progress>,
     pub(super) segments: RwLock<Vec<Arc<Segment>>>,
     pub(super) start: AtomicI64,
     pub(super) end: AtomicI64,
@@ -90,7 +94,7 @@ impl Partition {
         }
         let mut found = Recovered { epoch: -1, ..Recovered::default() };
         let mut segments = Vec::new();
-        let paths = segment_paths(folder)?;
+        let paths = settle(folder)?;
         let mut end = 0;
         let mut producers = None;
         for (number, path) in paths.iter().enumerate() {
@@ -103,7 +107,8 @@ impl Partition {
                 end = recover(&segment, recovery_point, last, &mut found, &mut known)?;
                 producers = Some(known);
             } else {
-                producers = segment.load_producers();
+                producers = segment
+                    .load_producers(paths.get(number + 1).and_then(|path| base_offset(path)));
                 if producers.is_none() {
                     let mut known = before.unwrap_or_default();
                     replay(&segment, &mut known)?;
@@ -136,6 +141,8 @@ impl Partition {
             name,
             folder: folder.to_owned(),
             settings: RwLock::new(settings),
+            files: Mutex::default(),
+            progress: Mutex::default(),
             segments: RwLock::new(segments),
             start: AtomicI64::new(start),
             end: AtomicI64::new(end),
@@ -169,20 +176,6 @@ impl Partition {
     pub fn epoch_end(&self, epoch: i32) -> Option<(i32, i64)> {
         let (found, end) = self.producers().epoch_end(epoch)?;
         Some((found, end.unwrap_or_else(|| self.end())))
-    }
-
-    /// About how many bytes lie behind `offset`.
-    #[must_use]
-    pub fn bytes_behind(&self, offset: i64) -> u64 {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
-        let behind = segments.partition_point(|segment| segment.base_offset() <= offset);
-        let later = segments.get(behind..).unwrap_or_default();
-        let whole: u64 = later.iter().map(|segment| segment.size_bytes()).sum();
-        let here = behind.checked_sub(1).and_then(|at| segments.get(at));
-        let here = here.map_or(0, |segment| {
-            segment.size_bytes() - segment.look_up(|index| index.before_offset(offset))
-        });
-        whole + here
     }
 
     /// Aborted transactions that touch these offsets.
@@ -241,21 +234,6 @@ impl Partition {
     /// Changes how it keeps its segments, from the next append on.
     pub fn set_settings(&self, settings: Settings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
-    }
-
-    /// The segment that holds `offset`, or the last one, and where in it to begin looking.
-    pub(super) fn find(&self, offset: i64) -> Option<(Arc<Segment>, u64)> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
-        let after = segments.partition_point(|segment| segment.base_offset() <= offset);
-        let segment = segments.get(after.saturating_sub(1))?;
-        Some((Arc::clone(segment), segment.look_up(|index| index.before_offset(offset))))
-    }
-
-    /// The segment that comes after the one that begins with `base_offset`.
-    pub(super) fn find_after(&self, base_offset: i64) -> Option<Arc<Segment>> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
-        let after = segments.partition_point(|segment| segment.base_offset() <= base_offset);
-        segments.get(after).cloned()
     }
 
     /// Appends one whole batch (by the one writer) and gives it its place.
@@ -349,6 +327,7 @@ impl Partition {
     /// # Errors
     /// [`LogError`] when a file cannot be deleted; it is no longer read all the same.
     pub fn delete_before(&self, offset: i64) -> Result<u64, LogError> {
+        let _held = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let removed: Vec<Arc<Segment>> = {
             let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
             let bases: Vec<i64> = segments.iter().map(|segment| segment.base_offset()).collect();
@@ -367,18 +346,6 @@ impl Partition {
             segment.delete()?;
         }
         Ok(freed)
-    }
-
-    /// The segment and place from which on to look for the first batch with a timestamp of at least `timestamp_ms`;
-    /// `None` when every record is older.
-    pub(super) fn find_time(&self, timestamp_ms: i64) -> Option<(Arc<Segment>, u64)> {
-        let segments = self.segments();
-        let new_enough = |segment: &&Arc<Segment>| {
-            segment.latest_ms().is_some_and(|latest| latest >= timestamp_ms)
-        };
-        let segment = segments.iter().find(new_enough)?;
-        let place = segment.look_up(|index| index.before_time(timestamp_ms));
-        Some((Arc::clone(segment), place))
     }
 }
 

@@ -10,6 +10,9 @@ use crate::log::recovery::resync;
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition, PartitionName, Settings, scan};
 
+/// How often the files are listed while they are being merged.
+const LIST_TRIES: usize = 5;
+
 impl Partition {
     /// Looks at the partition in `folder` without writing, beside the process that owns it: what is there now.
     /// Damage is passed over and left for readers to report.
@@ -17,20 +20,14 @@ impl Partition {
     /// # Errors
     /// [`LogError`] when its files cannot be read.
     pub fn peek(folder: &Path, name: PartitionName) -> Result<Self, LogError> {
-        let (mut segments, mut end) = (Vec::new(), 0);
-        let paths = segment_paths(folder)?;
-        for (number, path) in paths.iter().enumerate() {
-            let segment = match Segment::open(path, false) {
-                // Retention was faster.
-                Err(LogError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => continue,
-                opened => opened?,
-            };
-            end = segment.base_offset();
-            if number + 1 == paths.len() || !segment.load_index() {
-                end = look(&segment, 0, end)?;
+        let mut seen = list(folder)?;
+        for _ in 1..LIST_TRIES {
+            if seen.2 {
+                break;
             }
-            segments.push(Arc::new(segment));
+            seen = list(folder)?;
         }
+        let (segments, end, _is_whole) = seen;
         let settings = Settings { segment_bytes: u64::MAX };
         Ok(Self::assemble(folder, name, settings, (segments, end)))
     }
@@ -80,6 +77,29 @@ impl Partition {
             self.start.fetch_max(first.base_offset(), Ordering::AcqRel);
         }
     }
+}
+
+/// The segments that are there, the offset behind the last, and whether none was gone before it could be opened behind
+/// one that was there: compaction merges segments.
+fn list(folder: &Path) -> Result<(Vec<Arc<Segment>>, i64, bool), LogError> {
+    let (mut segments, mut end, mut is_whole) = (Vec::new(), 0, true);
+    let paths = segment_paths(folder)?;
+    for (number, path) in paths.iter().enumerate() {
+        let segment = match Segment::open(path, false) {
+            Err(LogError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
+                // Retention was faster, which takes the oldest, or compaction.
+                is_whole &= segments.is_empty();
+                continue;
+            }
+            opened => opened?,
+        };
+        end = segment.base_offset();
+        if number + 1 == paths.len() || !segment.load_index() {
+            end = look(&segment, 0, end)?;
+        }
+        segments.push(Arc::new(segment));
+    }
+    Ok((segments, end, is_whole))
 }
 
 /// Notes every good batch from `place` on, and gives the offset after the last.

@@ -6,7 +6,7 @@
 //!
 //! Sources: KIP-98 (idempotent producers, transactions), KIP-360.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use thiserror::Error;
 
@@ -200,9 +200,6 @@ impl Producers {
             producer.open_from = Some(header.base_offset);
             self.open.insert(header.base_offset, producer_id);
         }
-        if header.count == 0 {
-            return;
-        }
         if producer.seen.len() == REMEMBERED {
             producer.seen.pop_front();
         }
@@ -242,6 +239,20 @@ impl Producers {
                     && one.first_offset <= header.base_offset
                     && header.base_offset <= one.last_offset
             })
+    }
+
+    /// Base offsets of the last batch of each producer: sequences go on from them.
+    #[must_use]
+    pub(super) fn last_batches(&self) -> HashSet<i64> {
+        let last = |producer: &Producer| producer.seen.back().map(|seen| seen.base_offset);
+        self.by_id.values().filter_map(last).collect()
+    }
+
+    /// Forgets aborted transactions whose end markers have these offsets; says whether there were any.
+    pub(super) fn forget_aborted(&mut self, markers: &[i64]) -> bool {
+        let before = self.aborted.len();
+        self.aborted.retain(|one| !markers.contains(&one.last_offset));
+        self.aborted.len() < before
     }
 
     /// Forgets what lies before `start`, and who has been silent for a day.
@@ -300,6 +311,11 @@ impl Producers {
         file.extend_from_slice(&crc32c::crc32c(&body).to_be_bytes());
         file.extend_from_slice(&body);
         file
+    }
+
+    /// The offset up to which such a file speaks.
+    pub(super) fn speaks_up_to(file: &[u8]) -> Option<i64> {
+        file.get(8..)?.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))
     }
 
     /// Reads the file beside a segment; `None` when it is damaged.

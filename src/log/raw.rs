@@ -50,12 +50,15 @@ impl Partition {
         while read.next_offset < limit && (read.bytes == 0 || read.bytes < most) {
             let left = at.segment.size_bytes().saturating_sub(at.place);
             if left == 0 {
-                let Some(next) = self.find_after(at.segment.base_offset()) else { break };
-                at = Cursor { next_offset: next.base_offset(), segment: next, place: 0 };
+                let Some((segment, place)) = self.find_after(&at.segment, read.next_offset) else {
+                    break;
+                };
+                at = Cursor { next_offset: read.next_offset, segment, place };
                 continue;
             }
             let before = read.bytes;
-            if !take(&mut at, offset, (most, limit), &mut read, out)? {
+            let from = read.next_offset;
+            if !take(&mut at, from, (most, limit), &mut read, out)? {
                 break;
             }
             if read.bytes == before && at.place >= at.segment.size_bytes() {
@@ -71,6 +74,7 @@ impl Partition {
 
     fn cursor(&self, offset: i64) -> Option<Cursor> {
         let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        cursors.retain(|cursor| !cursor.segment.is_replaced());
         let known = cursors.iter().position(|cursor| cursor.next_offset == offset);
         if let Some(known) = known {
             return cursors.remove(known);

@@ -135,7 +135,7 @@ impl Reader {
 
     /// The segment in hand; looked up when there is none. `None` when the offset is no longer kept.
     fn here(&mut self) -> Result<Option<Arc<Segment>>, LogError> {
-        if let Some(segment) = &self.segment {
+        if let Some(segment) = self.segment.as_ref().filter(|segment| !segment.is_replaced()) {
             return Ok(Some(Arc::clone(segment)));
         }
         if self.next_offset < self.partition.start() {
@@ -169,8 +169,9 @@ impl Reader {
 
     /// Goes to the segment after `segment`; `false` when there is none.
     fn go_on(&mut self, segment: &Segment) -> bool {
-        let Some(next) = self.partition.find_after(segment.base_offset()) else { return false };
-        self.enter(next, 0);
+        let next = self.partition.find_after(segment, self.next_offset);
+        let Some((next, place)) = next else { return false };
+        self.enter(next, place);
         true
     }
 
@@ -202,8 +203,9 @@ impl Reader {
             }
             self.next_offset = offset;
         } else {
-            let next = self.partition.find_after(segment.base_offset());
-            self.seek(next.map_or_else(|| self.partition.end(), |next| next.base_offset()));
+            let next = self.partition.find_after(segment, from);
+            let base = next.map(|(next, _place)| next.base_offset().max(from + 1));
+            self.seek(base.unwrap_or_else(|| self.partition.end()));
         }
         Ok(Damage { from, to: self.next_offset, reason })
     }

@@ -176,8 +176,8 @@ pub(super) fn replay(segment: &Segment, producers: &mut Producers) -> Result<(),
     let (mut place, mut head) = (0, Vec::new());
     loop {
         head.clear();
-        // A marker's verdict stands right behind the head.
-        segment.read_at(place, HEADER_BYTES + 16, &mut head)?;
+        // A marker's verdict stands right behind the head: a record of 17 bytes, and more for its time once compacted.
+        segment.read_at(place, HEADER_BYTES + 32, &mut head)?;
         let Ok(header) = BatchHeader::parse(&head) else { return Ok(()) };
         note(producers, &header, &head);
         place += header.size_bytes as u64;

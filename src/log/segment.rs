@@ -8,20 +8,23 @@ use std::io::IoSlice;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Advice, fadvise};
 
-use crate::log::LogError;
 use crate::log::index::Index;
 use crate::log::producers::Producers;
+use crate::log::{LogError, sync_parent};
 
 /// Bytes that stay in memory behind the readers: the log is not told of all of them.
 const KEEP_BYTES: u64 = 64 << 20;
 /// Bytes that are let go at a time. The largest page that a file system uses divides it.
 const STEP_BYTES: u64 = 8 << 20;
+
+/// Extension of a segment that is written aside.
+pub(super) const CLEANED: &str = "log.cleaned";
 
 /// A file of batches. Shared by the writer and all readers; a reader that holds one may read on after its deletion.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ pub struct Segment {
     file: File,
     size_bytes: AtomicU64,
     index: RwLock<Index>,
+    replaced: AtomicBool,
     /// Bytes from the front that were let go from memory.
     left: AtomicU64,
 }
@@ -41,15 +45,26 @@ impl Segment {
     /// # Errors
     /// [`LogError`] when the file cannot be made.
     pub fn create(folder: &Path, base_offset: i64) -> Result<Self, LogError> {
+        Self::create_as(folder, base_offset, "log")
+    }
+
+    /// Makes an empty segment that will replace one or several: it is written aside (see [`Segment::put_in_place`]).
+    pub(super) fn create_aside(folder: &Path, base_offset: i64) -> Result<Self, LogError> {
+        Self::create_as(folder, base_offset, CLEANED)
+    }
+
+    fn create_as(folder: &Path, base_offset: i64, extension: &str) -> Result<Self, LogError> {
         let path = folder.join(format!("{base_offset:020}.log"));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = file.map_err(LogError::io("create", &path))?;
+        let made = path.with_extension(extension);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&made);
+        let file = file.map_err(LogError::io("create", &made))?;
         Ok(Self {
             base_offset,
             path,
             file,
             size_bytes: AtomicU64::new(0),
             index: RwLock::default(),
+            replaced: AtomicBool::new(false),
             left: AtomicU64::new(0),
         })
     }
@@ -59,12 +74,10 @@ impl Segment {
     /// # Errors
     /// [`LogError`] when the file cannot be opened, or its name is not an offset.
     pub fn open(path: &Path, writable: bool) -> Result<Self, LogError> {
-        let name = path.file_stem().and_then(|name| name.to_str());
-        let base_offset =
-            name.and_then(|name| name.parse().ok()).ok_or_else(|| LogError::Format {
-                path: path.to_owned(),
-                problem: "the name of a segment is its first offset in 20 digits".to_owned(),
-            })?;
+        let base_offset = base_offset(path).ok_or_else(|| LogError::Format {
+            path: path.to_owned(),
+            problem: "the name of a segment is its first offset in 20 digits".to_owned(),
+        })?;
         let file = OpenOptions::new().read(true).write(writable).open(path);
         let file = file.map_err(LogError::io("open", path))?;
         let size = file.metadata().map_err(LogError::io("inspect", path))?.len();
@@ -74,6 +87,7 @@ impl Segment {
             file,
             size_bytes: AtomicU64::new(size),
             index: RwLock::default(),
+            replaced: AtomicBool::new(false),
             // What an earlier life has written is not in memory, or because somebody reads it.
             left: AtomicU64::new(size),
         })
@@ -203,11 +217,7 @@ impl Segment {
     /// Closes it for appends: writes its index and what its producers have done beside it.
     pub(super) fn close(&self, producers: &[u8]) -> Result<(), LogError> {
         self.flush()?;
-        let path = self.path.with_extension("producers");
-        std::fs::write(&path, producers).map_err(LogError::io("write", &path))?;
-        let bytes = self.look_up(|index| index.encode(self.size_bytes()));
-        let path = self.path.with_extension("index");
-        std::fs::write(&path, bytes).map_err(LogError::io("write", &path))
+        self.write_hints(Some(producers))
     }
 
     /// Takes the index from the file beside it; `false` when there is none that fits.
@@ -220,9 +230,70 @@ impl Segment {
     }
 
     /// What producers had done up to its end, from the file beside it; `None` when there is none that fits.
-    pub(super) fn load_producers(&self) -> Option<Producers> {
+    pub(super) fn load_producers(&self, end: Option<i64>) -> Option<Producers> {
         let file = std::fs::read(self.path.with_extension("producers")).ok()?;
+        if Producers::speaks_up_to(&file) != end {
+            return None;
+        }
         Producers::decode(&file)
+    }
+
+    /// Whether another segment holds now what it held.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Acquire)
+    }
+
+    /// Says that another segment holds from now on what it held.
+    pub(super) fn set_replaced(&self) {
+        self.replaced.store(true, Ordering::Release);
+    }
+
+    /// When it was last written to.
+    pub(super) fn modified(&self) -> Option<SystemTime> {
+        self.file.metadata().ok()?.modified().ok()
+    }
+
+    /// Makes a segment that was written aside durable, with the time at which its records were last written.
+    pub(super) fn seal_aside(&self, modified: Option<SystemTime>) -> Result<(), LogError> {
+        if let Some(modified) = modified {
+            // Retention by time only keeps the records longer without it.
+            self.file.set_modified(modified).ok();
+        }
+        self.file.sync_all().map_err(LogError::io("sync", &self.path))
+    }
+
+    /// Gives a segment that was written aside the name under which it is found, in place of the one that has it. The
+    /// index of that one goes first: it could fit by chance.
+    pub(super) fn put_in_place(&self) -> Result<(), LogError> {
+        for hint in ["index", "producers"] {
+            let path = self.path.with_extension(hint);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(LogError::io("delete", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        sync_parent(&self.path)?;
+        std::fs::rename(self.path.with_extension(CLEANED), &self.path)
+            .map_err(LogError::io("rename", &self.path))
+    }
+
+    /// Removes what was written aside.
+    pub(super) fn discard_aside(&self) {
+        // The next start removes it as well.
+        std::fs::remove_file(self.path.with_extension(CLEANED)).ok();
+    }
+
+    /// Writes its index beside it, and what its producers have done if that is known.
+    pub(super) fn write_hints(&self, producers: Option<&[u8]>) -> Result<(), LogError> {
+        if let Some(producers) = producers {
+            let path = self.path.with_extension("producers");
+            std::fs::write(&path, producers).map_err(LogError::io("write", &path))?;
+        }
+        let bytes = self.look_up(|index| index.encode(self.size_bytes()));
+        let path = self.path.with_extension("index");
+        std::fs::write(&path, bytes).map_err(LogError::io("write", &path))
     }
 
     /// Removes the segment and its hints; readers that hold it may go on.
@@ -248,6 +319,11 @@ impl Segment {
         std::fs::write(&path, tail).map_err(LogError::io("write", &path))?;
         Ok(path)
     }
+}
+
+/// First offset of the segment at `path`; `None` when its name is not one.
+pub(super) fn base_offset(path: &Path) -> Option<i64> {
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 /// Writes two pieces one behind the other, in one call most times.

@@ -7,9 +7,9 @@
 //! | 12 |   4   | leader epoch       | set on append; not covered by the CRC                  |
 //! | 16 |   1   | magic              | 2, else the batch is refused                           |
 //! | 17 |   4   | CRC-32C            | of everything from byte 21 to the end                  |
-//! | 21 |   2   | attributes         | bits 0–2 codec, 3 log-append time, 4 transactional, 5 control |
+//! | 21 |   2   | attributes         | bits 0–2 codec, 3 log-append time, 4 transactional, 5 control, 6 delete horizon |
 //! | 23 |   4   | last offset delta  | record count - 1, unless compacted                     |
-//! | 27 |   8   | base timestamp     | ms                                                     |
+//! | 27 |   8   | base timestamp     | ms; with bit 6 the time from which tombstones may go   |
 //! | 35 |   8   | max timestamp      | ms                                                     |
 //! | 43 |   8   | producer id        | -1 when there is none                                  |
 //! | 51 |   2   | producer epoch     |                                                        |
@@ -17,7 +17,7 @@
 //! | 57 |   4   | record count       |                                                        |
 //! | 61 |   …   | records            | compressed as the attributes say                       |
 //!
-//! All integers are big-endian. Source: Kafka documentation, "Record Batch"; KIP-98.
+//! All integers are big-endian. Source: Kafka documentation, "Record Batch"; KIP-98, KIP-534.
 
 use thiserror::Error;
 
@@ -30,6 +30,8 @@ pub const LENGTH_END: usize = 12;
 const CRC_AT: usize = 17;
 const SUMMED_FROM: usize = 21;
 const MAGIC: i8 = 2;
+/// The bit of the attributes that makes the base timestamp a delete horizon.
+pub(crate) const DELETE_HORIZON: i16 = 64;
 const TRANSACTIONAL: i16 = 16;
 
 /// The fields of a batch's head.
@@ -168,6 +170,12 @@ impl BatchHeader {
     #[must_use]
     pub const fn append_timestamp_ms(&self) -> Option<i64> {
         if self.attributes & 8 == 0 { None } else { Some(self.max_timestamp_ms) }
+    }
+
+    /// The time from which on its tombstones, or the marker in it, may be removed, ms; `None` before it was compacted.
+    #[must_use]
+    pub const fn delete_horizon_ms(&self) -> Option<i64> {
+        if self.attributes & DELETE_HORIZON == 0 { None } else { Some(self.base_timestamp_ms) }
     }
 
     /// Sequence number of the last record; numbers begin again at 0 behind 2³¹ - 1.

@@ -10,6 +10,7 @@
 //! Source: KIP-98, "Control Messages".
 
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES};
+use crate::wire::records::take_frame;
 
 /// Attributes of a marker: transactional and control.
 const ATTRIBUTES: i16 = 16 | 32;
@@ -51,7 +52,7 @@ pub fn marker(
 /// Whether the marker in `batch` commits; `None` when it is no marker of a transaction.
 #[must_use]
 pub fn is_commit(batch: &[u8]) -> Option<bool> {
-    let key = batch.get(HEADER_BYTES + 5..HEADER_BYTES + 9)?;
+    let key = take_frame(&mut batch.get(HEADER_BYTES..)?)?.key?;
     match key {
         [_, _, 0, 0] => Some(false),
         [_, _, 0, 1] => Some(true),

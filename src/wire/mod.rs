@@ -7,6 +7,7 @@ pub mod builder;
 pub mod compression;
 mod control;
 mod lz4_frame;
+pub mod records;
 mod snappy_frame;
 
 pub use batch_header::{BatchError, BatchHeader, HEADER_BYTES};

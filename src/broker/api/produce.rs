@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{Call, Pending, Reply, encode};
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::hub::embedded::{ProduceFault, Produced, TopicState, decode};
+use crate::hub::embedded::{ProduceFault, Produced, TopicState, decode_within};
 use crate::log::ProducerFault;
 use crate::wire::{BatchError, BatchHeader, Codec, HEADER_BYTES};
 
@@ -151,10 +151,15 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
     Ok(header)
 }
 
+/// Most bytes that a batch may have when it is decompressed here: a small one can be made to claim any memory.
+fn plain_max(state: &TopicState) -> usize {
+    state.settings.max_message_bytes.saturating_mul(16).max(64 << 20)
+}
+
 /// Refuses records without keys.
 fn keyed(state: &TopicState, header: &BatchHeader, records: &[u8]) -> Result<(), Refused> {
     let pool = Pool::new(1, 1 << 20);
-    let batch = decode(header, records, (&state.topic, 0), &pool);
+    let batch = decode_within(plain_max(state), header, records, (&state.topic, 0), &pool);
     let batch = batch.map_err(|why| Refused(Code::CorruptMessage, why))?;
     if batch.iter().any(|stored| stored.record.key.is_none()) {
         let why = format!("records of {} need keys, it is compacted", state.topic.name);
@@ -181,7 +186,7 @@ fn restamp(
             let mut plain = Vec::new();
             let packed = records.get(HEADER_BYTES..).unwrap_or_default();
             let from = header.codec().unwrap_or(Codec::None);
-            from.decompress(packed, 512 << 20, &mut plain)
+            from.decompress(packed, plain_max(state), &mut plain)
                 .map_err(|error| failed(error.to_string()))?;
             batch.resize(HEADER_BYTES, 0);
             codec.compress(&plain, None, &mut batch).map_err(|error| failed(error.to_string()))?;

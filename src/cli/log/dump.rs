@@ -121,7 +121,8 @@ fn batch_line(number: i32, header: &BatchHeader) -> serde_json::Value {
     json!({
         "partition": number, "base_offset": header.base_offset, "next_offset": header.next_offset(),
         "records": header.count, "bytes": header.size_bytes, "codec": codec, "epoch": header.epoch,
-        "first_time": show_time(header.base_timestamp_ms), "latest_time": show_time(header.max_timestamp_ms),
+        "first_time": header.delete_horizon_ms().is_none().then(|| show_time(header.base_timestamp_ms)),
+        "delete_horizon": header.delete_horizon_ms().map(show_time), "latest_time": show_time(header.max_timestamp_ms),
         "producer_id": header.producer_id, "crc": format!("{:08x}", header.crc),
     })
 }

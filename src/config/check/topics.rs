@@ -2,21 +2,21 @@
 
 use super::names::topic_fault;
 use super::{Findings, Invalid};
-use crate::config::{Cleanup, Config, HubConfig, TopicConfig, WhenFull};
+use crate::config::{Config, TopicConfig, WhenFull};
 
 /// More partitions than this on one machine only cost files.
 const PARTITIONS_MAX: u32 = 10_000;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut of_defaults = Findings::default();
-    check_topic(&["topic_defaults"], config, &config.topic_defaults, &mut of_defaults);
+    check_topic(&["topic_defaults"], &config.topic_defaults, &mut of_defaults);
     findings.0.extend_from_slice(&of_defaults.0);
     for (name, topic) in &config.topics {
         if let Some((problem, hint)) = topic_fault(name) {
             findings.error(&["topics", name], problem, hint);
         }
         let mut of_topic = Findings::default();
-        check_topic(&["topics", name], config, topic, &mut of_topic);
+        check_topic(&["topics", name], topic, &mut of_topic);
         // What a topic has from the defaults is said once, there.
         let inherited = |found: &Invalid| {
             let same = |default: &Invalid| {
@@ -28,7 +28,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn check_topic(block: &[&str], config: &Config, topic: &TopicConfig, findings: &mut Findings) {
+fn check_topic(block: &[&str], topic: &TopicConfig, findings: &mut Findings) {
     let at = |rest: &[&'static str]| [block, rest].concat();
     if topic.partitions == 0 {
         findings.error(&at(&["partitions"]), "is 0", "write at least 1");
@@ -51,10 +51,6 @@ fn check_topic(block: &[&str], config: &Config, topic: &TopicConfig, findings: &
         let problem = format!("{hard} is less than retention.size ({size})");
         let hint = "raise it; unread records are kept from `size` up to `hard_size`";
         findings.error(&at(&["retention", "hard_size"]), problem, hint);
-    }
-    if topic.cleanup == Cleanup::Compact && matches!(config.hub, HubConfig::Embedded(_)) {
-        let problem = "`compact` is not there yet on the embedded hub";
-        findings.error(&at(&["cleanup"]), problem, "write delete, or use hub.kafka");
     }
     if retention.when_full == WhenFull::DropOldest && retention.hard_size.is_none() {
         let problem = "does nothing without a limit";

@@ -192,6 +192,17 @@ fn set(settings: &mut TopicSettings, name: &str, value: &str) {
         "delete.retention.ms" => {
             settings.delete_retention = Duration::from_millis(limit.unwrap_or(0));
         }
+        "min.cleanable.dirty.ratio" => {
+            let ratio = value.trim().parse::<f64>().unwrap_or(0.5).clamp(0.0, 1.0);
+            let per_mille = (0..1000u16).find(|parts| f64::from(*parts) >= ratio * 1000.0);
+            settings.min_dirty_per_mille = per_mille.unwrap_or(1000);
+        }
+        "min.compaction.lag.ms" => {
+            settings.min_compaction_lag = Duration::from_millis(limit.unwrap_or(0));
+        }
+        "segment.ms" => {
+            settings.segment_time = limit.map_or(settings.segment_time, Duration::from_millis);
+        }
         "compression.type" => settings.compression = codec(value),
         "cleanup.policy" => {
             let has = |policy| value.split(',').any(|part| part.trim() == policy);
@@ -247,11 +258,17 @@ mod tests {
                 ("cleanup.policy", "compact,delete"),
                 ("message.timestamp.type", "LogAppendTime"),
                 ("compression.type", "zstd"),
+                ("min.cleanable.dirty.ratio", "0.01"),
+                ("min.compaction.lag.ms", "5"),
+                ("segment.ms", "6"),
             ]),
         );
         assert_eq!((settings.retention_time, settings.retention_size), (None, Some(5000)));
         assert_eq!(settings.cleanup, Cleanup { delete: true, compact: true });
         assert_eq!((settings.append_time, settings.compression), (true, Some(Codec::Zstd)));
+        assert_eq!(settings.min_dirty_per_mille, 10);
+        let times = (settings.min_compaction_lag, settings.segment_time);
+        assert_eq!(times, (Duration::from_millis(5), Duration::from_millis(6)));
         let shown = |name| value(find(name).unwrap(), &settings);
         assert_eq!(shown("retention.ms"), "-1");
         assert_eq!(shown("cleanup.policy"), "compact,delete");

@@ -10,7 +10,21 @@ use crate::wire::{BatchHeader, CompressionError, HEADER_BYTES};
 const PLAIN_MAX: usize = 512 << 20;
 
 /// Decompresses one verified batch into a buffer of `pool`.
-pub(crate) fn decode(
+///
+/// # Errors
+/// What is wrong with its records, as a sentence.
+pub fn decode(
+    header: &BatchHeader,
+    bytes: &[u8],
+    place: (&Arc<Topic>, i32),
+    pool: &Pool,
+) -> Result<StoredBatch, String> {
+    decode_within(PLAIN_MAX, header, bytes, place, pool)
+}
+
+/// Decompresses one verified batch that may have `most` bytes then.
+pub(crate) fn decode_within(
+    most: usize,
     header: &BatchHeader,
     bytes: &[u8],
     place: (&Arc<Topic>, i32),
@@ -20,7 +34,7 @@ pub(crate) fn decode(
     let mut data: Buffer = pool.take_as_is();
     let packed = bytes.get(HEADER_BYTES..).unwrap_or_default();
     codec
-        .decompress(packed, PLAIN_MAX, &mut data)
+        .decompress(packed, most, &mut data)
         .map_err(|error: CompressionError| error.to_string())?;
     let (topic, partition) = place;
     let batch = StoredBatch {

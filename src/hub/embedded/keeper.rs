@@ -1,4 +1,4 @@
-//! The thread that keeps the data folder: flushes, checkpoints, retention, room on the disk.
+//! The thread that keeps the data folder: flushes, checkpoints, retention, room on the disk; it starts compaction.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Shared;
+use super::compactor::Compactor;
 use super::settings::{Flush, TopicSettings, WhenFull};
 use super::topics::TopicState;
 use super::writer::Command;
@@ -21,6 +22,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until the hub is closing.
 pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
+    let mut compactor = Compactor::new(shared);
     let (mut space_at, mut keep_at) = (Instant::now(), Instant::now());
     while !shared.closing.load(Ordering::Acquire) {
         match shared.settings.flush {
@@ -42,8 +44,10 @@ pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
             keep_at = Instant::now();
             checkpoint(shared);
             retain(shared, writer);
+            compactor.look(shared, writer);
         }
     }
+    compactor.join();
     flush(shared);
     checkpoint(shared);
 }

@@ -4,6 +4,7 @@
 
 mod appender;
 mod commit;
+mod compactor;
 pub(crate) mod configs;
 mod consumer;
 pub(crate) mod coordinator;
@@ -38,7 +39,8 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use commit::EndFault;
-pub(crate) use decode::decode;
+pub use decode::decode;
+pub(crate) use decode::decode_within;
 pub(crate) use groups::Committed;
 pub(crate) use produce::{ProduceFault, Produced};
 pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
@@ -274,7 +276,7 @@ impl Hub for Embedded {
     }
 
     async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
-        self.shared.topics.delete(&self.shared.settings.data_dir, name)?;
+        self.shared.topics.delete(name)?;
         self.shared.topics_changed.fetch_add(1, Ordering::AcqRel);
         self.shared.wake_consumers();
         self.shared.command(Command::ForgetTopic(name.to_owned()))

@@ -53,6 +53,12 @@ pub struct TopicSettings {
     pub compression: Option<Codec>,
     /// How long a tombstone stays in a compacted topic.
     pub delete_retention: Duration,
+    /// Of a thousand closed bytes of a compacted topic, how many must not have been compacted before it is done.
+    pub min_dirty_per_mille: u16,
+    /// Records of a compacted topic that are younger than this stay.
+    pub min_compaction_lag: Duration,
+    /// The active segment of a compacted topic is closed at this age.
+    pub segment_time: Duration,
 }
 
 /// What happens to old records.
@@ -69,6 +75,8 @@ impl Cleanup {
     pub const DELETE: Self = Self { delete: true, compact: false };
     /// The last of each key.
     pub const COMPACT: Self = Self { delete: false, compact: true };
+    /// The last of each key, by age and size.
+    pub const COMPACT_AND_DELETE: Self = Self { delete: true, compact: true };
 }
 
 impl Default for TopicSettings {
@@ -85,6 +93,9 @@ impl Default for TopicSettings {
             append_time: false,
             compression: None,
             delete_retention: Duration::from_secs(24 * 3600),
+            min_dirty_per_mille: 500,
+            min_compaction_lag: Duration::ZERO,
+            segment_time: Duration::from_secs(7 * 24 * 3600),
         }
     }
 }

@@ -171,3 +171,39 @@ async fn a_time_is_found_and_a_lost_tail_takes_committed_offsets_back() {
     assert_eq!(fetched.batches[0].batch.epoch, 1);
     hub.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compaction_costs_no_position() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(folder.path());
+    let topic =
+        TopicSettings { cleanup: Cleanup::COMPACT, segment_size: 500, ..TopicSettings::default() };
+    settings.topics.insert("t".to_owned(), topic);
+    let hub = Embedded::open(settings.clone(), Arc::default()).unwrap();
+    for number in 0..30 {
+        let mut one = batch(&["a value that is overwritten"], Some(("f1", &number.to_string())));
+        one.set_key(b"key");
+        append(&hub, one).await;
+    }
+    let bytes = || hub.shared.topics.get("t").unwrap().partitions[0].size_bytes();
+    let before = bytes();
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while bytes() > before / 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the topic is compacted");
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(folder.path(), copy.path());
+    hub.close().await;
+
+    settings.data_dir = copy.path().to_owned();
+    let hub = Embedded::open(settings, Arc::default()).unwrap();
+    assert_eq!(hub.positions("test").await.unwrap(), [(b"f1".to_vec(), b"29".to_vec())]);
+    let mut consumer = hub.consumer(spec("late", StartAt::Earliest)).await.unwrap();
+    let (fetched, seen) = lines(&mut consumer).await;
+    assert_eq!(fetched.batches.last().unwrap().batch.next_offset, 30);
+    assert!(seen.len() < 10, "{}", seen.len());
+    hub.close().await;
+}

@@ -126,14 +126,11 @@ impl Topics {
         by_name.insert(name.to_owned(), Arc::new(state));
     }
 
-    pub(super) fn delete(&self, folder: &Path, name: &str) -> Result<(), HubError> {
+    pub(super) fn delete(&self, name: &str) -> Result<(), HubError> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         let state = by_name.remove(name).ok_or_else(|| HubError::UnknownTopic(name.to_owned()))?;
         for partition in &state.partitions {
-            let path = folder.join(partition.name().to_string());
-            std::fs::remove_dir_all(&path).map_err(|error| {
-                HubError::NotNow(format!("cannot delete {}: {error}", path.display()))
-            })?;
+            partition.delete_folder().map_err(|error| HubError::NotNow(error.to_string()))?;
         }
         Ok(())
     }

@@ -2,8 +2,10 @@
 
 mod access;
 mod clients;
+mod compaction;
 mod crash;
 mod denied;
+mod differential;
 mod login;
 mod rig;
 mod security;

@@ -112,7 +112,7 @@ impl PartitionReader {
             let number = self.reader.partition().name().partition;
             let (from, to, reason) = match self.reader.read().map_err(|error| not_now(&error))? {
                 Read::End => return Ok(None),
-                Read::Batch(header, _) if header.is_control() => continue,
+                Read::Batch(header, _) if header.is_control() || header.count == 0 => continue,
                 Read::Damage(damage) => (damage.from, damage.to, damage.reason),
                 Read::Batch(header, bytes) => {
                     match decode(&header, bytes, (&self.topic, number), pool) {

@@ -1,0 +1,1 @@
+//! Nothing: the fuzzer is the test target `fuzz` (`src/main.rs`).

@@ -1,0 +1,62 @@
+//! Where in a partition to look for an offset or a time.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::log::Partition;
+use crate::log::segment::Segment;
+
+impl Partition {
+    /// About how many bytes lie behind `offset`.
+    #[must_use]
+    pub fn bytes_behind(&self, offset: i64) -> u64 {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let behind = segments.partition_point(|segment| segment.base_offset() <= offset);
+        let later = segments.get(behind..).unwrap_or_default();
+        let whole: u64 = later.iter().map(|segment| segment.size_bytes()).sum();
+        let here = behind.checked_sub(1).and_then(|at| segments.get(at));
+        let here = here.map_or(0, |segment| {
+            segment.size_bytes() - segment.look_up(|index| index.before_offset(offset))
+        });
+        whole + here
+    }
+
+    /// The segment that holds `offset`, or the last one, and where in it to begin looking.
+    pub(super) fn find(&self, offset: i64) -> Option<(Arc<Segment>, u64)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let after = segments.partition_point(|segment| segment.base_offset() <= offset);
+        let segment = segments.get(after.saturating_sub(1))?;
+        Some((Arc::clone(segment), segment.look_up(|index| index.before_offset(offset))))
+    }
+
+    /// For one who has read `segment` to its end: where `next_offset` is to be looked for. That is the start of the
+    /// segment that comes after it, unless `segment` has been replaced by one that holds more.
+    pub(super) fn find_after(
+        &self,
+        segment: &Segment,
+        next_offset: i64,
+    ) -> Option<(Arc<Segment>, u64)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let behind = |offset| segments.partition_point(|segment| segment.base_offset() <= offset);
+        if segment.is_replaced() {
+            let here = segments.get(behind(next_offset).saturating_sub(1))?;
+            return Some((
+                Arc::clone(here),
+                here.look_up(|index| index.before_offset(next_offset)),
+            ));
+        }
+        let next = segments.get(behind(segment.base_offset()))?;
+        Some((Arc::clone(next), 0))
+    }
+
+    /// The segment and place from which on to look for the first batch with a timestamp of at least `timestamp_ms`;
+    /// `None` when every record is older.
+    pub(super) fn find_time(&self, timestamp_ms: i64) -> Option<(Arc<Segment>, u64)> {
+        let segments = self.segments();
+        let new_enough = |segment: &&Arc<Segment>| {
+            segment.latest_ms().is_some_and(|latest| latest >= timestamp_ms)
+        };
+        let segment = segments.iter().find(new_enough)?;
+        let place = segment.look_up(|index| index.before_time(timestamp_ms));
+        Some((Arc::clone(segment), place))
+    }
+}
