@@ -57,7 +57,7 @@ impl Rig {
         }
         let hub = Embedded::open(settings, Arc::default()).unwrap();
         let broker = Broker::new(Arc::clone(&hub), broker::Settings::default());
-        let listening = Listening::bind("127.0.0.1:0", None).await.unwrap();
+        let listening = Listening::open("127.0.0.1:0").await.unwrap();
         let serving = tokio::spawn(broker::serve(Arc::clone(&broker), vec![listening]));
         Self { _folder: folder, hub, broker, peer: None, serving }
     }

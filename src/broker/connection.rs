@@ -34,7 +34,7 @@ const STEP: usize = 1 << 20;
 ///
 /// # Errors
 /// What ended the connection, if it was not the peer.
-pub async fn serve<S: AsyncRead + AsyncWrite + Send>(
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send>(
     broker: Arc<Broker>,
     stream: S,
     session: Session,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -49,6 +50,15 @@ impl Listening {
         Ok(Self { socket, advertised, security })
     }
 
+    /// Binds `address` for clients that are asked nothing and are told the address that they have reached.
+    ///
+    /// # Errors
+    /// What the system says, with the address.
+    pub async fn open(address: &str) -> Result<Self, String> {
+        let reached = |here: SocketAddr| (here.ip().to_string(), here.port());
+        Self::bind(address, Box::new(reached), Arc::default()).await
+    }
+
     /// The address that was bound.
     ///
     /// # Errors
@@ -56,6 +66,19 @@ impl Listening {
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
+}
+
+/// Serves one client over any stream, as one who is asked nothing; it is told to connect to `advertised`.
+///
+/// # Errors
+/// What ended the connection, if it was not the client.
+pub async fn serve_stream<S: AsyncRead + AsyncWrite + Send>(
+    broker: Arc<Broker>,
+    stream: S,
+    at: (SocketAddr, (String, u16)),
+) -> io::Result<()> {
+    let session = Session::new(Arc::clone(&broker), Arc::default(), at, None);
+    connection::serve(broker, stream, session).await
 }
 
 /// Serves all who connect, until it is dropped.

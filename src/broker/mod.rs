@@ -32,8 +32,7 @@ use crate::hub::embedded::Embedded;
 use crate::metrics::{ClientMeter, Metrics};
 use auth::acl::Acls;
 
-pub use connection::serve as serve_stream;
-pub use listener::{Listening, serve};
+pub use listener::{Listening, serve, serve_stream};
 pub(crate) use security::Security;
 
 /// Kafka's number for this broker, the only one there is.

@@ -71,6 +71,12 @@ pub(super) fn cases() -> Vec<Case> {
             )
         }));
     }
+    cases.extend(offsets_and_names());
+    cases
+}
+
+fn offsets_and_names() -> Vec<Case> {
+    let mut cases = Vec::new();
     for (name, of, number) in
         [("unknown topic", "absent-topic", 0), ("there", TOPIC, 0), ("negative", TOPIC, -1)]
     {
@@ -97,15 +103,19 @@ pub(super) fn cases() -> Vec<Case> {
         })
     }));
     for kind in [0, 1, 7] {
-        cases.push(case(format!("coordinator of {kind}"), ApiKey::FindCoordinator, move |version| {
-            let request = FindCoordinatorRequest::default();
-            let request = if version >= 1 { request.with_key_type(kind) } else { request };
-            RequestKind::FindCoordinator(if version >= 4 {
-                request.with_coordinator_keys(vec![text(GROUP)])
-            } else {
-                request.with_key(text(GROUP))
-            })
-        }));
+        cases.push(case(
+            format!("coordinator of {kind}"),
+            ApiKey::FindCoordinator,
+            move |version| {
+                let request = FindCoordinatorRequest::default();
+                let request = if version >= 1 { request.with_key_type(kind) } else { request };
+                RequestKind::FindCoordinator(if version >= 4 {
+                    request.with_coordinator_keys(vec![text(GROUP)])
+                } else {
+                    request.with_key(text(GROUP))
+                })
+            },
+        ));
     }
     cases
 }

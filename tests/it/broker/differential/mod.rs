@@ -67,9 +67,9 @@ fn answer(address: &str, case: &Case, version: i16) -> BTreeMap<String, String> 
             return BTreeMap::from([("closed".to_owned(), "true".to_owned())]);
         };
         let found: BTreeMap<_, _> = flatten(&format!("{answer:#?}")).into_iter().collect();
-        let not_yet = found
-            .iter()
-            .any(|(path, value)| field(path).ends_with("error_code") && AGAIN.contains(&value.as_str()));
+        let not_yet = found.iter().any(|(path, value)| {
+            field(path).ends_with("error_code") && AGAIN.contains(&value.as_str())
+        });
         if not_yet && attempt < 100 {
             pause();
             continue;
@@ -119,7 +119,13 @@ fn make_topic(address: &str) {
 }
 
 /// Fields that differ, as `path: hub's, kafka's`; those that an accepted difference covers are noted in `used`.
-fn differences(case: &Case, hub: &str, kafka: &str, used: &mut [bool], version: i16) -> Vec<String> {
+fn differences(
+    case: &Case,
+    hub: &str,
+    kafka: &str,
+    used: &mut [bool],
+    version: i16,
+) -> Vec<String> {
     let (ours, theirs) = (answer(hub, case, version), answer(kafka, case, version));
     let mut paths: Vec<&String> = ours.keys().chain(theirs.keys()).collect();
     paths.sort();
@@ -170,8 +176,7 @@ fn raw_requests_are_answered_as_kafka_answers_them() {
         }
         asked.insert(case.key as i16);
     }
-    let left_out: Vec<i16> =
-        versions.keys().copied().filter(|key| !asked.contains(key)).collect();
+    let left_out: Vec<i16> = versions.keys().copied().filter(|key| !asked.contains(key)).collect();
     assert!(left_out.is_empty(), "no case asks the APIs {left_out:?}");
     println!("{count} requests of {} APIs were answered alike", asked.len());
     for ((of, name, reason), used) in accepted::ACCEPTED.iter().zip(used) {
