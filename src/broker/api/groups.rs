@@ -228,9 +228,6 @@ pub(super) async fn delete(call: Arc<Call>, request: DeleteGroupsRequest) -> Del
 }
 
 async fn delete_one(call: &Call, group: &str) -> i16 {
-    if group.is_empty() {
-        return Code::InvalidGroupId.code();
-    }
     let has_offsets = call.hub().committed(group).is_some();
     match call.hub().members().ask(|coordinator, _| coordinator.delete(group)) {
         Err(GroupError::GroupIdNotFound) if has_offsets => {}
