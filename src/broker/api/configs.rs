@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::metadata::code_of;
+use super::metadata::{code_of, name_fault};
 use crate::broker::NODE;
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::configs::{self, Known, Overrides};
@@ -65,6 +65,9 @@ fn describe_one(
     match resource.resource_type {
         TOPIC => {
             allowed(call, Operation::DescribeConfigs, (TOPIC, &resource.resource_name))?;
+            if let Some(fault) = name_fault(&resource.resource_name) {
+                return Err((Code::InvalidTopicException, fault));
+            }
             let state = topic(call, &resource.resource_name)?;
             let known = configs::KNOWN.iter().filter(|known| wants(known.name));
             let base = call.hub().base_settings(&state.topic.name);
@@ -168,13 +171,18 @@ fn broker_configs(call: &Call) -> Vec<DescribeConfigsResourceResult> {
 pub(super) async fn alter(call: Arc<Call>, request: AlterConfigsRequest) -> AlterConfigsResponse {
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
-        let mut overrides = Overrides::new();
+        let (mut overrides, mut missing) = (Overrides::new(), false);
         for config in resource.configs {
+            missing |= config.value.is_none();
             let value = config.value.map(|value| value.to_string()).unwrap_or_default();
             overrides.insert(config.name.to_string(), value);
         }
         let resource_of = (resource.resource_type, resource.resource_name.as_str());
-        let done = replace(&call, resource_of, overrides, request.validate_only).await;
+        let done = if missing {
+            Err((Code::InvalidRequest, "null is not a value here".to_owned()))
+        } else {
+            replace(&call, resource_of, overrides, request.validate_only).await
+        };
         let (code, why) = outcome(done);
         responses.push(
             AlterConfigsResourceResponse::default()

@@ -247,9 +247,6 @@ async fn delete_one(call: &Call, group: &str) -> i16 {
     if !call.may(Operation::Delete, Resource::group(group)) {
         return Code::GroupAuthorizationFailed.code();
     }
-    if group.is_empty() {
-        return Code::InvalidGroupId.code();
-    }
     let has_offsets = call.hub().committed(group).is_some();
     match call.hub().members().ask(|coordinator, _| coordinator.delete(group)) {
         Err(GroupError::GroupIdNotFound) if has_offsets => {}

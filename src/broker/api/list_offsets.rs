@@ -78,7 +78,7 @@ async fn look_up(
         EARLIEST | EARLIEST_LOCAL => return Ok(Some((partition.start(), -1))),
         MAX_TIMESTAMP => call.hub().latest(Arc::clone(partition)).await,
         time if time >= 0 => call.hub().find_time(Arc::clone(partition), time).await,
-        _ => return Ok(None),
+        _ => return Err(Code::UnsupportedVersion),
     };
     found.map_err(|_error| Code::KafkaStorageError)
 }
@@ -100,6 +100,8 @@ pub(super) async fn for_leader_epoch(
                 _ if !allowed => answer.with_error_code(Code::TopicAuthorizationFailed.code()),
                 (None, _) => answer.with_error_code(Code::UnknownTopicOrPartition.code()),
                 (_, Some(code)) => answer.with_error_code(code.code()),
+                // Nobody knows yet where an epoch to come will end.
+                (Some(_), None) if wanted.leader_epoch > call.hub().epoch() => answer,
                 (Some(partition), None) => match partition.epoch_end(wanted.leader_epoch) {
                     Some((epoch, end)) => answer.with_leader_epoch(epoch).with_end_offset(end),
                     None => answer,

@@ -96,12 +96,13 @@ async fn append(
 fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader, Refused> {
     let invalid = |why: String| Err(Refused(Code::InvalidRecord, why));
     let header = BatchHeader::verify(records).map_err(|fault| match fault {
-        BatchError::Magic(magic) => {
+        BatchError::Magic(magic @ 0..2) => {
             Refused(Code::InvalidRecord, format!("magic {magic}, expected 2"))
         }
-        fault @ (BatchError::Short { .. }
-        | BatchError::Impossible { .. }
-        | BatchError::Crc { .. }) => Refused(Code::CorruptMessage, fault.to_string()),
+        fault @ BatchError::Short { .. } => Refused(Code::InvalidRecord, fault.to_string()),
+        fault @ (BatchError::Impossible { .. } | BatchError::Crc { .. }) => {
+            Refused(Code::CorruptMessage, fault.to_string())
+        }
     })?;
     if header.size_bytes != records.len() {
         return invalid("exactly one batch is expected for each partition".to_owned());

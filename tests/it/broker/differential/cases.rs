@@ -215,9 +215,10 @@ fn reads() -> Vec<Case> {
     }
     for name in [TOPIC, "absent-topic", "not valid!", ""] {
         cases.push(case(format!("metadata: {name}"), ApiKey::Metadata, move |version| {
+            // Only from version 4 on can a client ask for what is not to be made.
+            let name = if version < 4 && name == "absent-topic" { TOPIC } else { name };
             let topics = vec![MetadataRequestTopic::default().with_name(Some(topic(name)))];
             let request = MetadataRequest::default().with_topics(Some(topics));
-            // Only from version 4 on can a client ask for what is not to be made.
             RequestKind::Metadata(if version >= 4 {
                 request.with_allow_auto_topic_creation(false)
             } else {

@@ -134,6 +134,7 @@ fn partitions() -> Vec<Case> {
         let shown = format!("create partitions: {of:?} {count}");
         cases.push(case(shown, ApiKey::CreatePartitions, move |_| {
             let one = CreatePartitionsTopic::default().with_name(topic(of)).with_count(count);
+            let one = one.with_assignments(None);
             RequestKind::CreatePartitions(
                 CreatePartitionsRequest::default()
                     .with_topics(vec![one])
