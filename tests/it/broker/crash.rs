@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::producer::{
-    BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext,
-};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 
 use crate::support::{Agent, free_port};
@@ -112,8 +110,11 @@ fn consume(bootstrap: &str, stop: &AtomicBool) {
 
 /// Every value of a partition, from its first record to its end.
 fn values(bootstrap: &str, partition: i32) -> Vec<i64> {
-    let consumer: BaseConsumer =
-        client(bootstrap).set("group.id", "none").set("enable.partition.eof", "true").create().unwrap();
+    let consumer: BaseConsumer = client(bootstrap)
+        .set("group.id", "none")
+        .set("enable.partition.eof", "true")
+        .create()
+        .unwrap();
     let mut assigned = TopicPartitionList::new();
     assigned.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
     consumer.assign(&assigned).unwrap();

@@ -57,8 +57,7 @@ fn batch(codec: Codec, producer: (i64, i16, i32)) -> Vec<u8> {
         push_record(&record, (number, number), &[], builder.records());
     }
     let time = 1_700_000_000_000;
-    let stamp =
-        Stamp { base_timestamp_ms: time, max_timestamp_ms: time + 1, count: 2, producer };
+    let stamp = Stamp { base_timestamp_ms: time, max_timestamp_ms: time + 1, count: 2, producer };
     builder.finish(stamp, &mut batch).unwrap();
     batch
 }
@@ -78,7 +77,8 @@ fn produce(name: &str, to: (&'static str, i32), acks: i16, records: Option<Vec<u
         let data = PartitionProduceData::default()
             .with_index(to.1)
             .with_records(records.clone().map(Bytes::from));
-        let data = TopicProduceData::default().with_name(topic(to.0)).with_partition_data(vec![data]);
+        let data =
+            TopicProduceData::default().with_name(topic(to.0)).with_partition_data(vec![data]);
         let request = ProduceRequest::default().with_acks(acks).with_timeout_ms(5000);
         RequestKind::Produce(request.with_topic_data(vec![data]))
     })
@@ -100,8 +100,7 @@ fn produces() -> Vec<Case> {
         builder.begin(&mut batch);
         let record = Record { value: Some(&huge), ..Record::default() };
         push_record(&record, (0, 0), &[], builder.records());
-        let stamp =
-            Stamp { base_timestamp_ms: 0, max_timestamp_ms: 0, count: 1, producer: NOBODY };
+        let stamp = Stamp { base_timestamp_ms: 0, max_timestamp_ms: 0, count: 1, producer: NOBODY };
         builder.finish(stamp, &mut batch).unwrap();
         batch
     };
@@ -129,10 +128,15 @@ fn produces() -> Vec<Case> {
         produce("count zero", here, 1, Some(changed(|header| header.count = 0))),
         produce("base offset 5", here, 1, Some(changed(|header| header.base_offset = 5))),
         produce("control batch", here, 1, Some(changed(|header| header.attributes = 32))),
-        produce("far in the future", here, 1, Some(changed(|header| {
-            header.base_timestamp_ms = 9_000_000_000_000;
-            header.max_timestamp_ms = 9_000_000_000_001;
-        }))),
+        produce(
+            "far in the future",
+            here,
+            1,
+            Some(changed(|header| {
+                header.base_timestamp_ms = 9_000_000_000_000;
+                header.max_timestamp_ms = 9_000_000_000_001;
+            })),
+        ),
         produce("unknown codec", here, 1, Some(changed(|header| header.attributes = 6))),
         produce("idempotent, first", here, -1, Some(batch(Codec::None, (900, 0, 0)))),
         produce("idempotent, again", here, -1, Some(batch(Codec::None, (900, 0, 0)))),
@@ -201,8 +205,9 @@ fn reads() -> Vec<Case> {
                 let one = OffsetForLeaderPartition::default()
                     .with_current_leader_epoch(-1)
                     .with_leader_epoch(epoch);
-                let topics =
-                    OffsetForLeaderTopic::default().with_topic(topic(of)).with_partitions(vec![one]);
+                let topics = OffsetForLeaderTopic::default()
+                    .with_topic(topic(of))
+                    .with_partitions(vec![one]);
                 let request = OffsetForLeaderEpochRequest::default().with_replica_id(BrokerId(-1));
                 RequestKind::OffsetForLeaderEpoch(request.with_topics(vec![topics]))
             },
@@ -224,7 +229,12 @@ fn reads() -> Vec<Case> {
     cases
 }
 
-fn commit(name: &str, of: &'static str, to: (&'static str, i32), member: (&'static str, i32)) -> Case {
+fn commit(
+    name: &str,
+    of: &'static str,
+    to: (&'static str, i32),
+    member: (&'static str, i32),
+) -> Case {
     case(format!("commit: {name}"), ApiKey::OffsetCommit, move |_| {
         let one = OffsetCommitRequestPartition::default()
             .with_partition_index(to.1)
@@ -296,17 +306,21 @@ fn transactions() -> Vec<Case> {
     }
     let id = || TransactionalId(text("absent-transaction"));
     for (name, partition) in [("unknown producer", 0), ("unknown partition", 9)] {
-        cases.push(case(format!("add partitions: {name}"), ApiKey::AddPartitionsToTxn, move |_| {
-            let topics = AddPartitionsToTxnTopic::default()
-                .with_name(topic(TOPIC))
-                .with_partitions(vec![partition]);
-            RequestKind::AddPartitionsToTxn(
-                AddPartitionsToTxnRequest::default()
-                    .with_v3_and_below_transactional_id(id())
-                    .with_v3_and_below_producer_id(ProducerId(77))
-                    .with_v3_and_below_topics(vec![topics]),
-            )
-        }));
+        cases.push(case(
+            format!("add partitions: {name}"),
+            ApiKey::AddPartitionsToTxn,
+            move |_| {
+                let topics = AddPartitionsToTxnTopic::default()
+                    .with_name(topic(TOPIC))
+                    .with_partitions(vec![partition]);
+                RequestKind::AddPartitionsToTxn(
+                    AddPartitionsToTxnRequest::default()
+                        .with_v3_and_below_transactional_id(id())
+                        .with_v3_and_below_producer_id(ProducerId(77))
+                        .with_v3_and_below_topics(vec![topics]),
+                )
+            },
+        ));
     }
     cases.push(case("add offsets: unknown producer", ApiKey::AddOffsetsToTxn, move |_| {
         RequestKind::AddOffsetsToTxn(
@@ -320,12 +334,16 @@ fn transactions() -> Vec<Case> {
         let request = EndTxnRequest::default().with_transactional_id(id());
         RequestKind::EndTxn(request.with_producer_id(ProducerId(77)).with_committed(true))
     }));
-    cases.push(case("commit in a transaction: unknown producer", ApiKey::TxnOffsetCommit, move |_| {
-        let request = TxnOffsetCommitRequest::default().with_transactional_id(id());
-        RequestKind::TxnOffsetCommit(
-            request.with_group_id(group(GROUP)).with_producer_id(ProducerId(77)),
-        )
-    }));
+    cases.push(case(
+        "commit in a transaction: unknown producer",
+        ApiKey::TxnOffsetCommit,
+        move |_| {
+            let request = TxnOffsetCommitRequest::default().with_transactional_id(id());
+            RequestKind::TxnOffsetCommit(
+                request.with_group_id(group(GROUP)).with_producer_id(ProducerId(77)),
+            )
+        },
+    ));
     cases.push(case("describe transactions", ApiKey::DescribeTransactions, move |_| {
         let request = DescribeTransactionsRequest::default();
         RequestKind::DescribeTransactions(request.with_transactional_ids(vec![id()]))

@@ -15,7 +15,9 @@ pub(super) fn flatten(shown: &str) -> Vec<(String, String)> {
             open.pop();
         }
         let named = text.split_once(": ").filter(|(name, _)| {
-            name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+            name.chars().all(|letter| {
+                letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_'
+            })
         });
         let (label, value) = match (named, open.last_mut()) {
             (Some((name, value)), _) => (name.to_owned(), value),

@@ -97,15 +97,19 @@ pub(super) fn cases() -> Vec<Case> {
         })
     }));
     for kind in [0, 1, 7] {
-        cases.push(case(format!("coordinator of {kind}"), ApiKey::FindCoordinator, move |version| {
-            let request = FindCoordinatorRequest::default();
-            let request = if version >= 1 { request.with_key_type(kind) } else { request };
-            RequestKind::FindCoordinator(if version >= 4 {
-                request.with_coordinator_keys(vec![text(GROUP)])
-            } else {
-                request.with_key(text(GROUP))
-            })
-        }));
+        cases.push(case(
+            format!("coordinator of {kind}"),
+            ApiKey::FindCoordinator,
+            move |version| {
+                let request = FindCoordinatorRequest::default();
+                let request = if version >= 1 { request.with_key_type(kind) } else { request };
+                RequestKind::FindCoordinator(if version >= 4 {
+                    request.with_coordinator_keys(vec![text(GROUP)])
+                } else {
+                    request.with_key(text(GROUP))
+                })
+            },
+        ));
     }
     cases
 }

@@ -3,7 +3,9 @@
 use kafka_protocol::messages::alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use kafka_protocol::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsTopic,
+};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
@@ -18,8 +20,14 @@ use super::cases::{TOPIC, case, text, topic};
 type Setting = (&'static str, Option<&'static str>);
 
 /// A topic to create: name, partitions, replicas, settings.
-fn create(name: &'static str, partitions: i32, replicas: i16, settings: &'static [Setting]) -> Case {
-    let shown = format!("create: {name:?}, {partitions} partitions, {replicas} replicas, {settings:?}");
+fn create(
+    name: &'static str,
+    partitions: i32,
+    replicas: i16,
+    settings: &'static [Setting],
+) -> Case {
+    let shown =
+        format!("create: {name:?}, {partitions} partitions, {replicas} replicas, {settings:?}");
     case(shown, ApiKey::CreateTopics, move |_| {
         let configs = settings.iter().map(|(name, value)| {
             CreatableTopicConfig::default().with_name(text(name)).with_value(value.map(text))
@@ -120,7 +128,9 @@ fn settings() -> Vec<Case> {
 
 fn partitions() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (of, count) in [(TOPIC, 4), (TOPIC, 2), (TOPIC, 1), (TOPIC, 0), (TOPIC, -1), ("absent-topic", 4)] {
+    for (of, count) in
+        [(TOPIC, 4), (TOPIC, 2), (TOPIC, 1), (TOPIC, 0), (TOPIC, -1), ("absent-topic", 4)]
+    {
         let shown = format!("create partitions: {of:?} {count}");
         cases.push(case(shown, ApiKey::CreatePartitions, move |_| {
             let one = CreatePartitionsTopic::default().with_name(topic(of)).with_count(count);
@@ -194,24 +204,32 @@ fn cluster() -> Vec<Case> {
         }),
     ];
     for (of, number) in [(TOPIC, 0), (TOPIC, 9), ("absent-topic", 0)] {
-        cases.push(case(format!("log folders: {of} {number}"), ApiKey::DescribeLogDirs, move |_| {
-            let one = DescribableLogDirTopic::default();
-            let one = one.with_topic(topic(of)).with_partitions(vec![number]);
-            let request = DescribeLogDirsRequest::default().with_topics(Some(vec![one]));
-            RequestKind::DescribeLogDirs(request)
-        }));
+        cases.push(case(
+            format!("log folders: {of} {number}"),
+            ApiKey::DescribeLogDirs,
+            move |_| {
+                let one = DescribableLogDirTopic::default();
+                let one = one.with_topic(topic(of)).with_partitions(vec![number]);
+                let request = DescribeLogDirsRequest::default().with_topics(Some(vec![one]));
+                RequestKind::DescribeLogDirs(request)
+            },
+        ));
         cases.push(case(format!("elect: {of} {number}"), ApiKey::ElectLeaders, move |_| {
             let one = TopicPartitions::default();
             let one = one.with_topic(topic(of)).with_partitions(vec![number]);
             let request = ElectLeadersRequest::default().with_timeout_ms(5000);
             RequestKind::ElectLeaders(request.with_topic_partitions(Some(vec![one])))
         }));
-        cases.push(case(format!("producers: {of} {number}"), ApiKey::DescribeProducers, move |_| {
-            let one = TopicRequest::default();
-            let one = one.with_name(topic(of)).with_partition_indexes(vec![number]);
-            let request = DescribeProducersRequest::default();
-            RequestKind::DescribeProducers(request.with_topics(vec![one]))
-        }));
+        cases.push(case(
+            format!("producers: {of} {number}"),
+            ApiKey::DescribeProducers,
+            move |_| {
+                let one = TopicRequest::default();
+                let one = one.with_name(topic(of)).with_partition_indexes(vec![number]);
+                let request = DescribeProducersRequest::default();
+                RequestKind::DescribeProducers(request.with_topics(vec![one]))
+            },
+        ));
     }
     cases
 }
