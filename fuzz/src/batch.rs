@@ -19,12 +19,13 @@ pub(crate) fn run(target: &mut Target, seconds: u64, seed: u64) {
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut bombs: Vec<_> = batches::bombs().to_vec();
     while Instant::now() < until || !bombs.is_empty() {
+        let is_bomb = !bombs.is_empty();
         let batch = bombs.pop().unwrap_or_else(|| next(&mut random));
         target.begin(&batch);
         let outcome = catch_unwind(AssertUnwindSafe(|| walk(&batch, &topic)));
         let outcome = outcome.map_err(|_panic| "a panic".to_owned());
         // A large batch may fill what is allowed to one, and that is more than the reporter allows.
-        if batch.len() > 64 << 10 {
+        if is_bomb || batch.len() > 64 << 10 {
             target.end_unmeasured(&batch, outcome);
         } else {
             target.end(&batch, outcome);
