@@ -71,6 +71,13 @@ pub(super) fn cases() -> Vec<Case> {
             )
         }));
     }
+    cases.extend(others());
+    cases
+}
+
+/// What is asked by who is no member.
+fn others() -> Vec<Case> {
+    let mut cases = Vec::new();
     for (name, of, number) in
         [("unknown topic", "absent-topic", 0), ("there", TOPIC, 0), ("negative", TOPIC, -1)]
     {
