@@ -24,8 +24,8 @@ pub(crate) fn run(target: &mut Target, seconds: u64, seed: u64) {
         target.begin(&batch);
         let outcome = catch_unwind(AssertUnwindSafe(|| walk(&batch, &topic)));
         let outcome = outcome.map_err(|_panic| "a panic".to_owned());
-        // Bombs may fill what is allowed to a batch, and that is more than the reporter allows.
-        if is_bomb {
+        // A large batch may fill what is allowed to one, and that is more than the reporter allows.
+        if is_bomb || batch.len() > 64 << 10 {
             target.end_unmeasured(&batch, outcome);
         } else {
             target.end(&batch, outcome);

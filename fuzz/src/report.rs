@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::{allocator, corpus};
 
 /// Most that one input may allocate at once, bytes: singly, and in all.
-const SINGLE_MAX: usize = 64 << 20;
+const SINGLE_MAX: usize = 128 << 20;
 const ALL_MAX: usize = 256 << 20;
 
 /// What panicked since the last look, on any thread.

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use anabranch_connectors::{Pool, Topic};
 
-use super::decode::decode;
+use super::decode::decode_within;
 use crate::hub::HubError;
 use crate::log::{LogError, Partition, Read, Reader};
+
+/// Most bytes that a batch may have to be looked into, when it is decompressed: clients may ask as often as they like.
+const LOOK_MAX: usize = 64 << 20;
 
 /// The first offset of a partition whose timestamp is at least `time_ms`; the end when there is none.
 pub(super) fn offset_at(
@@ -40,7 +43,13 @@ pub(super) fn find(
             Read::End => return Ok(None),
         };
         let place = (topic, partition.name().partition);
-        let Ok(batch) = decode(&header, bytes, place, &pool) else { continue };
+        let Ok(batch) = decode_within(LOOK_MAX, &header, bytes, place, &pool) else {
+            // Not looked into: whoever reads from its first record on misses nothing.
+            if header.max_timestamp_ms >= time_ms {
+                return Ok(Some((header.base_offset.max(start), header.max_timestamp_ms)));
+            }
+            continue;
+        };
         let found = batch
             .iter()
             .find(|stored| stored.offset >= start && stored.record.timestamp_ms >= time_ms);

@@ -71,11 +71,12 @@ pub(super) fn cases() -> Vec<Case> {
             )
         }));
     }
-    cases.extend(offsets_and_names());
+    cases.extend(others());
     cases
 }
 
-fn offsets_and_names() -> Vec<Case> {
+/// What is asked by who is no member.
+fn others() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, of, number) in
         [("unknown topic", "absent-topic", 0), ("there", TOPIC, 0), ("negative", TOPIC, -1)]

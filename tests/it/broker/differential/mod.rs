@@ -12,10 +12,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest, FindCoordinatorRequest, RequestHeader, RequestKind, ResponseHeader,
-    ResponseKind,
+    ApiKey, ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest, FindCoordinatorRequest,
+    RequestHeader, RequestKind, ResponseHeader, ResponseKind,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
 
@@ -34,7 +34,7 @@ struct Case {
     request: Box<dyn Fn(i16) -> RequestKind>,
 }
 
-/// What a server says to a request; `None` when it hangs up.
+/// What a server says to a request; `None` when it hangs up or says nothing.
 fn ask(address: &str, key: ApiKey, version: i16, request: &RequestKind) -> Option<ResponseKind> {
     let mut frame = BytesMut::new();
     frame.put_i32(0);
@@ -50,7 +50,7 @@ fn ask(address: &str, key: ApiKey, version: i16, request: &RequestKind) -> Optio
     let length = i32::try_from(frame.len() - 4).unwrap();
     frame[..4].copy_from_slice(&length.to_be_bytes());
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(&frame).ok()?;
     let mut length = [0; 4];
     stream.read_exact(&mut length).ok()?;
@@ -72,7 +72,7 @@ fn answer(address: &str, case: &Case, version: i16) -> BTreeMap<String, String> 
         let not_yet = found.iter().any(|(path, value)| {
             field(path).ends_with("error_code") && AGAIN.contains(&value.as_str())
         });
-        if not_yet && attempt < 100 {
+        if not_yet && attempt < 8 {
             pause();
             continue;
         }
@@ -115,7 +115,13 @@ fn prepare(address: &str) {
     let one = CreatableTopic::default()
         .with_name(cases::topic(cases::TOPIC))
         .with_num_partitions(2)
-        .with_replication_factor(1);
+        .with_replication_factor(1)
+        // The records of the cases are old.
+        .with_configs(vec![
+            CreatableTopicConfig::default()
+                .with_name(cases::text("retention.ms"))
+                .with_value(Some(cases::text("-1"))),
+        ]);
     let request = CreateTopicsRequest::default().with_topics(vec![one]).with_timeout_ms(10_000);
     let request = RequestKind::CreateTopics(request);
     wait_until(LONG, "the topic", || {
