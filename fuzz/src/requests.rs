@@ -180,6 +180,12 @@ fn data(key: ApiKey, v: i16, r: &mut Random) -> Option<RequestKind> {
                 DeleteRecordsRequest::default().with_topics(topics).with_timeout_ms(r.int()),
             )
         }
+        ApiKey::SaslHandshake => {
+            RequestKind::SaslHandshake(SaslHandshakeRequest::default().with_mechanism(r.text()))
+        }
+        ApiKey::SaslAuthenticate => RequestKind::SaslAuthenticate(
+            SaslAuthenticateRequest::default().with_auth_bytes(r.text().into_bytes()),
+        ),
         _ => return None,
     })
 }

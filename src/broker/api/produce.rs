@@ -100,7 +100,7 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
             Refused(Code::InvalidRecord, format!("magic {magic}, expected 2"))
         }
         fault @ BatchError::Short { .. } => Refused(Code::InvalidRecord, fault.to_string()),
-        fault @ (BatchError::Impossible { .. } | BatchError::Crc { .. }) => {
+        fault @ (BatchError::Magic(_) | BatchError::Impossible { .. } | BatchError::Crc { .. }) => {
             Refused(Code::CorruptMessage, fault.to_string())
         }
     })?;

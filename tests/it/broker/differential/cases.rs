@@ -355,6 +355,23 @@ fn transactions() -> Vec<Case> {
     cases
 }
 
+/// Requests to log in at a listener that asks nobody who he is.
+fn logins() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for mechanism in ["PLAIN", "", "NONSENSE"] {
+        let name = format!("log in by {mechanism:?} where nobody is asked to");
+        cases.push(case(name, ApiKey::SaslHandshake, move |_| {
+            let request = SaslHandshakeRequest::default();
+            RequestKind::SaslHandshake(request.with_mechanism(text(mechanism)))
+        }));
+    }
+    cases.push(case("authenticate unasked", ApiKey::SaslAuthenticate, |_| {
+        let request = SaslAuthenticateRequest::default();
+        RequestKind::SaslAuthenticate(request.with_auth_bytes(Bytes::from_static(b"\0a\0b")))
+    }));
+    cases
+}
+
 /// All of them; what changes topics is last.
 pub(super) fn all() -> Vec<Case> {
     let mut all = produces();
@@ -362,6 +379,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(offsets());
     all.extend(super::groups::cases());
     all.extend(transactions());
+    all.extend(logins());
     all.extend(super::topics::cases());
     all
 }
