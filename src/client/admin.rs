@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ClientError, HubHandle, check_topic};
-use crate::hub::{HubError, Offset, TopicInfo};
+use crate::hub::{GroupInfo, HubError, Offset, TopicInfo};
 
 /// Makes, lists and changes topics and groups.
 #[derive(Debug, Clone)]
@@ -85,16 +85,14 @@ impl Admin {
     /// # Errors
     /// [`ClientError::Hub`] when the hub does not answer.
     pub async fn groups(&self) -> Result<Vec<GroupDescription>, ClientError> {
+        let topics = self.topics_by_name().await?;
+        let groups = self.hub.hub().groups().await?.into_iter();
+        Ok(groups.map(|group| described(group, &topics)).collect())
+    }
+
+    async fn topics_by_name(&self) -> Result<BTreeMap<String, TopicInfo>, ClientError> {
         let topics = self.hub.hub().topics().await?.into_iter();
-        let topics: BTreeMap<String, TopicInfo> =
-            topics.map(|topic| (topic.name.clone(), topic)).collect();
-        let mut groups = Vec::new();
-        for group in self.hub.hub().groups().await? {
-            let progress = |offset: &Offset| progress(offset, &topics);
-            let partitions = group.offsets.iter().map(progress).collect();
-            groups.push(GroupDescription { name: group.name, partitions });
-        }
-        Ok(groups)
+        Ok(topics.map(|topic| (topic.name.clone(), topic)).collect())
     }
 
     /// One group; `None` when it has committed nothing.
@@ -102,7 +100,8 @@ impl Admin {
     /// # Errors
     /// [`ClientError::Hub`] when the hub does not answer.
     pub async fn group(&self, name: &str) -> Result<Option<GroupDescription>, ClientError> {
-        Ok(self.groups().await?.into_iter().find(|group| group.name == name))
+        let Some(group) = self.hub.hub().group(name).await? else { return Ok(None) };
+        Ok(Some(described(group, &self.topics_by_name().await?)))
     }
 
     /// Sets a group's offsets; it must have no members.
@@ -124,6 +123,11 @@ impl Admin {
     ) -> Result<Vec<Offset>, ClientError> {
         Ok(self.hub.hub().offsets_at(topic, timestamp_ms).await?)
     }
+}
+
+fn described(group: GroupInfo, topics: &BTreeMap<String, TopicInfo>) -> GroupDescription {
+    let partitions = group.offsets.iter().map(|offset| progress(offset, topics)).collect();
+    GroupDescription { name: group.name, partitions }
 }
 
 fn progress(offset: &Offset, topics: &BTreeMap<String, TopicInfo>) -> PartitionProgress {

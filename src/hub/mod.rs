@@ -61,6 +61,14 @@ pub trait Hub: Send + Sync {
     /// [`HubError`] when the hub does not answer.
     async fn groups(&self) -> Result<Vec<GroupInfo>, HubError>;
 
+    /// One group; `None` when it has committed nothing.
+    ///
+    /// # Errors
+    /// [`HubError`] when the hub does not answer.
+    async fn group(&self, name: &str) -> Result<Option<GroupInfo>, HubError> {
+        Ok(self.groups().await?.into_iter().find(|group| group.name == name))
+    }
+
     /// Sets a group's offsets; the group must have no members.
     ///
     /// # Errors

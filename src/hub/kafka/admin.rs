@@ -121,6 +121,11 @@ impl Observer {
         names.into_iter().map(|name| group(settings, name, &topics)).collect()
     }
 
+    /// One group, without asking for all the others.
+    pub(super) fn group(&self, settings: &Settings, name: String) -> Result<GroupInfo, HubError> {
+        group(settings, name, &self.names()?)
+    }
+
     /// Stores offsets for a group that nobody is in.
     pub(super) fn set_offsets(
         &self,

@@ -163,6 +163,12 @@ impl Hub for Kafka {
         self.ask(|observer, _| observer.topics()).await
     }
 
+    async fn group(&self, name: &str) -> Result<Option<GroupInfo>, HubError> {
+        let name = name.to_owned();
+        let found = self.ask(move |observer, settings| observer.group(settings, name)).await?;
+        Ok(Some(found).filter(|group| !group.offsets.is_empty()))
+    }
+
     async fn groups(&self) -> Result<Vec<GroupInfo>, HubError> {
         self.ask(|observer, settings| observer.groups(settings)).await
     }
