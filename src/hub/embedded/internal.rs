@@ -18,6 +18,8 @@ use crate::log::{LogError, Partition};
 /// Positions are stored together at least so often while they change, by time and by bytes appended.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 const SNAPSHOT_BYTES: u64 = 64 << 20;
+/// Up to so many positions are stored together often.
+const FEW: usize = 1000;
 /// Bytes of an internal topic after which it is written anew.
 const INTERNAL_MAX: u64 = 16 << 20;
 
@@ -78,10 +80,17 @@ impl Writer {
         let waiting = !self.position_parts.is_empty();
         let due = self.snapshot_bytes >= SNAPSHOT_BYTES
             || self.snapshot_at.elapsed() >= SNAPSHOT_EVERY
-            || (waiting && self.snapshot_at.elapsed() >= Duration::from_secs(1));
+            || (waiting && self.snapshot_at.elapsed() >= self.snapshot_wait());
         if changed && due {
             self.snapshot();
         }
+    }
+
+    /// How long positions that came without records wait to be stored: a source reads a new file only when the hub
+    /// knows of it, so not long while there are few.
+    pub(super) fn snapshot_wait(&self) -> Duration {
+        let few = self.shared.positions().len() <= FEW;
+        if few { Duration::from_millis(50) } else { Duration::from_secs(1) }
     }
 
     /// Stores all positions together; from then on retention may remove what they cover.

@@ -120,7 +120,13 @@ impl Writer {
     /// Runs until it is told to close, or every sender is gone.
     pub(super) fn run(mut self, queue: &Receiver<Command>) {
         loop {
-            let wait = if self.parked.is_empty() { Duration::from_secs(1) } else { RETRY };
+            let wait = if !self.parked.is_empty() {
+                RETRY
+            } else if !self.position_parts.is_empty() {
+                self.snapshot_wait()
+            } else {
+                Duration::from_secs(1)
+            };
             let closed = match queue.recv_timeout(wait) {
                 Ok(first) => self.group(first, queue),
                 Err(RecvTimeoutError::Timeout) => None,
