@@ -19,6 +19,12 @@ pub(super) struct Clients {
 }
 
 impl Agent {
+    /// Where clients of Kafka's protocol are answered, as `PROTOCOL://host:port`.
+    #[must_use]
+    pub fn listening(&self) -> &[String] {
+        self.clients.as_ref().map_or(&[], |clients| &clients.listening)
+    }
+
     /// Begins to listen, if the hub is embedded and is to listen. A default address that is taken is only said so.
     pub(super) async fn start_broker(
         &mut self,

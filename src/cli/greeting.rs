@@ -24,11 +24,11 @@ pub(super) fn hub(config: &Config) -> String {
 }
 
 /// A few lines for a terminal.
-pub(super) fn lines(config: &Config) -> Vec<String> {
+pub(super) fn lines(config: &Config, listening: &[String]) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
     let mut lines = vec![format!("anabranch {version} is running, Ctrl-C stops it")];
     lines.push(format!("  hub      {}", hub(config)));
-    lines.extend(clients(config));
+    lines.extend(listening.iter().map(|address| format!("  kafka    any Kafka client: {address}")));
     for (name, source) in &config.sources {
         let (kind, topic) = (source.from.kind(), &source.topic);
         let listens = source.from.listens().join(" ");
@@ -50,16 +50,6 @@ pub(super) fn lines(config: &Config) -> Vec<String> {
     }
     lines.extend(tries(config));
     lines
-}
-
-/// Where clients of Kafka's protocol reach the hub.
-fn clients(config: &Config) -> Vec<String> {
-    let HubConfig::Embedded(embedded) = &config.hub else { return Vec::new() };
-    let listen = embedded.listen.address().map(|address| (address, "PLAINTEXT"));
-    let further =
-        embedded.listeners.iter().map(|one| (one.address.as_str(), one.security_protocol()));
-    let line = |(address, protocol)| format!("  kafka    any Kafka client: {address} ({protocol})");
-    listen.into_iter().chain(further).map(line).collect()
 }
 
 fn tries(config: &Config) -> Vec<String> {

@@ -63,7 +63,7 @@ async fn serve(path: PathBuf, config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    greet(&config);
+    greet(&config, agent.listening());
     // Without systemd there is nobody to tell.
     sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
     let mut watchdog = crate::tasks::Tasks::new(mpsc::channel(1).0);
@@ -147,11 +147,11 @@ fn start_log(config: &LogConfig) {
 }
 
 /// Says what runs where and what the choice of `flush` can cost; on a terminal also what to try next.
-fn greet(config: &Config) {
+fn greet(config: &Config, listening: &[String]) {
     info!(hub = greeting::hub(config), "started");
     if std::io::stdout().is_terminal() {
         let mut out = std::io::stdout().lock();
-        for line in greeting::lines(config) {
+        for line in greeting::lines(config, listening) {
             // A terminal that went away is no reason to stop.
             writeln!(out, "{line}").ok();
         }
