@@ -19,6 +19,7 @@ mod socket;
 mod tls;
 mod transaction;
 
+pub use crate::scram::Hash;
 pub use batch::{Batch, Place, State};
 pub use code::Code;
 pub use error::Error;
@@ -26,5 +27,4 @@ pub use messages::Identity;
 pub use options::{Options, Patience};
 pub use producer::{Goal, Producer, ProducerSettings};
 pub use sasl::{Mechanism, Sasl};
-pub use scram::Hash;
 pub use tls::{Tls, TlsSettings};

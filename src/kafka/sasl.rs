@@ -9,7 +9,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::connection::Connection;
 use super::error::Error;
 use super::messages::{self, Api};
-use super::scram::{Hash, Scram};
+use super::scram::Scram;
+use crate::scram::Hash;
 
 /// How the client says who it is.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,48 +7,14 @@
 //! | client final | `c=biws,r=BOTH NONCES,p=PROOF`                                 |
 //! | server final | `v=SIGNATURE`                                                  |
 //!
-//! Source: RFC 5802, RFC 7677. Passwords are taken as they are (no `SASLprep`), as Kafka's brokers do.
+//! Source: RFC 5802, RFC 7677.
 
 use std::num::NonZeroU32;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::{digest, hmac, pbkdf2};
 
-/// More rounds of hashing than any broker should want; each try to connect costs them.
-const ITERATIONS_MAX: u32 = 1_000_000;
-
-/// The hash that both ends use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hash {
-    /// SCRAM-SHA-256.
-    Sha256,
-    /// SCRAM-SHA-512.
-    Sha512,
-}
-
-impl Hash {
-    fn hmac(self) -> hmac::Algorithm {
-        match self {
-            Self::Sha256 => hmac::HMAC_SHA256,
-            Self::Sha512 => hmac::HMAC_SHA512,
-        }
-    }
-
-    fn digest(self) -> &'static digest::Algorithm {
-        match self {
-            Self::Sha256 => &digest::SHA256,
-            Self::Sha512 => &digest::SHA512,
-        }
-    }
-
-    fn pbkdf2(self) -> pbkdf2::Algorithm {
-        match self {
-            Self::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
-            Self::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
-        }
-    }
-}
+use crate::scram::{Hash, ITERATIONS_MAX};
 
 /// The client's first words.
 #[derive(Debug)]
@@ -87,25 +53,18 @@ impl Scram {
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
             return None;
         }
-        let mut salted = vec![0; self.hash.digest().output_len()];
-        pbkdf2::derive(self.hash.pbkdf2(), iterations, &salt, password.as_bytes(), &mut salted);
+        let keys = self.hash.keys(password.as_bytes(), &salt, iterations);
         let without_proof = format!("c=biws,r={nonce}");
         let all = format!("{},{server_first},{without_proof}", self.first_bare);
-        let client_key = self.sign(&salted, b"Client Key");
-        let stored_key = digest::digest(self.hash.digest(), client_key.as_ref());
-        let signature = self.sign(stored_key.as_ref(), all.as_bytes());
-        let pairs = client_key.as_ref().iter().zip(signature.as_ref());
+        let stored_key = self.hash.digest(keys.client.as_ref());
+        let signature = self.hash.hmac(stored_key.as_ref(), all.as_bytes());
+        let pairs = keys.client.as_ref().iter().zip(signature.as_ref());
         let proof: Vec<u8> = pairs.map(|(key, sign)| key ^ sign).collect();
-        let server_key = self.sign(&salted, b"Server Key");
-        let expected = self.sign(server_key.as_ref(), all.as_bytes());
+        let expected = self.hash.hmac(keys.server.as_ref(), all.as_bytes());
         Some(Proof {
             message: format!("{without_proof},p={}", BASE64.encode(proof)),
             expected: format!("v={}", BASE64.encode(expected)),
         })
-    }
-
-    fn sign(&self, key: &[u8], message: &[u8]) -> hmac::Tag {
-        hmac::sign(&hmac::Key::new(self.hash.hmac(), key), message)
     }
 }
 
@@ -118,8 +77,9 @@ impl Proof {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn the_exchange_is_that_of_rfc_7677() {

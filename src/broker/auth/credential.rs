@@ -1,22 +1,17 @@
 //! What a server keeps of a password: enough to check one, too little to be taken for the client (RFC 5802, 3).
 //!
-//! ```text
-//! SaltedPassword = PBKDF2-HMAC(password, salt, iterations)
-//! StoredKey      = H(HMAC(SaltedPassword, "Client Key"))
-//! ServerKey      = HMAC(SaltedPassword, "Server Key")
-//! ```
-//! Passwords are taken as their UTF-8 bytes, without the preparation of RFC 4013: Kafka's brokers and clients do the
-//! same.
+//! `StoredKey` is the hash of [`crate::scram::Keys`]' client key.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use subtle::ConstantTimeEq;
 
-use super::mechanism::Hash;
+use super::mechanism::Mechanism;
+use crate::scram::{Hash, ITERATIONS_MAX};
 
 /// Fewest and most rounds of PBKDF2. Fewer are refused by Kafka's clients, more would only hold the server up.
-pub(super) const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=1_000_000;
+pub(super) const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=ITERATIONS_MAX;
 
 /// Rounds for a password out of the configuration, as in Kafka.
 pub(super) const ITERATIONS_DEFAULT: NonZeroU32 = NonZeroU32::new(*ITERATIONS.start()).unwrap();
@@ -39,11 +34,9 @@ impl Credential {
         salt: Vec<u8>,
         iterations: NonZeroU32,
     ) -> Self {
-        let mut salted = vec![0; hash.length()];
-        ring::pbkdf2::derive(hash.pbkdf2(), iterations, &salt, password, &mut salted);
-        let client_key = hash.hmac(&salted, b"Client Key");
-        let stored_key = hash.digest(client_key.as_ref()).as_ref().to_vec();
-        let server_key = hash.hmac(&salted, b"Server Key").as_ref().to_vec();
+        let keys = hash.keys(password, &salt, iterations);
+        let stored_key = hash.digest(keys.client.as_ref()).as_ref().to_vec();
+        let server_key = keys.server.as_ref().to_vec();
         Self { hash, salt, iterations, stored_key, server_key }
     }
 
@@ -72,7 +65,7 @@ impl Credential {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} ***", self.hash.mechanism().name())
+        write!(out, "{} ***", Mechanism::scram(self.hash).name())
     }
 }
 

@@ -1,7 +1,8 @@
-//! The SASL mechanisms, and the hash of each.
+//! The SASL mechanisms.
 
-use ring::{digest, hmac, pbkdf2};
 use serde::Deserialize;
+
+use crate::scram::Hash;
 
 /// How a client proves who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -31,60 +32,18 @@ impl Mechanism {
         }
     }
 
+    /// The SCRAM mechanism with this hash.
+    pub(super) const fn scram(hash: Hash) -> Self {
+        match hash {
+            Hash::Sha256 => Self::ScramSha256,
+            Hash::Sha512 => Self::ScramSha512,
+        }
+    }
+
     /// The mechanism of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mechanism| mechanism.name() == name)
-    }
-}
-
-/// The hash of a SCRAM mechanism.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hash {
-    /// 32 bytes.
-    Sha256,
-    /// 64 bytes.
-    Sha512,
-}
-
-impl Hash {
-    pub(super) const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
-
-    pub(super) const fn mechanism(self) -> Mechanism {
-        match self {
-            Self::Sha256 => Mechanism::ScramSha256,
-            Self::Sha512 => Mechanism::ScramSha512,
-        }
-    }
-
-    /// Length of a hash in bytes.
-    pub(super) const fn length(self) -> usize {
-        match self {
-            Self::Sha256 => digest::SHA256_OUTPUT_LEN,
-            Self::Sha512 => digest::SHA512_OUTPUT_LEN,
-        }
-    }
-
-    pub(super) fn hmac(self, key: &[u8], message: &[u8]) -> hmac::Tag {
-        let algorithm = match self {
-            Self::Sha256 => hmac::HMAC_SHA256,
-            Self::Sha512 => hmac::HMAC_SHA512,
-        };
-        hmac::sign(&hmac::Key::new(algorithm, key), message)
-    }
-
-    pub(super) fn digest(self, message: &[u8]) -> digest::Digest {
-        match self {
-            Self::Sha256 => digest::digest(&digest::SHA256, message),
-            Self::Sha512 => digest::digest(&digest::SHA512, message),
-        }
-    }
-
-    pub(super) const fn pbkdf2(self) -> pbkdf2::Algorithm {
-        match self {
-            Self::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
-            Self::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
-        }
     }
 }
 

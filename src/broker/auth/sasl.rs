@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::mechanism::{Hash, Mechanism};
+use super::mechanism::Mechanism;
 use super::scram::{Asked, Fault};
 use super::users::{Table, Users};
 use super::{USER_PREFIX, plain, scram};
+use crate::scram::Hash;
 
 /// What a client is told whose name or password is wrong, and not which of them.
 const WRONG: &str = "the user name or the password is wrong";
@@ -119,7 +120,7 @@ mod tests {
     fn the_right_password_gives_the_principal() {
         let users = users(&[("alice", "pencil")]);
         for hash in Hash::ALL {
-            let mut server = SaslServer::new(hash.mechanism(), &users);
+            let mut server = SaslServer::new(Mechanism::scram(hash), &users);
             let Step::Done { principal, reply } = log_in(&mut server, hash, "alice", "pencil")
             else {
                 panic!("refused");
@@ -140,7 +141,7 @@ mod tests {
         let users = users(&[("alice", "pencil")]);
         for hash in Hash::ALL {
             let attempt = |name: &str, password: &str| {
-                let mut server = SaslServer::new(hash.mechanism(), &users);
+                let mut server = SaslServer::new(Mechanism::scram(hash), &users);
                 let end = log_in(&mut server, hash, name, password);
                 assert_eq!(server.claimed_name(), Some(name));
                 end
@@ -148,7 +149,7 @@ mod tests {
             let Step::Failed(wrong) = attempt("alice", "crayon") else { panic!("let in") };
             assert_eq!(attempt("mallory", "crayon"), Step::Failed(wrong.clone()));
             assert_eq!(attempt("mallory", "pencil"), Step::Failed(wrong.clone()));
-            let name = hash.mechanism().name();
+            let name = Mechanism::scram(hash).name();
             assert_eq!(wrong, format!("{name} authentication failed: {WRONG}"));
         }
         let plain = |message: &[u8]| SaslServer::new(Mechanism::Plain, &users).step(message);

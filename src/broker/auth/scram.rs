@@ -6,10 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::credential::Credential;
-use super::mechanism::Hash;
 use super::random;
 use super::scram_message::{Final, First};
 use super::users::Table;
+use crate::scram::Hash;
 
 /// What stands between the two messages of a client.
 #[derive(Debug)]
@@ -113,10 +113,8 @@ pub(super) mod tests {
             part.unwrap().to_owned()
         };
         let iterations: NonZeroU32 = part("i=").parse().unwrap();
-        let mut salted = vec![0; hash.length()];
         let salt = STANDARD.decode(part("s=")).unwrap();
-        ring::pbkdf2::derive(hash.pbkdf2(), iterations, &salt, password.as_bytes(), &mut salted);
-        let client_key = hash.hmac(&salted, b"Client Key");
+        let client_key = hash.keys(password.as_bytes(), &salt, iterations).client;
         let stored_key = hash.digest(client_key.as_ref());
         let without_proof = format!("c={},r={}", STANDARD.encode(header), part("r="));
         let auth_message = format!("{bare},{server_first},{without_proof}");

@@ -14,7 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::credential::{Credential, ITERATIONS};
-use super::mechanism::Hash;
+use super::mechanism::Mechanism;
+use crate::scram::Hash;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ fn parse_line(number: usize, line: &str) -> Result<Line<'_>, String> {
 
 /// What follows the name of the mechanism.
 fn credential_body(text: &str, hash: Hash) -> Option<&str> {
-    text.strip_prefix(hash.mechanism().name())?.strip_prefix('=')
+    text.strip_prefix(Mechanism::scram(hash).name())?.strip_prefix('=')
 }
 
 /// The fields of one credential, as they are read.
@@ -85,7 +86,7 @@ fn credentials(text: &str) -> Result<Vec<Credential>, String> {
             Hash::ALL.into_iter().find_map(|hash| Some((hash, credential_body(part, hash)?)));
         let pair = if let Some((hash, body)) = begun {
             if read.iter().any(|earlier| earlier.hash == hash) {
-                return Err(format!("{} stands twice", hash.mechanism().name()));
+                return Err(format!("{} stands twice", Mechanism::scram(hash).name()));
             }
             let (salt, stored_key, server_key, iterations) = (None, None, None, None);
             read.push(Fields { hash, salt, stored_key, server_key, iterations });
@@ -123,7 +124,7 @@ impl Fields {
     }
 
     fn complete(self) -> Result<Credential, String> {
-        let name = self.hash.mechanism().name();
+        let name = Mechanism::scram(self.hash).name();
         let missing = |what: &str| format!("{name} has no {what}");
         let salt = self.salt.filter(|salt| !salt.is_empty()).ok_or_else(|| missing("salt"))?;
         let key = |key: Option<Vec<u8>>, what: &str| {
@@ -153,7 +154,7 @@ pub(super) fn stored_line(name: &str, password: &str, hashes: &[Hash]) -> String
         let credential = Credential::derive(*hash, password.as_bytes(), salt, iterations);
         format!(
             "{}=salt={},stored_key={},server_key={},iterations={iterations}",
-            hash.mechanism().name(),
+            Mechanism::scram(*hash).name(),
             STANDARD.encode(&credential.salt),
             STANDARD.encode(&credential.stored_key),
             STANDARD.encode(&credential.server_key),

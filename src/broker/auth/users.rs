@@ -13,9 +13,10 @@ use anabranch_connectors::secret::Secret;
 use ring::hmac;
 
 use super::credential::{Credential, ITERATIONS_DEFAULT};
-use super::mechanism::{Hash, Mechanism};
+use super::mechanism::Mechanism;
 use super::user_file::{self, Known};
 use super::{Refused, random, unreadable};
+use crate::scram::Hash;
 
 /// Length in bytes of a salt that is made here.
 const SALT_LENGTH: usize = 24;
@@ -144,7 +145,8 @@ impl Table {
     }
 
     fn add_password(&mut self, name: &str, password: &str, mechanisms: &[Mechanism]) {
-        let offered = Hash::ALL.into_iter().filter(|hash| mechanisms.contains(&hash.mechanism()));
+        let offered =
+            Hash::ALL.into_iter().filter(|hash| mechanisms.contains(&Mechanism::scram(*hash)));
         let credentials = offered.map(|hash| {
             let salt = self.salt(hash, name);
             Credential::derive(hash, password.as_bytes(), salt, ITERATIONS_DEFAULT)
@@ -170,7 +172,7 @@ impl Table {
 
     /// The salt of a user whose password is in the configuration, or who is not there at all.
     fn salt(&self, hash: Hash, name: &str) -> Vec<u8> {
-        let code = self.code(&["salt", hash.mechanism().name(), name]);
+        let code = self.code(&["salt", Mechanism::scram(hash).name(), name]);
         code.as_ref().iter().copied().take(SALT_LENGTH).collect()
     }
 
