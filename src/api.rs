@@ -33,12 +33,10 @@ use crate::client::is_topic_name;
 use crate::hub::{Hub, HubError, Offset, Part};
 use crate::metrics::Metrics;
 use crate::producer::partitioner::{Partitioner, place};
+use crate::topic_name::{INTERNAL, PARTITIONS_MAX};
 
 /// Largest body of a request, bytes.
 const BODY_MAX: usize = 64 << 20;
-/// Most partitions of a topic that is made here, as in the configuration.
-const PARTITIONS_MAX: u32 = 10_000;
-
 /// What the API acts on.
 #[derive(Clone)]
 pub struct Api {
@@ -143,7 +141,7 @@ async fn create(State(api): State<Api>, Path(topic): Path<String>, body: Bytes) 
         return Ok(Json(json!({ "partitions": partitions })));
     }
     let creation: Creation = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
-    if !(1..=PARTITIONS_MAX).contains(&creation.partitions) {
+    if !(1..=u32::from(PARTITIONS_MAX)).contains(&creation.partitions) {
         let problem = format!("a topic has 1 to {PARTITIONS_MAX} partitions");
         return Err(Refused(StatusCode::BAD_REQUEST, problem));
     }
@@ -152,7 +150,7 @@ async fn create(State(api): State<Api>, Path(topic): Path<String>, body: Bytes) 
 }
 
 fn check_name(topic: &str) -> Result<(), Refused> {
-    if is_topic_name(topic) && !topic.starts_with("__") {
+    if is_topic_name(topic) && !topic.starts_with(INTERNAL) {
         return Ok(());
     }
     let problem = format!("\"{topic}\" cannot be a topic of yours");

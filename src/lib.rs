@@ -17,7 +17,9 @@ pub mod log;
 pub mod metrics;
 pub mod producer;
 pub mod retry;
+mod scram;
 pub mod tasks;
+mod topic_name;
 pub mod wire;
 
 pub use anabranch_connectors as connectors;

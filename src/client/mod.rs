@@ -28,6 +28,7 @@ mod worker;
 use thiserror::Error;
 
 use crate::hub::HubError;
+use crate::topic_name::{INTERNAL, name_fault};
 
 pub use admin::{Admin, GroupDescription, PartitionProgress};
 pub(crate) use connect::kafka_settings;
@@ -90,8 +91,7 @@ pub enum ClientError {
 /// Whether a topic can have that name: Kafka's rule.
 #[must_use]
 pub fn is_topic_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.bytes().all(fits)
+    name_fault(name).is_none()
 }
 
 /// # Errors
@@ -100,7 +100,7 @@ fn check_topic(name: &str) -> Result<(), ClientError> {
     if !is_topic_name(name) {
         return Err(ClientError::TopicName(name.to_owned()));
     }
-    if name.starts_with("__") {
+    if name.starts_with(INTERNAL) {
         return Err(ClientError::Internal(name.to_owned()));
     }
     Ok(())

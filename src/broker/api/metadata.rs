@@ -19,10 +19,10 @@ use crate::broker::NODE;
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::HubError;
 use crate::hub::embedded::TopicState;
+use crate::topic_name::{self, NameFault, TOPIC_MAX};
 
 /// "Not told", where operations that a client may do were not asked for.
 pub(super) const NOT_TOLD: i32 = i32::MIN;
-const NAME_MAX: usize = 249;
 
 pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> MetadataResponse {
     // In version 0 an empty list means all topics, later a missing one does.
@@ -137,20 +137,15 @@ fn describe(call: &Call, state: &TopicState) -> MetadataResponseTopic {
 
 /// Why a topic cannot have that name, in Kafka's words; `None` when it can.
 pub(super) fn name_fault(name: &str) -> Option<String> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if name.is_empty() {
-        return Some("the empty string is not allowed".to_owned());
-    }
-    if name == "." || name == ".." {
-        return Some(format!("'{name}' is not allowed"));
-    }
-    if name.len() > NAME_MAX {
-        return Some(format!(
-            "the length of '{name}' is longer than the max allowed length {NAME_MAX}"
-        ));
-    }
-    (!name.bytes().all(legal)).then(|| {
-        format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+    Some(match topic_name::name_fault(name)? {
+        NameFault::Empty => "the empty string is not allowed".to_owned(),
+        NameFault::Dots => format!("'{name}' is not allowed"),
+        NameFault::Long => {
+            format!("the length of '{name}' is longer than the max allowed length {TOPIC_MAX}")
+        }
+        NameFault::Letters => format!(
+            "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+        ),
     })
 }
 

@@ -26,9 +26,7 @@ use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::Hub;
 use crate::hub::embedded::TopicState;
 use crate::hub::embedded::configs::{self, Overrides};
-
-/// More partitions than this on one machine only cost files.
-const PARTITIONS_MAX: i32 = 10_000;
+use crate::topic_name::PARTITIONS_MAX;
 
 /// A refusal, with words for a person.
 type Refused = (Code, String);
@@ -159,7 +157,7 @@ fn partitions_of(call: &Call, topic: &CreatableTopic) -> Result<i32, Refused> {
         number if number < 1 => {
             Err((Code::InvalidPartitions, "Number of partitions must be larger than 0.".to_owned()))
         }
-        number if number > PARTITIONS_MAX => {
+        number if number > i32::from(PARTITIONS_MAX) => {
             Err((Code::InvalidPartitions, format!("at most {PARTITIONS_MAX} partitions")))
         }
         number => Ok(number),
@@ -274,7 +272,7 @@ async fn more_partitions(
             "The topic {name} currently has {have} partition(s); {count} would not be an increase."
         ));
     }
-    if topic.count > PARTITIONS_MAX {
+    if topic.count > i32::from(PARTITIONS_MAX) {
         return refuse(format!("at most {PARTITIONS_MAX} partitions"));
     }
     if validate_only {

@@ -2,13 +2,10 @@
 
 use super::Findings;
 use crate::config::Config;
+use crate::topic_name::{INTERNAL, NameFault, TOPIC_MAX, name_fault};
 
 /// Longest name of a source or sink, in bytes.
 const NAME_MAX: usize = 64;
-/// Longest name of a topic, in bytes; as in Kafka.
-const TOPIC_MAX: usize = 249;
-/// Topics that begin so belong to the hub.
-const INTERNAL: &str = "__";
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     if config.sources.is_empty() && config.sinks.is_empty() {
@@ -46,20 +43,22 @@ fn check_name(block: &str, name: &str, findings: &mut Findings) {
 
 /// Why a topic cannot have this name, and what to do.
 pub(super) fn topic_fault(name: &str) -> Option<(String, String)> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let quoted = format!("\"{name}\" cannot be a topic");
-    if name.is_empty() {
-        Some(("the topic has no name".to_owned(), "write a name such as app-logs".to_owned()))
-    } else if !name.bytes().all(allowed) {
-        Some((quoted, "use letters, digits, `.`, `_` and `-`".to_owned()))
-    } else if matches!(name, "." | "..") {
-        Some((quoted, "use a name with letters".to_owned()))
-    } else if name.starts_with(INTERNAL) {
-        Some((quoted, "names that begin with `__` belong to the hub".to_owned()))
-    } else if name.len() > TOPIC_MAX {
-        let problem = format!("the topic's name has {} characters", name.len());
-        Some((problem, format!("use at most {TOPIC_MAX}")))
-    } else {
-        None
+    match name_fault(name) {
+        Some(NameFault::Empty) => {
+            Some(("the topic has no name".to_owned(), "write a name such as app-logs".to_owned()))
+        }
+        Some(NameFault::Dots) => Some((quoted, "use a name with letters".to_owned())),
+        Some(NameFault::Long) => {
+            let problem = format!("the topic's name has {} characters", name.len());
+            Some((problem, format!("use at most {TOPIC_MAX}")))
+        }
+        Some(NameFault::Letters) => {
+            Some((quoted, "use letters, digits, `.`, `_` and `-`".to_owned()))
+        }
+        None if name.starts_with(INTERNAL) => {
+            Some((quoted, format!("names that begin with `{INTERNAL}` belong to the hub")))
+        }
+        None => None,
     }
 }

@@ -3,9 +3,7 @@
 use super::names::topic_fault;
 use super::{Findings, Invalid};
 use crate::config::{Config, TopicConfig, WhenFull};
-
-/// More partitions than this on one machine only cost files.
-const PARTITIONS_MAX: u32 = 10_000;
+use crate::topic_name::PARTITIONS_MAX;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut of_defaults = Findings::default();
@@ -32,7 +30,7 @@ fn check_topic(block: &[&str], topic: &TopicConfig, findings: &mut Findings) {
     let at = |rest: &[&'static str]| [block, rest].concat();
     if topic.partitions == 0 {
         findings.error(&at(&["partitions"]), "is 0", "write at least 1");
-    } else if topic.partitions > PARTITIONS_MAX {
+    } else if topic.partitions > u32::from(PARTITIONS_MAX) {
         let hint = format!("write at most {PARTITIONS_MAX}");
         findings.error(&at(&["partitions"]), format!("{} are too many", topic.partitions), hint);
     }
