@@ -317,3 +317,10 @@ pub enum HubError {
     #[error("{0}")]
     Fatal(String),
 }
+
+impl HubError {
+    /// The hub's threads are ending, or have ended.
+    pub(crate) fn closing() -> Self {
+        Self::NotNow("the hub is closing".to_owned())
+    }
+}

@@ -200,7 +200,7 @@ impl EmbeddedConsumer {
         let offsets = offsets.iter().map(|offset| (offset.clone(), metadata.to_owned())).collect();
         let group = self.spec.group.clone();
         self.shared.command(Command::Commit { group, offsets, done })?;
-        stored.await.unwrap_or_else(|_closed| Err(closing()))
+        stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
     }
 
     /// Reads batches in turn from the partitions until `max_bytes` are there or none has more.
@@ -275,10 +275,6 @@ fn next_batch(
     }
 }
 
-fn closing() -> HubError {
-    HubError::NotNow("the hub is closing".to_owned())
-}
-
 #[async_trait]
 impl Consumer for EmbeddedConsumer {
     async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError> {
@@ -306,7 +302,7 @@ impl Consumer for EmbeddedConsumer {
             let look = deadline.min(Instant::now() + LOOK);
             match tokio::time::timeout_at(look, self.appended.changed()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_closed)) => return Err(closing()),
+                Ok(Err(_closed)) => return Err(HubError::closing()),
                 Err(_elapsed) if look == deadline => return Ok(Fetched::default()),
                 Err(_elapsed) => {}
             }

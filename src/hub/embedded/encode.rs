@@ -10,8 +10,9 @@ use crate::wire::{Builder, CompressionError, Stamp};
 
 /// Name of the header that carries a source's position.
 pub(super) const POSITION: &str = "__anabranch.position";
-/// Producer id of all that this process appends; a position counts only in a batch of this id.
-pub(super) const OWN_PRODUCER: i64 = 1 << 40;
+/// Producer id of all that this process appends; a position counts only in a batch of this id. Clients never get it or
+/// one above it.
+pub(crate) const OWN_PRODUCER: i64 = 1 << 40;
 
 /// Encodes all records of `parts` as one batch into `out`; gives their number.
 pub(super) fn encode(

@@ -25,10 +25,6 @@ use crate::wire::BatchHeader;
 /// A promise of the writer.
 type Receipt<T> = oneshot::Receiver<T>;
 
-fn closing() -> HubError {
-    HubError::NotNow("the hub is closing".to_owned())
-}
-
 impl Shared {
     pub(super) fn transactions(&self) -> MutexGuard<'_, Transactions> {
         self.transactions.lock().unwrap_or_else(PoisonError::into_inner)
@@ -47,11 +43,11 @@ impl Shared {
     async fn command_from_task(self: &Arc<Self>, command: Command) -> Result<(), HubError> {
         match self.writer.try_send(command) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Disconnected(_)) => Err(closing()),
+            Err(TrySendError::Disconnected(_)) => Err(HubError::closing()),
             Err(TrySendError::Full(command)) => {
                 let shared = Arc::clone(self);
                 let sent = tokio::task::spawn_blocking(move || shared.command(command)).await;
-                sent.unwrap_or_else(|_panic| Err(closing()))
+                sent.unwrap_or_else(|_panic| Err(HubError::closing()))
             }
         }
     }
@@ -160,7 +156,7 @@ impl Embedded {
         let (reply, marked) = oneshot::channel();
         let marker = Marker { partition, producer, committed, reply };
         self.shared.command_from_task(Command::Marker(marker)).await?;
-        let marked = marked.await.map_err(|_closed| closing())?;
+        let marked = marked.await.map_err(|_closed| HubError::closing())?;
         marked.map(drop).map_err(|fault| HubError::NotNow(fault.to_string()))
     }
 
@@ -168,7 +164,7 @@ impl Embedded {
     async fn store(&self, topic: &'static str, pairs: Pairs) -> Result<(), HubError> {
         let (done, stored) = oneshot::channel();
         self.shared.command_from_task(Command::Pairs { topic, pairs, done }).await?;
-        stored.await.unwrap_or_else(|_closed| Err(closing()))
+        stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
     }
 
     /// Stores what the coordinator of transactions has decided; nothing when there is nothing.
@@ -193,7 +189,7 @@ impl Embedded {
         let (done, stored) = oneshot::channel();
         let command = Command::Commit { group: group.to_owned(), offsets, done };
         self.shared.command_from_task(command).await?;
-        stored.await.unwrap_or_else(|_closed| Err(closing()))
+        stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
     }
 
     /// What a group has committed; `None` when it never has.

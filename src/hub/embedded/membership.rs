@@ -80,7 +80,7 @@ impl Membership {
         loop {
             self.generation = -1;
             let joined = self.shared.members.join_here(self.request(topics)?).await;
-            let Some(joined) = joined else { return Err(closing()) };
+            let Some(joined) = joined else { return Err(HubError::closing()) };
             match joined.error {
                 None => {}
                 Some(GroupError::UnknownMember | GroupError::RebalanceInProgress) => {
@@ -108,7 +108,7 @@ impl Membership {
                 assignments,
             };
             let Some(synced) = self.shared.members.sync_here(request).await else {
-                return Err(closing());
+                return Err(HubError::closing());
             };
             match synced.error {
                 None => {}
@@ -181,8 +181,4 @@ impl Drop for Membership {
         // Whatever is answered, it is gone.
         drop(self.shared.members.ask(|coordinator, now| coordinator.leave(now, group, &leaving)));
     }
-}
-
-fn closing() -> HubError {
-    HubError::NotNow("the hub is closing".to_owned())
 }

@@ -41,6 +41,7 @@ use tokio::sync::{oneshot, watch};
 pub(crate) use commit::EndFault;
 pub use decode::decode;
 pub(crate) use decode::decode_within;
+pub(crate) use encode::OWN_PRODUCER;
 pub(crate) use groups::Committed;
 pub(crate) use produce::{ProduceFault, Produced};
 pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
@@ -141,8 +142,7 @@ impl Shared {
     }
 
     fn command(&self, command: Command) -> Result<(), HubError> {
-        let closed = |_closed| HubError::NotNow("the hub is closing".to_owned());
-        self.writer.send(command).map_err(closed)
+        self.writer.send(command).map_err(|_closed| HubError::closing())
     }
 
     /// The one partition of an internal topic.
@@ -295,9 +295,7 @@ impl Hub for Embedded {
         let (done, stored) = oneshot::channel();
         let offsets = offsets.iter().map(|offset| (offset.clone(), String::new())).collect();
         self.shared.command(Command::Commit { group: group.to_owned(), offsets, done })?;
-        stored
-            .await
-            .unwrap_or_else(|_closed| Err(HubError::NotNow("the hub is closing".to_owned())))
+        stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
     }
 
     async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {

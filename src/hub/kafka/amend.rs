@@ -22,8 +22,12 @@ use super::topics::Topics;
 use crate::hub::DEAD_LETTERS;
 use crate::kafka::{Batch, Place, State};
 
-const REASON: &str = "__anabranch.reason";
-const TOO_LARGE: &[u8] = b"message_too_large";
+/// Names of the headers, and the reason.
+pub(super) const REASON: &str = "__anabranch.reason";
+pub(super) const TOPIC: &str = "__anabranch.topic";
+pub(super) const PARTITION: &str = "__anabranch.partition";
+pub(super) const SIZE: &str = "__anabranch.size";
+pub(super) const TOO_LARGE: &str = "message_too_large";
 
 /// Makes batches fit.
 pub(super) struct Amender<'a> {
@@ -78,7 +82,7 @@ impl Amender<'_> {
         // A dead letter that does not fit is cut where it is, further if need be.
         let is_dead = from.ends_with(DEAD_LETTERS);
         let topic = if is_dead { from.to_owned() } else { format!("{from}{DEAD_LETTERS}") };
-        let is_cut = record.headers.get(REASON) == Some(TOO_LARGE);
+        let is_cut = record.headers.get(REASON) == Some(TOO_LARGE.as_bytes());
         let partitions = self.topics.partitions_now(&topic).map_err(|error| error.to_string())?;
         let partitions = i32::try_from(partitions).unwrap_or(i32::MAX).max(1);
         let mut room = self.topics.message_max(&topic).saturating_sub(2 * AROUND + topic.len());
@@ -114,12 +118,12 @@ impl Amender<'_> {
 
 fn reasons(topic: &str, partition: i32, value_bytes: usize) -> Headers {
     Headers::new()
-        .with(REASON, TOO_LARGE)
-        .with("__anabranch.topic", topic.as_bytes())
-        .with("__anabranch.partition", partition.to_string().as_bytes())
-        .with("__anabranch.size", value_bytes.to_string().as_bytes())
+        .with(REASON, TOO_LARGE.as_bytes())
+        .with(TOPIC, topic.as_bytes())
+        .with(PARTITION, partition.to_string().as_bytes())
+        .with(SIZE, value_bytes.to_string().as_bytes())
 }
 
-fn cut(bytes: &[u8], length: usize) -> &[u8] {
+pub(super) fn cut(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(..length).unwrap_or(bytes)
 }

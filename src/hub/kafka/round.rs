@@ -1,9 +1,21 @@
 //! What is stored in one go, and what keeps it from being stored.
 
+use std::time::Duration;
+
 use super::amend::is_too_large;
 use super::queue::Job;
 use crate::hub::Part;
 use crate::kafka::{Batch, Code, Error, State};
+
+/// A round is closed when it holds this much, bytes.
+pub(super) const ROUND_BYTES: usize = 32 << 20;
+
+/// How long the beginning and the end of a transaction may take before it is tried anew.
+pub(super) const END_MAX: Duration = Duration::from_secs(120);
+
+/// Waits between tries that fail: the first, and the longest.
+pub(super) const BACKOFF: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What is being stored.
 #[derive(Debug, Default)]

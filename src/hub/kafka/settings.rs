@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use tokio::time::Instant;
 
 /// How long an open transaction may last before the broker gives it up. It bounds how long readers of committed
 /// records wait for an agent that has died and does not come back.
@@ -96,6 +97,12 @@ impl Settings {
     #[must_use]
     pub fn transactions(&self) -> bool {
         self.transactional && self.acks == Acks::All
+    }
+
+    /// When a round that begins now is to be closed; the one before was stored at `stored`.
+    pub(super) fn due(&self, stored: Instant) -> Instant {
+        let lone = Instant::now() + self.linger;
+        if self.transactions() { lone.max(stored + self.commit_interval) } else { lone }
     }
 
     /// Requests on their way to one broker at a time, at least 1, and few enough to keep what order is promised.

@@ -24,22 +24,13 @@ use super::health::Health;
 use super::positions;
 use super::properties::Own;
 use super::queue::{Queue, Taken};
-use super::round::{Failure, Round};
+use super::round::{BACKOFF, END_MAX, Failure, ROUND_BYTES, Round};
 use super::settings::{Acks, Settings};
 use super::topics::Topics;
 use crate::kafka::{Batch, Code, Error, Goal, Patience, Place, Producer, ProducerSettings, State};
 
-/// A round is closed when it holds this much, bytes.
-const ROUND_BYTES: usize = 32 << 20;
-
-/// How long the beginning and the end of a transaction may take before it is tried anew.
-const END_MAX: Duration = Duration::from_secs(120);
-
 /// How long one try to deliver may take, unless the settings say so.
 const DELIVERY_MAX: Duration = Duration::from_secs(300);
-
-/// Waits between tries that fail.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What the thread works with.
 pub(super) struct Writer {
@@ -201,11 +192,7 @@ impl Writer {
     /// Sends what the round holds, and what comes until it is full or its time is up.
     fn send_all(&mut self) -> Result<(), Failure> {
         let until = Instant::now() + self.delivery_max;
-        let lone = Instant::now() + self.settings.linger;
-        let due = match self.settings.transactions() {
-            true => lone.max(self.committed + self.settings.commit_interval),
-            false => lone,
-        };
+        let due = self.settings.due(self.committed);
         self.take_ready();
         self.send(until)?;
         while self.round.bytes < ROUND_BYTES {

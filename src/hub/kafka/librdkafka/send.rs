@@ -1,15 +1,7 @@
 //! Hands records to librdkafka one by one; what the brokers would refuse for its size goes to the dead letters.
 //!
 //! A record that is larger than its topic's `max.message.bytes` would stop everything behind it for ever. It goes to
-//! the topic `<topic>.dlq` instead, in the same transaction, its value and key cut so that it fits, with these
-//! headers beside its own:
-//!
-//! | header                  | value                                     |
-//! |-------------------------|-------------------------------------------|
-//! | `__anabranch.reason`    | `message_too_large`                       |
-//! | `__anabranch.topic`     | where it should have gone                 |
-//! | `__anabranch.partition` | the partition there                       |
-//! | `__anabranch.size`      | bytes of its value before it was cut      |
+//! the topic `<topic>.dlq` instead, in the same transaction, cut and with the headers of [`super::super::amend`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,14 +12,13 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tracing::warn;
 
+use super::super::amend::{PARTITION, REASON, SIZE, TOO_LARGE, TOPIC, cut};
 use super::super::context::Deliveries;
+use super::super::encode::{AROUND, size};
 use super::super::queue::{Job, Queue};
 use super::super::topics::Topics;
 use super::round::Round;
 use crate::hub::DEAD_LETTERS;
-
-/// What a batch and a record need around key, value and headers, at most.
-const AROUND: usize = 256;
 
 /// The number that records without one of their own are sent with.
 pub(super) const UNNUMBERED: usize = usize::MAX;
@@ -155,10 +146,10 @@ impl Sender<'_> {
         }
         let value_bytes = record.value.map_or(0, <[u8]>::len);
         for (key, value) in [
-            ("__anabranch.reason", "message_too_large"),
-            ("__anabranch.topic", way.topic),
-            ("__anabranch.partition", &way.partition.to_string()),
-            ("__anabranch.size", &value_bytes.to_string()),
+            (REASON, TOO_LARGE),
+            (TOPIC, way.topic),
+            (PARTITION, &way.partition.to_string()),
+            (SIZE, &value_bytes.to_string()),
         ] {
             headers = headers.insert(Header { key, value: Some(value) });
         }
@@ -177,17 +168,6 @@ impl Sender<'_> {
 pub(super) fn rest(kafka: &Kafka) {
     std::thread::park_timeout(Duration::from_millis(1));
     kafka.poll(Duration::ZERO);
-}
-
-fn size(record: &Record<'_>) -> usize {
-    record.key.map_or(0, <[u8]>::len)
-        + record.value.map_or(0, <[u8]>::len)
-        + record.headers.common.len()
-        + record.headers.own.len()
-}
-
-fn cut(bytes: &[u8], length: usize) -> &[u8] {
-    bytes.get(..length).unwrap_or(bytes)
 }
 
 /// The headers that all records of a batch share.

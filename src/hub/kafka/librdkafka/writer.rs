@@ -25,23 +25,15 @@ use super::super::context::Deliveries;
 use super::super::health::Health;
 use super::super::positions;
 use super::super::queue::{Job, Queue, Taken};
+use super::super::round::{BACKOFF, END_MAX, ROUND_BYTES};
 use super::super::settings::Settings;
 use super::super::topics::{Topics, is_too_large};
 use super::round::{Failure, Round, failure, is_retriable};
 use super::send::{self, Kafka, Sender};
 use crate::hub::HubError;
 
-/// A round is closed when it holds this much, bytes.
-const ROUND_BYTES: usize = 32 << 20;
-
 /// How long one call that ends a transaction may take before the clock is looked at again.
 const STEP: Duration = Duration::from_millis(500);
-
-/// How long the end of a transaction may take in all before the producer is made anew.
-const END_MAX: Duration = Duration::from_secs(120);
-
-/// Waits between tries that fail.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What the thread works with.
 pub(in crate::hub::kafka) struct Writer {
@@ -181,11 +173,7 @@ impl Writer {
         if self.round.only.is_some() {
             return Ok(());
         }
-        let lone = Instant::now() + self.settings.linger;
-        let due = match self.settings.transactions() {
-            true => lone.max(self.committed + self.settings.commit_interval),
-            false => lone,
-        };
+        let due = self.settings.due(self.committed);
         while self.round.bytes < ROUND_BYTES {
             let Taken::Job(job) = self.queue.take(due) else { break };
             self.round.push(job);
