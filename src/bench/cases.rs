@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::child::{Agent, free_port, pause};
 use super::receiver::Receiver;
-use super::{BenchArgs, Case, Figures, latency, load, progress};
+use super::{BenchArgs, Case, Figures, append, latency, load, progress};
 
 const STORED: &str = "anabranch_source_stored_records_total";
 const DELIVERED: &str = "anabranch_sink_delivered_records_total";
@@ -85,6 +85,7 @@ impl Rig {
                 let hub = format!("hub: {{ kafka: {{ bootstrap_servers: [\"{servers}\"] }} }}\n");
                 self.files(&folder, &hub, STORED)?.figures()
             }
+            Case::Append => append::measure(&folder, self.args.bytes.0, &self.progress)?,
             Case::Latency => latency::measure(&folder)?,
             Case::Idle => idle(&folder)?,
         };

@@ -4,6 +4,7 @@
 //! own; what makes the load and what receives it live in the benchmark's process. These machines are shared: quote CPU
 //! seconds and ratios to something that ran beside it, never one absolute time.
 
+mod append;
 mod cases;
 mod child;
 mod latency;
@@ -62,6 +63,8 @@ pub enum Case {
     Bulk,
     /// File → Kafka (lz4, acks=all)
     Kafka,
+    /// Batches of 1 MiB as clients send them → embedded hub, beside a loop that sums and writes them
+    Append,
     /// Line in a file to line in the file sink's output, at 10,000 lines a second
     Latency,
     /// Resident memory, idle

@@ -28,7 +28,8 @@ pub const HEADER_BYTES: usize = 61;
 /// Bytes before those that the batch length counts.
 pub const LENGTH_END: usize = 12;
 const CRC_AT: usize = 17;
-const SUMMED_FROM: usize = 21;
+/// Where what its sum covers begins.
+pub const SUMMED_FROM: usize = 21;
 const MAGIC: i8 = 2;
 /// The bit of the attributes that makes the base timestamp a delete horizon.
 pub(crate) const DELETE_HORIZON: i16 = 64;

@@ -10,7 +10,7 @@ mod lz4_frame;
 pub mod records;
 mod snappy_frame;
 
-pub use batch_header::{BatchError, BatchHeader, HEADER_BYTES};
+pub use batch_header::{BatchError, BatchHeader, HEADER_BYTES, SUMMED_FROM};
 pub use builder::{Builder, Stamp};
 pub use compression::{Codec, CompressionError};
 pub use control::{is_commit, marker};
