@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Broker;
 use super::api::{self, Pending, Reply, Session};
+use super::outlet::{self, Outlet, Piece};
 
 /// Requests of one connection that may be begun before the first is answered.
 const PIPELINE: usize = 8;
-/// A request that was begun must be whole within this; and an answer must be taken.
+/// A request that was begun must be whole within this.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A client that is to log in must be done within this.
 const LOGIN_TIME: Duration = Duration::from_secs(30);
@@ -34,12 +35,11 @@ const STEP: usize = 1 << 20;
 ///
 /// # Errors
 /// What ended the connection, if it was not the peer.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send>(
+pub(super) async fn serve(
     broker: Arc<Broker>,
-    stream: S,
+    (reading, writing): (impl AsyncRead + Send + Unpin, impl Outlet),
     session: Session,
 ) -> io::Result<()> {
-    let (reading, writing) = tokio::io::split(stream);
     let session = Arc::new(session);
     let (begun, answers) = mpsc::channel(PIPELINE);
     // Small requests come whole with one system call; large ones pass the buffer by.
@@ -137,9 +137,9 @@ async fn frame<R: AsyncRead + Unpin>(
     Ok((frame.freeze(), permit))
 }
 
-async fn write<W: AsyncWrite + Unpin>(
+async fn write(
     broker: &Broker,
-    mut stream: W,
+    mut out: impl Outlet,
     mut answers: mpsc::Receiver<Begun>,
 ) -> io::Result<()> {
     while let Some((pending, permit)) = answers.recv().await {
@@ -147,33 +147,17 @@ async fn write<W: AsyncWrite + Unpin>(
         drop(permit);
         broker.counters().requests.fetch_add(1, Ordering::Relaxed);
         match reply {
-            Reply::Frame(frame) => send(&mut stream, frame).await?,
+            Reply::Frame(frame) => outlet::send(&mut out, vec![Piece::Bytes(frame)]).await?,
+            Reply::Pieces(pieces) => outlet::send(&mut out, pieces).await?,
             Reply::Last(frame) => {
-                send(&mut stream, frame).await?;
-                end(&mut stream).await;
+                outlet::send(&mut out, vec![Piece::Bytes(frame)]).await?;
+                out.end().await;
                 return Err(io::Error::other("the client was refused"));
             }
             Reply::Nothing => {}
             Reply::Close => return Err(io::Error::other("a request that could not be answered")),
         }
     }
-    end(&mut stream).await;
+    out.end().await;
     Ok(())
-}
-
-/// Tells the peer that nothing more comes; TLS has a word for it.
-async fn end<W: AsyncWrite + Unpin>(stream: &mut W) {
-    // Who is gone already need not be told.
-    timeout(PATIENCE, stream.shutdown()).await.map(drop).ok();
-}
-
-async fn send<W: AsyncWrite + Unpin>(stream: &mut W, mut frame: Bytes) -> io::Result<()> {
-    while frame.has_remaining() {
-        let written = timeout(PATIENCE, stream.write_buf(&mut frame)).await;
-        let written = written.map_err(|_elapsed| io::Error::other("the peer does not read"))??;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-    }
-    stream.flush().await
 }

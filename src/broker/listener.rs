@@ -78,7 +78,7 @@ pub async fn serve_stream<S: AsyncRead + AsyncWrite + Send>(
     at: (SocketAddr, (String, u16)),
 ) -> io::Result<()> {
     let session = Session::new(Arc::clone(&broker), Arc::default(), at, None);
-    connection::serve(broker, stream, session).await
+    connection::serve(broker, tokio::io::split(stream), session).await
 }
 
 /// Serves all who connect, until it is dropped.
@@ -138,9 +138,10 @@ async fn serve_one(
     };
     broker.counters().connections.fetch_add(1, Ordering::Relaxed);
     let ended = match &listening.security.tls {
-        None => connection::serve(Arc::clone(&broker), stream, session(None)).await,
+        None => connection::serve(Arc::clone(&broker), stream.into_split(), session(None)).await,
         Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
             Ok(Ok((stream, certificate))) => {
+                let stream = tokio::io::split(stream);
                 connection::serve(Arc::clone(&broker), stream, session(certificate)).await
             }
             Ok(Err(error)) => Err(error),

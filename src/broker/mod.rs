@@ -4,6 +4,7 @@
 //! |-----------------|-------------------------------------------------------------------------|
 //! | `listener.rs`   | sockets that are listened on, and how many may be connected             |
 //! | `connection.rs` | frames in, answers out, in order                                        |
+//! | `outlet.rs`     | the way out: bytes, and what lies in files                              |
 //! | `security.rs`   | what a listener asks of clients: TLS, passwords                         |
 //! | `auth/`         | certificates, SASL mechanisms, access control lists                     |
 //! | `schema.rs`     | looks through a request before anything is allocated for it             |
@@ -20,6 +21,7 @@ mod api;
 pub(crate) mod auth;
 mod connection;
 mod listener;
+mod outlet;
 mod schema;
 mod security;
 

@@ -26,11 +26,22 @@ pub(super) struct Entry {
     pub(super) latest_before_ms: i64,
 }
 
+/// Where one batch ends and the next one begins, or will.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Border {
+    /// Base offset of the batch behind it.
+    pub(super) offset: i64,
+    /// Bytes from the start of the file.
+    pub(super) place: u64,
+}
+
 /// Entries in the order of the file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     entries: Vec<Entry>,
     latest_ms: Option<i64>,
+    /// Where the last batch ends that was appended in this life.
+    end: Option<Border>,
 }
 
 impl Index {
@@ -43,6 +54,29 @@ impl Index {
             self.entries.push(Entry { offset, place, latest_before_ms });
         }
         self.latest_ms = Some(self.latest_ms.unwrap_or(i64::MIN).max(max_timestamp_ms));
+    }
+
+    /// Notes where the batch ends that was noted last.
+    pub(super) fn note_end(&mut self, offset: i64, place: u64) {
+        self.end = Some(Border { offset, place });
+    }
+
+    /// The last border that is known with at most that place and that offset.
+    #[must_use]
+    pub(super) fn border(&self, place: u64, offset: i64) -> Option<Border> {
+        let fits = |border: &Border| border.place <= place && border.offset <= offset;
+        let of_entry = |entry: &Entry| Border { offset: entry.offset, place: entry.place.into() };
+        self.end.filter(fits).or_else(|| {
+            let after = self.entries.partition_point(|entry| fits(&of_entry(entry)));
+            self.entries.get(after.checked_sub(1)?).map(of_entry)
+        })
+    }
+
+    /// Where the batch begins whose base offset is `offset`, if that is known.
+    #[must_use]
+    pub(super) fn start_of(&self, offset: i64) -> Option<u64> {
+        let at = self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()?;
+        self.entries.get(at).map(|entry| entry.place.into())
     }
 
     /// Where to begin looking for the batch that holds `offset`.
@@ -98,7 +132,7 @@ impl Index {
         }
         let (entries, latest) = body.split_last_chunk::<8>()?;
         let latest_ms = Some(i64::from_be_bytes(*latest)).filter(|time| *time != i64::MIN);
-        let mut index = Self { entries: Vec::new(), latest_ms };
+        let mut index = Self { entries: Vec::new(), latest_ms, end: None };
         for entry in entries.chunks_exact(ENTRY_BYTES) {
             let (offset, rest) = entry.split_first_chunk::<8>()?;
             let (place, rest) = rest.split_first_chunk::<4>()?;
@@ -131,6 +165,17 @@ mod tests {
         assert_eq!(index.before_time(0), 0);
         assert!(index.before_time(1099) >= 96 * 40_000);
         assert!(index.before_time(1050) <= 50 * 40_000);
+        index.note_end(1000, 4_000_000);
+        assert_eq!(index.border(u64::MAX, 1000), Some(Border { offset: 1000, place: 4_000_000 }));
+        for (place, offset) in [(u64::MAX, 999), (3_999_999, 1000), (50 * 40_000, 2000), (0, 0)] {
+            let border = index.border(place, offset).unwrap();
+            assert!(border.place <= place && border.offset <= offset, "{border:?}");
+            assert_eq!(border.place, u64::try_from(border.offset / 10 * 40_000).unwrap());
+        }
+        for offset in [0, 20, 980] {
+            assert_eq!(index.start_of(offset), Some(u64::try_from(offset / 10 * 40_000).unwrap()));
+            assert_eq!(index.start_of(offset + 1), None);
+        }
         let file = index.encode(77);
         let again = Index::decode(&file, 77).unwrap();
         assert_eq!((again.entries, again.latest_ms), (index.entries, Some(1099)));

@@ -30,6 +30,7 @@
 
 mod checkpoint;
 mod compact;
+mod extent;
 mod find;
 mod folder;
 mod index;
@@ -52,6 +53,7 @@ use thiserror::Error;
 pub use checkpoint::Checkpoint;
 pub(crate) use compact::KEYS_MAX;
 pub use compact::{Compacted, Compaction, Progress};
+pub use extent::Extent;
 pub use folder::{Folder, Meta, partitions};
 pub use partition::{Appended, Partition, PartitionName, Settings};
 pub use producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};

@@ -254,9 +254,9 @@ impl Partition {
         })?;
         let segment = self.segment_for(batch.len() as u64)?;
         let rest = batch.get(HEADER_BYTES..).unwrap_or_default();
-        segment.append(&head, rest, base_offset, header.max_timestamp_ms)?;
-        self.note_producer(&header, batch);
         let next_offset = header.next_offset();
+        segment.append(&head, rest, (base_offset, next_offset), header.max_timestamp_ms)?;
+        self.note_producer(&header, batch);
         self.end.store(next_offset, Ordering::Release);
         Ok(Appended { base_offset, next_offset })
     }

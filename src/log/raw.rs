@@ -1,5 +1,6 @@
 //! Reads a partition as it lies: whole batches, byte for byte, for those who decode themselves.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use crate::log::recovery::resync;
@@ -15,9 +16,9 @@ const LOOK_BYTES: usize = 64 << 10;
 /// Where a reader stopped.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor {
-    next_offset: i64,
-    segment: Arc<Segment>,
-    place: u64,
+    pub(super) next_offset: i64,
+    pub(super) segment: Arc<Segment>,
+    pub(super) place: u64,
 }
 
 /// What a read gave.
@@ -67,7 +68,7 @@ impl Partition {
         }
         if read.bytes > 0 {
             at.next_offset = read.next_offset;
-            self.remember(at);
+            remember(&mut self.cursors.lock().unwrap_or_else(PoisonError::into_inner), at);
         }
         Ok(read)
     }
@@ -83,14 +84,14 @@ impl Partition {
         let (segment, place) = self.find(offset)?;
         Some(Cursor { next_offset: offset, segment, place })
     }
+}
 
-    fn remember(&self, cursor: Cursor) {
-        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
-        if cursors.len() == CURSORS {
-            cursors.pop_front();
-        }
-        cursors.push_back(cursor);
+/// Keeps a place, instead of the oldest one when there are many.
+pub(super) fn remember(cursors: &mut VecDeque<Cursor>, cursor: Cursor) {
+    if cursors.len() == CURSORS {
+        cursors.pop_front();
     }
+    cursors.push_back(cursor);
 }
 
 /// Reads one piece of a segment; `false` when nothing more fits.

@@ -34,6 +34,8 @@ pub struct Segment {
     file: File,
     size_bytes: AtomicU64,
     index: RwLock<Index>,
+    /// Bytes that it had when it was opened: what is behind them was appended in this life.
+    opened_bytes: u64,
     replaced: AtomicBool,
     /// Bytes from the front that were let go from memory.
     left: AtomicU64,
@@ -64,6 +66,7 @@ impl Segment {
             file,
             size_bytes: AtomicU64::new(0),
             index: RwLock::default(),
+            opened_bytes: 0,
             replaced: AtomicBool::new(false),
             left: AtomicU64::new(0),
         })
@@ -87,6 +90,7 @@ impl Segment {
             file,
             size_bytes: AtomicU64::new(size),
             index: RwLock::default(),
+            opened_bytes: size,
             replaced: AtomicBool::new(false),
             // What an earlier life has written is not in memory, or because somebody reads it.
             left: AtomicU64::new(size),
@@ -109,6 +113,14 @@ impl Segment {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes.load(Ordering::Acquire)
+    }
+
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) const fn opened_bytes(&self) -> u64 {
+        self.opened_bytes
     }
 
     /// When it was last written to, ms since the Unix epoch.
@@ -134,7 +146,7 @@ impl Segment {
         &self,
         head: &[u8],
         rest: &[u8],
-        first_offset: i64,
+        (first_offset, next_offset): (i64, i64),
         max_timestamp_ms: i64,
     ) -> Result<(), LogError> {
         let place = self.size_bytes();
@@ -143,9 +155,12 @@ impl Segment {
             self.file.set_len(place).ok();
             return Err(LogError::io("write", &self.path)(cause));
         }
-        self.note(first_offset, place, max_timestamp_ms);
-        let bytes = head.len() + rest.len();
-        self.size_bytes.store(place + bytes as u64, Ordering::Release);
+        let end = place + (head.len() + rest.len()) as u64;
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        index.note(first_offset, place, max_timestamp_ms);
+        index.note_end(next_offset, end);
+        drop(index);
+        self.size_bytes.store(end, Ordering::Release);
         Ok(())
     }
 

@@ -10,11 +10,11 @@ use crate::wire::{Builder, Codec, HEADER_BYTES, Stamp};
 
 const SMALL: Settings = Settings { segment_bytes: 2000 };
 
-fn name() -> PartitionName {
+pub(super) fn name() -> PartitionName {
     PartitionName { topic: "t".into(), partition: 0 }
 }
 
-fn batch(content: &[u8], count: i32) -> Vec<u8> {
+pub(super) fn batch(content: &[u8], count: i32) -> Vec<u8> {
     let (mut builder, mut out) = (Builder::new(Codec::None, None), Vec::new());
     builder.begin(&mut out);
     builder.records().extend_from_slice(content);

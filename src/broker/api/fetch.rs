@@ -6,37 +6,56 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_protocol::error::ResponseError as Code;
+use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::{
-    AbortedTransaction, FetchableTopicResponse, PartitionData,
-};
-use kafka_protocol::messages::{FetchRequest, FetchResponse};
+use kafka_protocol::protocol::Decodable;
 use tokio::time::Instant;
 
-use super::Call;
+use super::fetch_answer::{Answer, PartitionAnswer, Records};
+use super::{Call, Pending, Reply};
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::log::{LogError, Partition, RawRead};
+use crate::log::{LogError, Partition};
 
 /// Bytes of one answer, whatever the client allows: it asks again, and memory stays bounded.
 const ANSWER_MAX: usize = 8 << 20;
 /// Records closer to the end than this are in the page cache most likely, and are read in place.
 const WARM_BYTES: u64 = 64 << 20;
+/// Fewer bytes than this are read and checked: that is one call of the system, as sending them from their file is.
+const EXTENT_MIN: usize = 32 << 10;
 const READ_COMMITTED: i8 = 1;
 
-pub(super) async fn fetch(call: Arc<Call>, request: FetchRequest) -> FetchResponse {
+pub(super) fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
+    let request = FetchRequest::decode(&mut body, call.version).ok()?;
+    Some(Box::pin(async move {
+        let answer = fetch(&call, &request).await;
+        let fetched = &call.broker().counters().fetched_bytes;
+        fetched.fetch_add(answer.record_bytes() as u64, Ordering::Relaxed);
+        match answer.frame(call.correlation, call.version) {
+            Some(pieces) => Reply::Pieces(pieces),
+            None => Reply::Close,
+        }
+    }))
+}
+
+async fn fetch(call: &Call, request: &FetchRequest) -> Answer {
     if request.session_id != 0 {
-        let code = Code::FetchSessionIdNotFound.code();
-        return FetchResponse::default().with_error_code(code);
+        let error = Code::FetchSessionIdNotFound.code();
+        return Answer { error, ..Answer::default() };
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + wait;
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
-    let partitions = wanted(&call, &request);
-    let waiter = (enough > 0).then(|| call.hub().wait_for(&partitions));
+    let (answer, bytes, is_final) = gather(call, request).await;
+    if bytes >= enough || is_final || wait.is_zero() {
+        return answer;
+    }
+    let partitions = wanted(call, request);
+    let waiter = call.hub().wait_for(&partitions);
     loop {
-        let (answer, bytes, is_final) = gather(&call, &request).await;
-        let Some(waiter) = &waiter else { return answer };
+        // What was appended before there was a waiter is seen now.
+        let (answer, bytes, is_final) = gather(call, request).await;
         if bytes >= enough || is_final {
             return answer;
         }
@@ -60,44 +79,43 @@ fn wanted(call: &Call, request: &FetchRequest) -> Vec<Arc<Partition>> {
 }
 
 /// Reads what there is; says how much, and whether waiting would change nothing.
-async fn gather(call: &Call, request: &FetchRequest) -> (FetchResponse, usize, bool) {
+async fn gather(call: &Call, request: &FetchRequest) -> (Answer, usize, bool) {
     let most = usize::try_from(request.max_bytes).unwrap_or(0).min(ANSWER_MAX);
     let (mut bytes, mut is_final) = (0, false);
-    let mut responses = Vec::with_capacity(request.topics.len());
+    let mut topics = Vec::with_capacity(request.topics.len());
     for FetchTopic { topic, partitions, .. } in &request.topics {
         let allowed = call.may(Operation::Read, Resource::topic(topic));
         let state = call.hub().topic_state(topic);
-        let mut data = Vec::with_capacity(partitions.len());
+        let mut answers = Vec::with_capacity(partitions.len());
         for wanted in partitions {
             let partition = state.as_ref().and_then(|state| state.partition(wanted.partition));
             let answer = match partition {
-                _ if !allowed => refused(Code::TopicAuthorizationFailed),
-                None => refused(Code::UnknownTopicOrPartition),
+                _ if !allowed => refused(wanted, Code::TopicAuthorizationFailed),
+                None => refused(wanted, Code::UnknownTopicOrPartition),
                 Some(partition) => {
                     let left = most.saturating_sub(bytes);
                     one(call, partition, wanted, (request.isolation_level, left, bytes == 0)).await
                 }
             };
-            bytes += answer.records.as_ref().map_or(0, |records| records.len());
-            is_final |= answer.error_code != 0;
-            data.push(answer.with_partition_index(wanted.partition));
+            bytes += answer.records.len();
+            is_final |= answer.error != 0;
+            answers.push(answer);
         }
-        responses.push(
-            FetchableTopicResponse::default().with_topic(topic.clone()).with_partitions(data),
-        );
+        topics.push((topic.clone(), answers));
     }
-    call.broker().counters().fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    (FetchResponse::default().with_responses(responses), bytes, is_final)
+    (Answer { error: 0, topics }, bytes, is_final)
 }
 
-fn refused(code: Code) -> PartitionData {
-    PartitionData::default()
-        .with_error_code(code.code())
-        .with_high_watermark(-1)
-        .with_last_stable_offset(-1)
-        .with_log_start_offset(-1)
-        .with_aborted_transactions(None)
-        .with_records(Some(bytes::Bytes::new()))
+fn refused(wanted: &FetchPartition, code: Code) -> PartitionAnswer {
+    PartitionAnswer {
+        index: wanted.partition,
+        error: code.code(),
+        high_watermark: -1,
+        last_stable_offset: -1,
+        log_start_offset: -1,
+        aborted: None,
+        records: Records::NONE,
+    }
 }
 
 /// One partition's part of the answer; `left` bytes may be used, and one batch at least if it `is_first`.
@@ -106,66 +124,79 @@ async fn one(
     partition: &Arc<Partition>,
     wanted: &FetchPartition,
     (isolation, left, is_first): (i8, usize, bool),
-) -> PartitionData {
+) -> PartitionAnswer {
     let (start, end, offset) = (partition.start(), partition.end(), wanted.fetch_offset);
     if let Some(code) = epoch_fault(call, wanted.current_leader_epoch) {
-        return refused(code);
+        return refused(wanted, code);
     }
-    let answer = PartitionData::default()
-        .with_high_watermark(end)
-        .with_last_stable_offset(partition.stable())
-        .with_log_start_offset(start)
-        .with_records(Some(bytes::Bytes::new()));
     if offset < start || offset > end {
-        return refused(Code::OffsetOutOfRange);
+        return refused(wanted, Code::OffsetOutOfRange);
     }
     let is_committed = isolation == READ_COMMITTED;
-    let limit = if is_committed { partition.stable() } else { end };
-    let answer = answer.with_aborted_transactions(is_committed.then(Vec::new));
+    let stable = partition.stable();
+    let limit = if is_committed { stable } else { end };
+    let mut answer = PartitionAnswer {
+        index: wanted.partition,
+        error: 0,
+        high_watermark: end,
+        last_stable_offset: stable,
+        log_start_offset: start,
+        aborted: is_committed.then(Vec::new),
+        records: Records::NONE,
+    };
     let most = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(left);
     if offset >= limit || (most == 0 && !is_first) {
         return answer;
     }
     match read(partition, offset, most, limit).await {
-        Ok((read, records)) => {
-            call.hub().count_lost(read.lost);
-            let aborted = is_committed.then(|| aborted(partition, offset, read.next_offset));
-            answer.with_records(Some(records.into())).with_aborted_transactions(aborted)
+        Ok(Batches { records, next_offset, lost }) => {
+            call.hub().count_lost(lost);
+            answer.records = records;
+            answer.aborted = is_committed.then(|| partition.aborted(offset, next_offset));
+            answer
         }
         Err(error) => {
             tracing::error!(%error, "records could not be read for a client");
-            refused(Code::KafkaStorageError)
+            refused(wanted, Code::KafkaStorageError)
         }
     }
 }
 
-/// Reads in place what is in the page cache most likely, and anything else where it may block.
+/// What is there.
+struct Batches {
+    records: Records,
+    /// Offset behind them.
+    next_offset: i64,
+    /// Records before them that cannot be read.
+    lost: i64,
+}
+
+/// Leaves where it lies what is in the page cache most likely, or reads it in place, and anything else where it may
+/// block.
 async fn read(
     partition: &Arc<Partition>,
     offset: i64,
     most: usize,
     limit: i64,
-) -> Result<(RawRead, Vec<u8>), LogError> {
+) -> Result<Batches, LogError> {
     let is_warm = partition.bytes_behind(offset) < WARM_BYTES;
+    if is_warm && let Some(extent) = partition.extent(offset, EXTENT_MIN, most, limit) {
+        let next_offset = extent.next_offset();
+        return Ok(Batches { records: Records::Extent(extent), next_offset, lost: 0 });
+    }
     let partition = Arc::clone(partition);
     let work = move || {
-        let mut records = Vec::new();
-        partition.read_raw(offset, most, limit, &mut records).map(|read| (read, records))
+        let mut bytes = Vec::new();
+        let read = partition.read_raw(offset, most, limit, &mut bytes)?;
+        let records = Records::Read(bytes.into());
+        Ok(Batches { records, next_offset: read.next_offset, lost: read.lost })
     };
     if is_warm {
         return work();
     }
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_panic| Ok((RawRead::default(), Vec::new())))
-}
-
-fn aborted(partition: &Partition, from: i64, to: i64) -> Vec<AbortedTransaction> {
-    let one = |aborted: crate::log::Aborted| {
-        AbortedTransaction::default()
-            .with_producer_id(aborted.producer_id.into())
-            .with_first_offset(aborted.first_offset)
-    };
-    partition.aborted(from, to).into_iter().map(one).collect()
+    let nothing = Batches { records: Records::NONE, next_offset: offset, lost: 0 };
+    done.unwrap_or(Ok(nothing))
 }
 
 /// What is wrong with the leader epoch that a client believes in; -1 means that it does not know one.

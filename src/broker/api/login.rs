@@ -146,7 +146,7 @@ fn ready(reply: Reply) -> Pending {
 fn last<A: Encodable>(call: &Call, answer: &A) -> Pending {
     let reply = match encode(call, answer) {
         Reply::Frame(frame) => Reply::Last(frame),
-        other @ (Reply::Last(_) | Reply::Nothing | Reply::Close) => other,
+        other @ (Reply::Last(_) | Reply::Pieces(_) | Reply::Nothing | Reply::Close) => other,
     };
     ready(reply)
 }

@@ -7,6 +7,7 @@ mod acls;
 mod cluster;
 mod configs;
 mod fetch;
+mod fetch_answer;
 mod groups;
 mod list_offsets;
 mod login;
@@ -26,6 +27,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
+use super::outlet::Piece;
 use super::schema;
 pub(super) use session::{Call, Session};
 
@@ -33,6 +35,8 @@ pub(super) use session::{Call, Session};
 pub(super) enum Reply {
     /// A whole frame.
     Frame(Bytes),
+    /// A whole frame in pieces.
+    Pieces(Vec<Piece>),
     /// Nothing: the client has asked for no answer.
     Nothing,
     /// A whole frame, and then the connection ends.
@@ -170,7 +174,7 @@ fn is_header_sound(frame: &[u8], flexible: bool) -> bool {
 async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
     match call.key {
         ApiKey::Produce => produce::begin(call, body).await,
-        ApiKey::Fetch => later(call, body, fetch::fetch),
+        ApiKey::Fetch => fetch::begin(call, body),
         ApiKey::ListOffsets => later(call, body, list_offsets::list_offsets),
         ApiKey::OffsetForLeaderEpoch => later(call, body, list_offsets::for_leader_epoch),
         ApiKey::Metadata => later(call, body, metadata::metadata),

@@ -17,12 +17,10 @@ use tokio::sync::oneshot;
 
 use super::{Call, Pending, Reply, encode};
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::hub::embedded::{ProduceFault, Produced, TopicState, decode_within};
+use crate::hub::embedded::{OWN_PRODUCER, ProduceFault, Produced, TopicState, decode_within};
 use crate::log::ProducerFault;
 use crate::wire::{BatchError, BatchHeader, Codec, HEADER_BYTES};
 
-/// Producer ids from here on are the hub's own.
-const OWN_FROM: i64 = 1 << 40;
 /// How far in the future a record's time may lie, ms (Kafka's `message.timestamp.after.max.ms`).
 const AHEAD_MS: i64 = 3_600_000;
 
@@ -133,7 +131,7 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         return invalid(format!("base offset {}, expected 0", header.base_offset));
     }
     let is_idempotent = header.producer_id >= 0;
-    if header.producer_id >= OWN_FROM
+    if header.producer_id >= OWN_PRODUCER
         || (is_idempotent && (header.base_sequence < 0 || header.producer_epoch < 0))
         || (!is_idempotent && header.is_transactional())
     {

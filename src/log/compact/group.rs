@@ -137,7 +137,8 @@ impl<'a> Group<'a> {
         let (Some(aside), Ok(header)) = (&self.aside, BatchHeader::parse(batch)) else {
             return Ok(());
         };
-        aside.append(batch, &[], header.base_offset, header.max_timestamp_ms)
+        let span = (header.base_offset, header.next_offset());
+        aside.append(batch, &[], span, header.max_timestamp_ms)
     }
 
     /// Puts the new segment in the place of the old ones, if it differs; gives its bytes.
