@@ -40,15 +40,16 @@ impl Shared {
     }
 
     /// Hands a command to the writer without holding up the runtime.
-    async fn command_from_task(self: &Arc<Self>, command: Command) -> Result<(), HubError> {
-        match self.writer.try_send(command) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Disconnected(_)) => Err(HubError::closing()),
-            Err(TrySendError::Full(command)) => {
-                let shared = Arc::clone(self);
-                let sent = tokio::task::spawn_blocking(move || shared.command(command)).await;
-                sent.unwrap_or_else(|_panic| Err(HubError::closing()))
-            }
+    async fn command_from_task(&self, mut command: Command) -> Result<(), HubError> {
+        loop {
+            // What the writer takes from now on is not missed.
+            let taken = self.taken.notified();
+            command = match self.writer.try_send(command) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(_)) => return Err(HubError::closing()),
+                Err(TrySendError::Full(command)) => command,
+            };
+            taken.await;
         }
     }
 }

@@ -14,8 +14,9 @@ use super::coordinator::{
 use super::members::IN_PROCESS;
 use crate::hub::HubError;
 
-/// How long others wait for a member of this process that is busy, ms.
-const REBALANCE_MS: i32 = 10_000;
+/// How long others wait for a member of this process that is busy, ms: longer than a sink waits for an answer, unless it
+/// is told to.
+const REBALANCE_MS: i32 = 90_000;
 /// Sessions are kept alive by the hub's own thread.
 const SESSION_MS: i32 = 60_000;
 

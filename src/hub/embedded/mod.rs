@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 pub(crate) use commit::EndFault;
 pub use decode::decode;
@@ -126,6 +126,8 @@ struct Shared {
     room: AtomicU64,
     closing: AtomicBool,
     writer: SyncSender<Command>,
+    /// Tells tasks that the writer has taken commands, or has ended.
+    taken: Notify,
 }
 
 impl Shared {

@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
 
 use anabranch_connectors::{Pool, StoredBatch};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::{info, warn};
 
 use super::appender::EmbeddedAppender;
@@ -67,6 +67,7 @@ impl Embedded {
             room: AtomicU64::new(u64::MAX),
             closing: AtomicBool::new(false),
             writer: writer.clone(),
+            taken: Notify::new(),
             settings,
         });
         let states = shared.groups().states();
@@ -90,6 +91,15 @@ fn make_topics(shared: &Shared) -> Result<(), HubError> {
     Ok(())
 }
 
+/// Wakes who waits for the writer when it has ended, however that came.
+struct TellsAtEnd(Arc<Shared>);
+
+impl Drop for TellsAtEnd {
+    fn drop(&mut self) {
+        self.0.taken.notify_waiters();
+    }
+}
+
 type Threads = Vec<std::thread::JoinHandle<()>>;
 
 fn start(
@@ -104,9 +114,14 @@ fn start(
         .spawn(move || keeper::run(&kept, &writer))
         .map_err(failed)?;
     let writing = Writer::new(Arc::clone(shared), keeper.thread().clone());
+    let ended = Arc::clone(shared);
     let writer = std::thread::Builder::new()
         .name("log-writer".to_owned())
-        .spawn(move || writing.run(&queue))
+        .spawn(move || {
+            let _tells = TellsAtEnd(ended);
+            let queue = queue;
+            writing.run(&queue);
+        })
         .map_err(failed)?;
     Ok(vec![writer, keeper])
 }

@@ -153,6 +153,7 @@ impl Writer {
             }
             next = queue.try_recv().ok();
         }
+        self.shared.taken.notify_waiters();
         None
     }
 
