@@ -145,3 +145,78 @@ impl<S: AsyncWrite + Send> Outlet for WriteHalf<S> {
         timeout(PATIENCE, self.shutdown()).await.map(drop).ok();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncRead, AsyncReadExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::log::{Partition, PartitionName, Settings};
+    use crate::wire::{Builder, Codec, Stamp};
+
+    /// A few MiB of batches in a file, which no socket takes at once.
+    fn extent(folder: &std::path::Path) -> Extent {
+        let name = PartitionName { topic: "t".to_owned(), partition: 0 };
+        let settings = Settings { segment_bytes: 1 << 30 };
+        let (partition, _) = Partition::open(&folder.join("t-0"), name, settings, 0).unwrap();
+        for number in 0..40 {
+            let (mut builder, mut batch) = (Builder::new(Codec::None, None), Vec::new());
+            builder.begin(&mut batch);
+            builder.records().extend((0..200_000).map(|at: u32| at.to_le_bytes()[0] ^ number));
+            let producer = (-1, -1, -1);
+            let stamp = Stamp { base_timestamp_ms: 0, max_timestamp_ms: 0, count: 1, producer };
+            builder.finish(stamp, &mut batch).unwrap();
+            partition.append(&batch, 0).unwrap();
+        }
+        partition.extent(0, 1, usize::MAX, i64::MAX).unwrap()
+    }
+
+    async fn sends_all(mut out: impl Outlet, mut reading: impl AsyncRead + Unpin) {
+        let folder = tempfile::tempdir().unwrap();
+        let extent = extent(folder.path());
+        let mut expected = b"head".to_vec();
+        extent.read(0, usize::MAX, &mut expected).unwrap();
+        expected.extend_from_slice(&[9; 300_000]);
+        let pieces = vec![
+            Piece::Bytes(Bytes::from_static(b"head")),
+            Piece::Extent(extent),
+            Piece::Bytes(Bytes::from_static(&[9; 300_000])),
+        ];
+        assert_eq!(pieces.iter().map(Piece::len).sum::<usize>(), expected.len());
+        let sending = async {
+            send(&mut out, pieces).await.unwrap();
+            out.end().await;
+        };
+        let mut received = Vec::new();
+        let (_, read) = tokio::join!(sending, reading.read_to_end(&mut received));
+        read.unwrap();
+        assert!(received == expected, "{} of {} bytes", received.len(), expected.len());
+    }
+
+    #[tokio::test]
+    async fn a_socket_gets_bytes_and_files_in_order() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let reading = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (_held, writing) = stream.into_split();
+        sends_all(writing, reading).await;
+    }
+
+    #[tokio::test]
+    async fn so_does_what_is_not_a_socket() {
+        let (ours, theirs) = tokio::io::duplex(1000);
+        let (_held, writing) = tokio::io::split(ours);
+        sends_all(writing, theirs).await;
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_has_gone_ends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        drop(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        let (stream, _) = listener.accept().await.unwrap();
+        let (_held, mut writing) = stream.into_split();
+        writing.extent(extent(folder.path())).await.unwrap_err();
+    }
+}

@@ -1,14 +1,21 @@
 //! Batches where they lie in a file, for those who hand them on without looking at them.
 //!
-//! Only what was appended in this life of the process is given so: it was whole and its sums were right when it came,
-//! and most likely it still is in the page cache. Everything else is read and checked (see [`Partition::read_raw`]).
+//! Only what was appended in this life of the process is given so: it was whole and its sums were right when it came.
+//! Everything else is read and checked (see [`Partition::read_raw`]).
 
 use std::fs::File;
+use std::num::NonZeroU64;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, PoisonError};
+
+use rustix::fs::{Advice, fadvise};
 
 use crate::log::raw::{Cursor, remember};
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
+
+/// Bytes between the places that are looked at to see whether all is in the page cache; less than is read ahead.
+const LOAD_STEP: usize = 64 << 10;
 
 /// Whole batches, end to end, in one file. It stays readable when the segment is deleted.
 #[derive(Debug, Clone)]
@@ -42,6 +49,18 @@ impl Extent {
     #[must_use]
     pub const fn next_offset(&self) -> i64 {
         self.next_offset
+    }
+
+    /// Brings it into the page cache, so that the next who reads it need not wait for the disk. Blocks.
+    pub fn load(&self) {
+        let Some(bytes) = NonZeroU64::new(self.bytes as u64) else { return };
+        // A hint: some file systems have no such pages.
+        fadvise(self.file(), self.place, Some(bytes), Advice::WillNeed).ok();
+        let end = self.place + bytes.get();
+        for place in (self.place..end).step_by(LOAD_STEP).chain([end - 1]) {
+            // Waits until it is there. An error is for who reads it.
+            self.file().read_at(&mut [0], place).ok();
+        }
     }
 
     /// Appends up to `want` of its bytes, from `skip` on, to `out`; gives their number.
@@ -165,6 +184,7 @@ mod tests {
         partition.roll().unwrap();
         partition.append(&batch(&[7; 100], 2), 1).unwrap();
         partition.delete_before(8).unwrap();
+        first.load();
         assert_eq!(content(&first).len(), first.bytes());
     }
 }

@@ -171,21 +171,24 @@ struct Batches {
     lost: i64,
 }
 
-/// Leaves where it lies what is in the page cache most likely, or reads it in place, and anything else where it may
-/// block.
+/// Leaves where it lies what is known to be sound, or reads and checks it; where it may block, unless it is in the page
+/// cache most likely.
 async fn read(
     partition: &Arc<Partition>,
     offset: i64,
     most: usize,
     limit: i64,
 ) -> Result<Batches, LogError> {
-    let is_warm = partition.bytes_behind(offset) < WARM_BYTES;
-    if is_warm && let Some(extent) = partition.extent(offset, EXTENT_MIN, most, limit) {
-        let next_offset = extent.next_offset();
-        return Ok(Batches { records: Records::Extent(extent), next_offset, lost: 0 });
-    }
     let partition = Arc::clone(partition);
+    let is_warm = partition.bytes_behind(offset) < WARM_BYTES;
     let work = move || {
+        if let Some(extent) = partition.extent(offset, EXTENT_MIN, most, limit) {
+            if !is_warm {
+                extent.load();
+            }
+            let next_offset = extent.next_offset();
+            return Ok(Batches { records: Records::Extent(extent), next_offset, lost: 0 });
+        }
         let mut bytes = Vec::new();
         let read = partition.read_raw(offset, most, limit, &mut bytes)?;
         let records = Records::Read(bytes.into());
