@@ -72,19 +72,25 @@ impl Outlet for OwnedWriteHalf {
     async fn bytes(&mut self, bytes: Bytes, more: bool) -> io::Result<()> {
         let flags = SendFlags::NOSIGNAL;
         let flags = if more { flags | SendFlags::MORE } else { flags };
-        transfer(self.as_ref(), bytes.len(), |socket, sent| {
+        let mut sent = 0;
+        transfer(self.as_ref(), bytes.len(), &mut sent, |socket, sent| {
             Ok(rustix::net::send(socket, bytes.get(sent..).unwrap_or_default(), flags)?)
         })
         .await
     }
 
     async fn extent(&mut self, extent: Extent) -> io::Result<()> {
-        transfer(self.as_ref(), extent.bytes(), |socket, sent| {
+        let mut sent = 0;
+        let ended = transfer(self.as_ref(), extent.bytes(), &mut sent, |socket, sent| {
             let mut place = extent.place() + sent as u64;
             let left = extent.bytes() - sent;
             Ok(rustix::fs::sendfile(socket, extent.file(), Some(&mut place), left)?)
-        })
-        .await
+        });
+        match ended.await {
+            // Not every file system can do it.
+            Err(error) if is_impossible(&error) => read_and_send(self, &extent, sent).await,
+            ended => ended,
+        }
     }
 
     async fn end(&mut self) {
@@ -97,13 +103,13 @@ impl Outlet for OwnedWriteHalf {
 async fn transfer(
     socket: &TcpStream,
     length: usize,
+    sent: &mut usize,
     step: impl Fn(&TcpStream, usize) -> io::Result<usize>,
 ) -> io::Result<()> {
-    let mut sent = 0;
-    while sent < length {
-        match socket.try_io(Interest::WRITABLE, || step(socket, sent)) {
+    while *sent < length {
+        match socket.try_io(Interest::WRITABLE, || step(socket, *sent)) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => sent += count,
+            Ok(count) => *sent += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let writable = timeout(PATIENCE, socket.writable()).await;
                 writable.map_err(|_elapsed| not_read())??;
@@ -111,6 +117,29 @@ async fn transfer(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+    Ok(())
+}
+
+/// Whether the system cannot send from that file to that socket.
+fn is_impossible(error: &io::Error) -> bool {
+    let number = rustix::io::Errno::from_io_error(error);
+    number.is_some_and(|number| {
+        [rustix::io::Errno::INVAL, rustix::io::Errno::NOSYS, rustix::io::Errno::OPNOTSUPP]
+            .contains(&number)
+    })
+}
+
+/// Sends what is behind the first `sent` bytes of a file's part.
+async fn read_and_send(out: &mut impl Outlet, extent: &Extent, mut sent: usize) -> io::Result<()> {
+    while sent < extent.bytes() {
+        let mut step = Vec::with_capacity(STEP.min(extent.bytes() - sent));
+        let read = extent.read(sent, STEP, &mut step).map_err(io::Error::other)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        sent += read;
+        out.bytes(step.into(), sent < extent.bytes()).await?;
     }
     Ok(())
 }
@@ -127,17 +156,7 @@ impl<S: AsyncWrite + Send> Outlet for WriteHalf<S> {
     }
 
     async fn extent(&mut self, extent: Extent) -> io::Result<()> {
-        let mut sent = 0;
-        while sent < extent.bytes() {
-            let mut step = Vec::with_capacity(STEP.min(extent.bytes() - sent));
-            let read = extent.read(sent, STEP, &mut step).map_err(io::Error::other)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            sent += read;
-            self.bytes(step.into(), sent < extent.bytes()).await?;
-        }
-        Ok(())
+        read_and_send(self, &extent, 0).await
     }
 
     async fn end(&mut self) {
