@@ -70,7 +70,7 @@ async fn append_through(server: String, replication_factor: i32, trouble: impl A
     for receipt in receipts.0.into_iter().chain(receipts.1) {
         receipt.await.unwrap().unwrap();
     }
-    tokio::join!(check(&one), check(&other));
+    tokio::join!(check("in transactions", &one), check("idempotent", &other));
 }
 
 async fn begin(settings: Settings) -> (Arc<Kafka>, String) {
@@ -91,14 +91,27 @@ async fn append_slowly((hub, topic): &(Arc<Kafka>, String)) -> Vec<Receipt> {
     receipts
 }
 
-async fn check((hub, topic): &(Arc<Kafka>, String)) {
+async fn check(how: &str, (hub, topic): &(Arc<Kafka>, String)) {
     let spec = spec(&unique("group"), by_name(topic), StartAt::Earliest);
     let mut consumer = hub.consumer(spec).await.unwrap();
     let values = read(consumer.as_mut(), 40_000).await;
     for (partition, values) in values {
         let in_order = (0..400).filter(|round| round % 4 == partition);
         let in_order = in_order.flat_map(|round| round * 100..round * 100 + 100);
-        assert!(values.into_iter().eq(in_order.map(|number| format!("line {number}"))));
+        let expected: Vec<String> = in_order.map(|number| format!("line {number}")).collect();
+        let first = values.iter().zip(&expected).position(|(value, expected)| value != expected);
+        let around = |all: &[String]| {
+            let at = first.unwrap_or(all.len());
+            all[at.saturating_sub(2)..all.len().min(at + 3)].to_vec()
+        };
+        assert!(
+            first.is_none() && values.len() == expected.len(),
+            "{how}, partition {partition}: {} values, expected {}; {:?} where {:?} was expected",
+            values.len(),
+            expected.len(),
+            around(&values),
+            around(&expected)
+        );
     }
     let more = consumer.fetch(1 << 20, Duration::from_secs(1)).await.unwrap();
     assert!(more.batches.is_empty());
