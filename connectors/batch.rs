@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use crate::header::{self, HeadersRef};
-use crate::{Buffer, Headers};
+use crate::{Buffer, Chain, Headers};
 
 /// Largest buffer of a batch, bytes. Sources cut at about 1 MiB; this bounds a single huge record.
 pub const DATA_MAX: usize = 256 << 20;
@@ -34,6 +34,7 @@ pub struct Batch {
     timestamp_ms: i64,
     stream: u64,
     position: Option<Position>,
+    chain: Option<Chain>,
 }
 
 /// A value, and where its rarer parts are: `extra` is an index into `extras` plus one, or 0 for none.
@@ -148,6 +149,11 @@ impl Batch {
         self.position = Some(position);
     }
 
+    /// Says which batches it builds on.
+    pub fn set_chain(&mut self, chain: Chain) {
+        self.chain = Some(chain);
+    }
+
     /// The buffer, for a source that writes values straight into it.
     pub fn data_mut(&mut self) -> &mut Vec<u8> {
         &mut self.data
@@ -163,6 +169,12 @@ impl Batch {
     #[must_use]
     pub const fn position(&self) -> Option<&Position> {
         self.position.as_ref()
+    }
+
+    /// What it builds on, if that is more than what is stored.
+    #[must_use]
+    pub const fn chain(&self) -> Option<&Chain> {
+        self.chain.as_ref()
     }
 
     /// Headers common to all its records.

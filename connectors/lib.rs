@@ -7,6 +7,7 @@
 //! To add a connector: its folder, one variant and one arm in [`registry`], a test, an example configuration.
 
 pub mod batch;
+pub mod chain;
 pub mod clock;
 pub mod document;
 pub mod elasticsearch;
@@ -27,6 +28,7 @@ pub mod units;
 pub mod varint;
 
 pub use batch::{Batch, Position, Record};
+pub use chain::Chain;
 pub use header::Headers;
 pub use pool::{Buffer, Pool};
 pub use records::{Records, StoredBatch, StoredRecord, Topic};

@@ -2,11 +2,13 @@
 //!
 //! A file whose bytes before the offset have changed is read from its start, and the copy that proves to have those
 //! bytes is read from the offset on before that, in the globs or not. A file that may be a copy in the making waits
-//! until it has come to rest.
+//! until it has come to rest. A copy may be a little shorter than what was read: the file can have grown between the
+//! copying and the truncation.
 //!
 //! Invariant: nothing of a truncated file is read before the hub has a position of its copy. Until then the file's own
 //! position is the one that finds the copy again.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs;
@@ -22,16 +24,13 @@ use super::position::Mark;
 use super::siblings::{Folders, is_rotation, open_near, stem_of};
 use super::tail::{Anchor, Flight, Tail};
 
-/// Truncations whose copies may still be found.
-const PREVIOUS_MAX: usize = 16;
-
 /// What a copy takes over from its original.
 struct Past {
     /// The original.
     of: Identity,
     /// Path that its records are known by.
     path: PathBuf,
-    /// How far the original was read.
+    /// How far it is read, as the original was.
     mark: Mark,
     /// Earlier than what the hub has of the original.
     seen_ms: i64,
@@ -41,8 +40,6 @@ struct Past {
     rewind: Option<Mark>,
     /// Records that are read again from there.
     refused: u64,
-    /// What of that the hub has.
-    ahead: Vec<(u64, Mark)>,
 }
 
 impl Past {
@@ -54,13 +51,20 @@ impl Past {
         Self {
             of: tail.identity,
             path: tail.path.clone(),
-            mark: std::mem::take(&mut tail.mark),
+            mark: tail.mark,
             seen_ms: tail.sent_ms - 1,
             flights,
             rewind: tail.rewind.take(),
             refused: std::mem::take(&mut tail.refused),
-            ahead: std::mem::take(&mut tail.ahead),
         }
+    }
+
+    /// The copy is read up to `end`, and there is nothing behind that to be read again.
+    fn end_at(&mut self, end: Mark) {
+        let cut = |mark: &mut Mark| *mark = if mark.offset > end.offset { end } else { *mark };
+        cut(&mut self.mark);
+        self.flights.iter_mut().for_each(|flight| cut(&mut flight.before));
+        self.rewind.as_mut().map(cut);
     }
 }
 
@@ -68,20 +72,18 @@ impl Follower {
     /// The bytes before the offset have changed: what is there now is read from its start, after what the copy has.
     pub(super) fn truncated(&mut self, identity: Identity) {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
-        let mut past = Past::take(tail);
+        let (mut past, generation) = (Past::take(tail), tail.generation);
         let open_length = std::mem::take(&mut tail.open_length);
-        tail.previous.push_front(past.mark);
-        tail.previous.truncate(PREVIOUS_MAX);
-        tail.generation += 1;
-        tail.at_end = false;
+        tail.begin_generation();
         // It may have been seen since, but not read, and so not known to be whole.
         let (path, offset, since_ms) = (tail.path.clone(), past.mark.offset, tail.sent_ms);
         let current = (!tail.rotated).then_some(identity);
         let mut folders = Folders::default();
-        let copy = self.find_copy(&mut folders, identity, &past.mark);
+        let copy = self.find_copy(&mut folders, identity, generation);
         let copied = copy.is_some();
         warn!(path = %path.display(), offset, copied, "truncated or replaced, read from its start");
-        if let Some((place, copy)) = copy {
+        if let Some((place, copy, mark)) = copy {
+            past.end_at(mark);
             self.adopt(copy, &place, past);
             if let Some(tail) = self.tails.get_mut(&identity) {
                 tail.after.push(copy);
@@ -101,29 +103,29 @@ impl Follower {
         self.enqueue(identity);
     }
 
-    /// The file that has the bytes which `identity` had before it was truncated.
+    /// The file that has the bytes which `identity` had in a generation, and how far they were read.
     fn find_copy(
         &self,
         folders: &mut Folders,
         identity: Identity,
-        mark: &Mark,
-    ) -> Option<(PathBuf, Identity)> {
+        generation: u32,
+    ) -> Option<(PathBuf, Identity, Mark)> {
         let tail = self.tails.get(&identity)?;
         let mut files = folders.siblings(&tail.place.with_file_name(tail.path.file_name()?));
         if tail.place.file_name() != tail.path.file_name() {
             files.extend(folders.siblings(&tail.place));
         }
-        files.retain(|(place, found)| {
-            let free = match self.tails.get(&found.identity) {
-                Some(other) => other.copy_of.is_some(),
-                None => !self.stored.contains_key(&found.identity),
-            };
-            free && mark.offset > 0
-                && found.size >= mark.offset
-                && open_near(place, found.identity).is_ok_and(|(_, file)| mark.proved_by(&file))
+        files.retain(|(_, found)| match self.tails.get(&found.identity) {
+            Some(other) => other.copy_of.is_some(),
+            None => !self.stored.contains_key(&found.identity),
         });
-        let first = files.into_iter().min_by_key(|(_, found)| found.modified_ns);
-        first.map(|(place, found)| (place, found.identity))
+        let copies = files.into_iter().filter_map(|(place, found)| {
+            let (place, file) = open_near(&place, found.identity).ok()?;
+            let size = identity::stat_open(&file).ok()?.size;
+            let mark = tail.read_in(&file, size, generation)?;
+            Some((Reverse(mark.offset), found.modified_ns, (place, found.identity, mark)))
+        });
+        copies.min_by_key(|(length, modified_ns, _)| (*length, *modified_ns)).map(|(.., copy)| copy)
     }
 
     /// Reads a copy on from where its original was read, and again what of that is not stored in the end.
@@ -136,7 +138,6 @@ impl Follower {
         tail.rotated = true;
         tail.seen_ms = past.seen_ms;
         tail.anchor = Anchor::Wanted;
-        tail.ahead = past.ahead;
         if let Some(held) = self.tails.remove(&copy) {
             tail.file = held.file;
             tail.names = held.names;
@@ -167,7 +168,7 @@ impl Follower {
             self.open(one);
             let tail = self.tails.get(&one);
             let whole = tail.and_then(|tail| Some(tail.mark.proved_by(tail.file.as_ref()?)));
-            let before = tail.is_some_and(|tail| !tail.previous.is_empty());
+            let before = tail.is_some_and(|tail| tail.generation > 0);
             (one, Some(one) == current || before || whole == Some(false))
         };
         kin.into_iter().map(cut).collect()
@@ -213,10 +214,13 @@ impl Follower {
         }
         let file = open_near(path, found.identity);
         let (Some(tail), Ok((_, file))) = (self.tails.get(&original), file) else { return false };
-        let size = found.size;
-        let proves = |mark: &Mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(&file);
-        let begun = || tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size));
-        proves(&tail.mark) || tail.previous.iter().any(proves) || begun()
+        let size = || identity::stat_open(&file).map_or(0, |found| found.size);
+        // The copy grows, and then the original is truncated. When it is no longer as long as the copy was just now,
+        // the copy is whole by now, and its size has to be asked for once more.
+        let begun = tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size()));
+        begun
+            || tail.read_in(&file, size(), tail.generation).is_some()
+            || tail.read_before(&file, size()).is_some()
     }
 
     /// Whether a file that has changed may still be a copy in the making; it is released when it is none.
@@ -229,41 +233,55 @@ impl Follower {
         if std::mem::replace(&mut tail.open_length, found.size) != found.size {
             tail.grown = Instant::now();
         }
-        let copied = self.seems_copy(&place, &Stat { identity, ..found }, original);
-        if !copied {
-            self.release(identity, None);
+        let found = Stat { identity, ..found };
+        let original = match self.seems_copy(&place, &found, original) {
+            true => Some(original),
+            false => self.other_original(&place, &found),
+        };
+        match (original, self.tails.get_mut(&identity)) {
+            (Some(_), Some(tail)) => tail.copy_of = original,
+            _ => self.release(identity, None),
         }
-        copied
+        original.is_some()
+    }
+
+    /// As long as a copy in the making was empty, it could be one of any file: another of which it seems to be one.
+    fn other_original(&mut self, place: &Path, found: &Stat) -> Option<Identity> {
+        let path = self.tails.get(&found.identity)?.path.clone();
+        let current = self.paths.get(&path).copied();
+        let kin = self.kin(&path, current);
+        self.original_among(&kin, place, found).or_else(|| self.original_of(place, found))
     }
 
     /// Decides about a file that looked like a copy and has come to rest.
     pub(super) fn judge_copy(&mut self, identity: Identity) {
-        let original = self.tails.get(&identity).and_then(|tail| tail.copy_of);
-        let _open = original.is_some_and(|original| self.open(original));
-        let Some(tail) = self.tails.get(&identity) else { return };
-        let original = original.and_then(|original| self.tails.get(&original));
-        let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
-        let size = found.map_or(0, |found| found.size);
-        if let (Some(file), Some(original)) = (&tail.file, original) {
-            let mut cuts = original.previous.iter();
-            if let Some(mark) =
-                cuts.find(|mark| mark.offset > 0 && size >= mark.offset && mark.proved_by(file))
-            {
-                let mark = *mark;
+        let Some(original) = self.tails.get(&identity).and_then(|tail| tail.copy_of) else {
+            return;
+        };
+        if self.open(original) {
+            if self.tails.get(&original).is_some_and(|original| original.anchor != Anchor::Down) {
+                return self.judge_later(identity);
+            }
+            // It may have been truncated and not been read since.
+            self.prove(original);
+        }
+        let Some(tail) = self.tails.get(&identity).filter(|tail| tail.copy_of.is_some()) else {
+            return;
+        };
+        if let (Some(file), Some(original)) = (&tail.file, self.tails.get(&original)) {
+            let size = identity::stat_open(file).map_or(0, |found| found.size);
+            if let Some(mark) = original.read_before(file, size) {
                 let place = tail.place.clone();
                 let (path, seen_ms) = (original.path.clone(), original.sent_ms - 1);
-                let (flights, rewind, refused, ahead) = Default::default();
+                let (flights, rewind, refused) = Default::default();
                 let of = original.identity;
-                let past = Past { of, path, mark, seen_ms, flights, rewind, refused, ahead };
+                let past = Past { of, path, mark, seen_ms, flights, rewind, refused };
                 return self.adopt(identity, &place, past);
             }
             let whole = original.file.as_ref().is_some_and(|whole| same_until(whole, file, size));
             if whole && size > original.mark.offset {
                 // The original may still be truncated before it is read so far.
-                if let Some(tail) = self.tails.get_mut(&identity) {
-                    tail.grown = Instant::now();
-                }
-                return;
+                return self.judge_later(identity);
             }
             if whole && size > 0 {
                 let mark = Mark::at(file, size);
@@ -271,6 +289,12 @@ impl Follower {
             }
         }
         self.release(identity, None);
+    }
+
+    fn judge_later(&mut self, identity: Identity) {
+        if let Some(tail) = self.tails.get_mut(&identity) {
+            tail.grown = Instant::now();
+        }
     }
 
     /// Has a file that is no copy read: all of it, or what comes behind the mark.

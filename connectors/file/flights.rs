@@ -12,9 +12,9 @@ use tracing::{debug, warn};
 use super::follow::{Follower, RETRY};
 use super::identity::Identity;
 use super::position::Mark;
-use super::tail::{Anchor, Flight};
+use super::tail::{Anchor, Flight, Tail};
 use crate::source::{Closed, NotStored, Stored};
-use crate::{Batch, Buffer, Headers, Position, Receipt, clock};
+use crate::{Batch, Buffer, Chain, Headers, Position, Receipt, clock};
 
 /// The number of a batch, and what became of it.
 pub(super) type Settled = (u64, Result<Stored, NotStored>);
@@ -44,7 +44,7 @@ impl Follower {
     pub(super) fn send(
         &mut self,
         identity: Identity,
-        (before, end): (Mark, Mark),
+        before: Mark,
         batch: Batch,
     ) -> Result<(), Closed> {
         let (bytes, records) = (batch.size_bytes(), batch.len() as u64);
@@ -57,7 +57,7 @@ impl Follower {
         if let Some(tail) = self.tails.get_mut(&identity) {
             let generation = tail.generation;
             tail.sent_ms = tail.seen_ms;
-            tail.flights.push_back(Flight { number, before, end, generation, records });
+            tail.flights.push_back(Flight { number, before, generation, records });
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Follower {
         if tail.anchor == Anchor::Wanted && tail.flights.is_empty() && tail.retry_at.is_none() {
             tail.anchor = Anchor::Sent;
             let (mark, batch) = (tail.mark, alone(tail.stream, tail.position(&tail.mark)));
-            self.send(identity, (mark, mark), batch)?;
+            self.send(identity, mark, batch)?;
         }
         Ok(false)
     }
@@ -108,8 +108,6 @@ impl Follower {
             Ok(_) => {
                 if flight.records == 0 {
                     tail.anchor = Anchor::Down;
-                } else if flight.generation == tail.generation {
-                    tail.stored(&flight);
                 }
                 // Batches that a copy has taken over carry a position of the original.
                 tail.held |= tail.anchor == Anchor::Down;
@@ -131,10 +129,7 @@ impl Follower {
                 self.emitter.dropped("truncated_before_stored", records);
             }
         }
-        if let Some(mark) = tail.rewind.filter(|_| tail.flights.is_empty()) {
-            tail.rewind = None;
-            tail.refused = 0;
-            tail.mark = mark;
+        if tail.rewind.is_some() && tail.flights.is_empty() {
             tail.at_end = false;
             tail.retry_at = Some(Instant::now() + RETRY);
             self.schedule(identity);
@@ -146,6 +141,27 @@ impl Follower {
         }
         followers.into_iter().for_each(|follower| self.enqueue(follower));
         self.schedule(identity);
+    }
+
+    /// Has a file read again from where something was not stored, once nothing of it is on its way.
+    pub(super) fn go_back(&mut self, identity: Identity) {
+        let is_due = |tail: &&Tail| {
+            tail.rewind.is_some() && tail.flights.is_empty() && tail.retry_at.is_none()
+        };
+        if self.tails.get(&identity).filter(is_due).is_none() {
+            return;
+        }
+        // It may have been truncated meanwhile; then the copy is read again.
+        if self.open(identity) {
+            self.prove(identity);
+        }
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        if let Some(mark) = tail.rewind.take() {
+            tail.refused = 0;
+            tail.mark = mark;
+            tail.chain = Chain::default();
+            tail.waiting = None;
+        }
     }
 }
 

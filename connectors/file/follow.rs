@@ -20,15 +20,13 @@ use super::flights::{Flights, Settled};
 use super::identity::{self, Identity};
 use super::position::Value;
 use super::source::{Settings, WatchMode};
-use super::tail::{Anchor, Desk, Read, Tail};
+use super::tail::{Anchor, Desk, Tail};
 use super::watch::Watch;
 use crate::Emitter;
 use crate::source::Closed;
 
 /// Most bytes on their way to the hub.
 const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
-/// Most batches of one file on their way.
-const FILE_FLIGHTS_MAX: usize = 4;
 /// Shortest time from one look at the events to the next, so that many small writes become few reads.
 const GATHER: Duration = Duration::from_millis(3);
 /// Longest time of reading before events and receipts are looked at again.
@@ -75,7 +73,8 @@ pub(super) struct Follower {
     /// Batches on their way.
     pub(super) flights: Flights,
     looked_at: Instant,
-    desk: Desk,
+    /// What reading needs.
+    pub(super) desk: Desk,
 }
 
 /// Why the loop was woken.
@@ -131,6 +130,19 @@ impl Follower {
     }
 
     fn step(&mut self) -> Result<(), Closed> {
+        self.look_once()?;
+        match self.wait() {
+            Wake::Stop => Err(Closed),
+            Wake::Settled(settled) => {
+                self.settled(settled);
+                Ok(())
+            }
+            Wake::Hint | Wake::Time => Ok(()),
+        }
+    }
+
+    /// Learns what has happened and does what is due, without waiting for anything but room in the producer.
+    pub(super) fn look_once(&mut self) -> Result<(), Closed> {
         while let Some(Some(settled)) = self.flights.under_way.next().now_or_never() {
             self.settled(settled);
         }
@@ -144,15 +156,7 @@ impl Follower {
         }
         self.settle_lost()?;
         self.tick()?;
-        self.read_round()?;
-        match self.wait() {
-            Wake::Stop => Err(Closed),
-            Wake::Settled(settled) => {
-                self.settled(settled);
-                Ok(())
-            }
-            Wake::Hint | Wake::Time => Ok(()),
-        }
+        self.read_round()
     }
 
     /// Sleeps until something is due.
@@ -297,89 +301,6 @@ impl Follower {
         if self.ready.is_empty() && self.flights.under_way.is_empty() {
             self.desk.pool.clear();
         }
-    }
-
-    /// Reads one file once, if nothing speaks against it.
-    fn turn(&mut self, identity: Identity, flush: bool) -> Result<(), Closed> {
-        if self.still_copied(identity)
-            || !self.anchored(identity)?
-            || !self.may_read(identity)
-            || !self.open(identity)
-        {
-            return Ok(());
-        }
-        let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
-        tail.pass_stored();
-        match tail.read(&mut self.desk, &self.settings, flush) {
-            Ok(None) => {
-                self.truncated(identity);
-                Ok(())
-            }
-            Ok(Some(Read { batch, mark, open_length, ended })) => {
-                if mark != tail.mark || open_length != tail.open_length {
-                    tail.grown = Instant::now();
-                }
-                let before = std::mem::replace(&mut tail.mark, mark);
-                tail.open_length = open_length;
-                tail.at_end = ended;
-                if batch.is_none() && ended && !tail.held && tail.flights.is_empty() {
-                    // Nothing to store yet, but it shall be found again should it be rotated meanwhile.
-                    tail.anchor = Anchor::Wanted;
-                    self.enqueue(identity);
-                }
-                if let Some(batch) = batch {
-                    self.send(identity, (before, mark), batch)?;
-                }
-                self.read_on(identity, ended);
-                Ok(())
-            }
-            Err(cause) => {
-                let path = tail.place.clone();
-                tail.retry_at = Some(Instant::now() + RETRY);
-                tail.at_end = true;
-                self.refuse(&path, cause);
-                Ok(())
-            }
-        }
-    }
-
-    fn read_on(&mut self, identity: Identity, ended: bool) {
-        if !ended {
-            self.enqueue(identity);
-            return;
-        }
-        let Some(tail) = self.tails.get_mut(&identity) else { return };
-        for follower in std::mem::take(&mut tail.followers) {
-            self.enqueue(follower);
-        }
-        if self.opened > self.opened_max {
-            self.close(identity);
-        }
-    }
-
-    /// Whether nothing speaks against reading it now; what does will put it into the queue again.
-    fn may_read(&mut self, identity: Identity) -> bool {
-        let Some(tail) = self.tails.get_mut(&identity) else { return false };
-        let busy = tail.flights.len() >= FILE_FLIGHTS_MAX;
-        if busy || tail.rewind.is_some() || tail.retry_at.is_some() {
-            // What ends this state reads on.
-            tail.at_end = false;
-            return false;
-        }
-        for before in std::mem::take(&mut tail.after) {
-            let Some(earlier) = self.tails.get_mut(&before) else { continue };
-            let held = earlier.held || earlier.file.is_none();
-            let anchored = earlier.anchor == Anchor::Down;
-            if (earlier.at_end && held && anchored) || before == identity {
-                continue;
-            }
-            earlier.followers.push(identity);
-            self.enqueue(before);
-            if let Some(tail) = self.tails.get_mut(&identity) {
-                tail.after.push(before);
-            }
-        }
-        self.tails.get(&identity).is_some_and(|tail| tail.after.is_empty())
     }
 }
 

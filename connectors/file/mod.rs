@@ -3,7 +3,7 @@
 //! The source is one thread: `follow` is its loop, `sight` finds the files and what they have become,
 //! `resume` takes up what an earlier life
 //! left, `watch` and `events` tell what may have changed, `rotation` keeps hold of those that are renamed, `copies`
-//! of those that are copied and truncated, `tail` reads one.
+//! of those that are copied and truncated, `turn` says when a file is read, `tail` reads it.
 
 mod copies;
 mod discover;
@@ -32,6 +32,7 @@ mod source;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod watch;
 
 pub use member::Compression;

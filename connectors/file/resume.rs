@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 use super::follow::Follower;
-use super::identity::{self, Identity};
+use super::identity::{self, Identity, Stat};
 use super::position::Value;
-use super::siblings::Folders;
+use super::siblings::{Folders, is_rotation, open_near};
 use super::tail::Tail;
 use crate::source::Closed;
 
@@ -94,6 +94,22 @@ impl Follower {
         for (_, _, _, identity, _) in &found {
             self.prove(*identity);
         }
+    }
+
+    /// The position of a file that has gone, when the one at `place` is a copy of it. That is how it looks when a file
+    /// was copied, truncated and deleted, or only copied and deleted.
+    pub(super) fn left_behind(&self, place: &Path, found: &Stat) -> Option<Value> {
+        let (folder, name) = (place.parent(), place.file_name()?);
+        let mut gone = self.stored.values().filter(|value| {
+            let original = value.path.file_name().filter(|_| value.path.parent() == folder);
+            original.is_some_and(|original| is_rotation(original, name))
+                && (1..=found.size).contains(&value.mark.offset)
+        });
+        let first = gone.next()?;
+        let (_, file) = open_near(place, found.identity).ok()?;
+        let gone = std::iter::once(first).chain(gone);
+        let proved = gone.filter(|value| value.mark.proved_by(&file));
+        proved.max_by_key(|value| value.mark.offset).cloned()
     }
 
     /// Takes up a file where an earlier life left it; it is to be proved then.

@@ -4,6 +4,10 @@
 //! path now. Files that had the path in between, for too short to be seen, are those with a name of a rotation that are
 //! not known and are younger than the last look.
 //!
+//! Who writes a log may go on with the old file for a while after the new one has come, and then change over. So what
+//! is read of a file waits until those that had its path before have been looked at once more: what they have got until
+//! then was written before it.
+//!
 //! Invariant: nothing of a file is read before the hub has a position of each file that had its path before. So what
 //! is not known to the next life came after all that is.
 
@@ -15,9 +19,9 @@ use tracing::debug;
 
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
-use super::position::Mark;
+use super::position::{Mark, Value};
 use super::siblings::{Folders, extends};
-use super::tail::Tail;
+use super::tail::{Anchor, Tail};
 use crate::source::Closed;
 
 /// The clock of file systems may be so far behind, milliseconds.
@@ -48,6 +52,23 @@ impl Follower {
             self.look_between(&mut folders, path, *since_ms)?;
         }
         Ok(())
+    }
+
+    /// Whether a file that had the path before has grown; then it is read first. To be asked after reading, so that
+    /// what was read is not older than what is looked for.
+    pub(super) fn must_wait(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get(&identity) else { return false };
+        let lineage = self.lineages.get(&tail.path).map(Vec::as_slice).unwrap_or_default();
+        let before = lineage.iter().take_while(|one| **one != identity);
+        let grown = before.filter(|one| self.tails.get(one).is_some_and(has_grown));
+        let grown: Vec<Identity> = grown.copied().collect();
+        for before in &grown {
+            self.read_again(*before);
+        }
+        if let Some(tail) = self.tails.get_mut(&identity) {
+            tail.after.extend(&grown);
+        }
+        !grown.is_empty()
     }
 
     /// Has a file read to its end once more, as far as it can be.
@@ -121,6 +142,10 @@ impl Follower {
         files.sort_by_key(|(_, found)| (found.modified_ns, found.identity.born_ns()));
         let kin = if files.is_empty() { Vec::new() } else { self.kin(path, current) };
         for (place, found) in files {
+            if let Some(value) = self.left_behind(&place, &found) {
+                self.take_up_copy(&place, &found, value);
+                continue;
+            }
             let names = (found.identity, path.to_path_buf(), place.clone());
             let mut tail = Tail::new(names, &self.settings.host, Mark::default());
             tail.rotated = true;
@@ -136,6 +161,19 @@ impl Follower {
             self.take_up_before(tail, &found, current);
             self.point(&place, found.identity);
         }
+    }
+
+    /// Takes up a copy of a file that is gone, read as far as that was.
+    pub(super) fn take_up_copy(&mut self, place: &Path, found: &Stat, original: Value) {
+        let current = self.paths.get(&original.path).copied();
+        let names = (found.identity, original.path, place.to_path_buf());
+        let mut tail = Tail::new(names, &self.settings.host, original.mark);
+        tail.rotated = true;
+        tail.seen_ms = original.seen_ms - 1;
+        tail.modified_ms = found.modified_ms;
+        tail.anchor = Anchor::Wanted;
+        self.take_up_before(tail, found, current);
+        self.point(place, found.identity);
     }
 
     /// Takes up a file that had its path before `current`, and before what is not read yet and was written later.
@@ -164,4 +202,11 @@ impl Follower {
         self.lineages.insert(tail.path.clone(), lineage);
         self.take_up(tail);
     }
+}
+
+/// Whether there is more in an open file than is known of it, and nothing keeps it from being read.
+fn has_grown(tail: &Tail) -> bool {
+    let known = tail.mark.offset + tail.open_length;
+    let size = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
+    tail.retry_at.is_none() && size.is_some_and(|found| found.size != known)
 }

@@ -209,6 +209,10 @@ impl Follower {
             self.prove(found.identity);
             return Ok(true);
         }
+        if let Some(value) = self.left_behind(&place, found) {
+            self.take_up_copy(&place, found, value);
+            return Ok(true);
+        }
         let age_ms = clock::now_ms().saturating_sub(found.modified_ms);
         let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
         if self.settings.ignore_older.is_some_and(|limit| age > limit) {

@@ -218,7 +218,8 @@ pub(super) struct Settings {
 /// The source.
 #[derive(Debug)]
 pub struct FileSource {
-    settings: Settings,
+    /// What it follows, and how.
+    pub(super) settings: Settings,
 }
 
 impl FileSource {

@@ -13,13 +13,19 @@ use super::identity::Identity;
 use super::position::{self, Mark, Value};
 use super::source::Settings;
 use crate::framing::lines;
-use crate::{Batch, Buffer, Headers, Pool, Position, clock};
+use crate::{Batch, Buffer, Chain, Headers, Pool, Position, clock};
 
 /// Bytes that are read at a time.
 pub(super) const QUANTUM: usize = 1 << 20;
 
 /// Bytes of a read below which they are copied, so that a trickle does not hold large buffers.
 const SMALL: usize = 64 << 10;
+
+/// Marks that are remembered of one generation: the copy that a truncation follows may be a few reads behind.
+const PASSED_MAX: usize = 16;
+
+/// Truncations whose copies may still be found.
+const GENERATIONS_MAX: usize = 16;
 
 /// How long an unterminated line is waited for once nobody is expected to write on.
 const PARTIAL_ROTATED: Duration = Duration::from_secs(1);
@@ -37,10 +43,13 @@ pub(super) struct Tail {
     pub(super) file: Option<File>,
     /// How far it is read and handed on.
     pub(super) mark: Mark,
-    /// How far it had been read each time it was truncated, the latest first.
-    pub(super) previous: VecDeque<Mark>,
+    /// Marks that it has passed, each with its generation, the latest first; those of an earlier generation begin with
+    /// how far it had been read when it was truncated.
+    pub(super) passed: VecDeque<(u32, Mark)>,
     /// Counts truncations.
     pub(super) generation: u32,
+    /// What was read and goes once more before it: what the files before it have got meanwhile.
+    pub(super) waiting: Option<Read>,
     /// Bytes of the line at its end that has no end yet; of a copy in the making, all its bytes.
     pub(super) open_length: u64,
     /// Whether the last read came to the end.
@@ -75,8 +84,8 @@ pub(super) struct Tail {
     pub(super) rewind: Option<Mark>,
     /// Records that are then read again.
     pub(super) refused: u64,
-    /// What the hub has behind something that it does not have yet: where it begins, and the mark behind it.
-    pub(super) ahead: Vec<(u64, Mark)>,
+    /// Batches that are handed on build on each other.
+    pub(super) chain: Chain,
     /// Not read before this moment.
     pub(super) retry_at: Option<Instant>,
     /// Whether it is in the queue of those to read.
@@ -106,8 +115,6 @@ pub(super) struct Flight {
     pub(super) number: u64,
     /// Where it begins.
     pub(super) before: Mark,
-    /// Where it ends.
-    pub(super) end: Mark,
     /// Of which generation of the file.
     pub(super) generation: u32,
     /// Records in it; 0 of an anchor.
@@ -158,8 +165,9 @@ impl Tail {
             place,
             file: None,
             mark,
-            previous: VecDeque::new(),
+            passed: VecDeque::new(),
             generation: 0,
+            waiting: None,
             open_length: 0,
             at_end: false,
             held: false,
@@ -177,7 +185,7 @@ impl Tail {
             flights: VecDeque::new(),
             rewind: None,
             refused: 0,
-            ahead: Vec::new(),
+            chain: Chain::default(),
             retry_at: None,
             queued: false,
             timer: None,
@@ -186,28 +194,54 @@ impl Tail {
         }
     }
 
-    /// Takes note of what the hub has, as long as something before it may have to be read again.
-    pub(super) fn stored(&mut self, flight: &Flight) {
-        self.ahead.push((flight.before.offset, flight.end));
-        let flights = self.flights.iter().filter(|one| one.generation == self.generation);
-        let open = flights.map(|one| one.before.offset).chain(self.rewind.map(|mark| mark.offset));
-        let first = open.fold(self.mark.offset, u64::min);
-        self.ahead.retain(|(begin, _)| *begin >= first);
-    }
-
-    /// Goes on behind what the hub has already.
-    pub(super) fn pass_stored(&mut self) {
-        while let Some((_, end)) =
-            self.ahead.iter().find(|(begin, end)| *begin == self.mark.offset && end.offset > *begin)
-        {
-            self.mark = *end;
+    /// Goes on behind `mark`, and remembers where it was.
+    pub(super) fn pass(&mut self, mark: Mark) {
+        let before = std::mem::replace(&mut self.mark, mark);
+        if before.offset > 0 && before != mark {
+            let generation = self.generation;
+            self.passed.push_front((generation, before));
+            if self.passed.get(PASSED_MAX).is_some_and(|(of, _)| *of == generation) {
+                self.passed.remove(PASSED_MAX);
+            }
         }
     }
 
-    /// The position that says that everything before `mark` is read, and what the hub has beyond it.
+    /// Begins anew: what is there now has not been read.
+    pub(super) fn begin_generation(&mut self) {
+        self.passed.push_front((self.generation, std::mem::take(&mut self.mark)));
+        self.passed.truncate(PASSED_MAX * GENERATIONS_MAX);
+        self.generation += 1;
+        self.chain = Chain::default();
+        self.waiting = None;
+        self.at_end = false;
+    }
+
+    /// How far `copy`, of `size` bytes, is read, when it was made of this file in its generation `of`.
+    ///
+    /// That is as far as the file was read, or to the copy's end, if the file has grown and was read on after that.
+    pub(super) fn read_in(&self, copy: &File, size: u64, of: u32) -> Option<Mark> {
+        let current = (of == self.generation).then_some(self.mark);
+        let passed = self.passed.iter().filter(|(generation, _)| *generation == of);
+        let mut marks = current.into_iter().chain(passed.map(|(_, mark)| *mark));
+        let last = marks.next().filter(|mark| mark.offset > 0)?;
+        if size >= last.offset {
+            return last.proved_by(copy).then_some(last);
+        }
+        let below = marks.filter(|mark| mark.offset <= size).max_by_key(|mark| mark.offset)?;
+        below.proved_by(copy).then(|| Mark::at(copy, size))
+    }
+
+    /// The same for a copy that was made before one of the truncations.
+    pub(super) fn read_before(&self, copy: &File, size: u64) -> Option<Mark> {
+        let mut generations: Vec<u32> =
+            self.passed.iter().map(|(generation, _)| *generation).collect();
+        generations.dedup();
+        generations.retain(|generation| *generation != self.generation);
+        generations.into_iter().find_map(|generation| self.read_in(copy, size, generation))
+    }
+
+    /// The position that says that everything before `mark` is read.
     pub(super) fn position(&self, mark: &Mark) -> Position {
-        let ends = self.ahead.iter().map(|(_, end)| end).filter(|end| end.offset > mark.offset);
-        let mark = ends.max_by_key(|end| end.offset).unwrap_or(mark);
         let value = Value::encode(mark, self.seen_ms, &self.path, &self.place);
         Position { key: self.identity.encode(), value: Some(value) }
     }
@@ -260,12 +294,7 @@ impl Tail {
         let tail = self.mark.tail_length as usize;
         let from = self.mark.offset - u64::from(self.mark.tail_length);
         let mut buffer = desk.pool.take();
-        let begins = self.ahead.iter().map(|(begin, _)| *begin);
-        let next = begins.filter(|begin| *begin > self.mark.offset).min();
-        let most = next.map_or(usize::MAX, |next| {
-            usize::try_from(next - self.mark.offset).unwrap_or(usize::MAX)
-        });
-        let mut more = (QUANTUM - tail).min(most);
+        let mut more = QUANTUM - tail;
         let mut wanted = tail + more;
         loop {
             let have = buffer.len();
@@ -274,13 +303,7 @@ impl Tail {
                 return Ok(None);
             }
             let data = buffer.get(tail..).unwrap_or_default();
-            let all = data.len() >= most;
-            let mut used = self.split(data, settings, all || (flush && ended), &mut desk.spans);
-            if all {
-                // A batch began here, whatever was before it.
-                used = data.len();
-            }
-            let ended = ended && !all;
+            let used = self.split(data, settings, flush && ended, &mut desk.spans);
             if used > 0 || ended {
                 let mark = self.mark.advance(&buffer, used);
                 let open_length = (data.len() - used) as u64;
@@ -288,7 +311,7 @@ impl Tail {
                 return Ok(Some(Read { batch, mark, open_length, ended }));
             }
             // A line longer than all this: at least as much again, until it ends or may be cut.
-            more = more.max(have).min(most - data.len());
+            more = more.max(have);
             wanted += more;
         }
     }
@@ -349,6 +372,7 @@ impl Tail {
             }
         }
         batch.set_position(self.position(mark));
+        batch.set_chain(self.chain.clone());
         Some(batch)
     }
 }

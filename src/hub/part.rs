@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anabranch_connectors::source::{NotStored, Stored};
-use anabranch_connectors::{Batch, Emission};
+use anabranch_connectors::{Batch, Chain, Emission};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
@@ -24,6 +24,7 @@ pub struct Part {
     records: u64,
     bytes: u64,
     meter: Option<Arc<SourceMeter>>,
+    chain: Option<Chain>,
     ticket: Option<Arc<Ticket>>,
 }
 
@@ -46,7 +47,9 @@ impl From<Emission> for Part {
             _permit: permit,
         };
         let (records, bytes) = measure(&batch);
-        Self { source, batch, sent, records, bytes, meter: None, ticket: Some(Arc::new(ticket)) }
+        let chain = batch.chain().cloned();
+        let ticket = Some(Arc::new(ticket));
+        Self { source, batch, sent, records, bytes, meter: None, chain, ticket }
     }
 }
 
@@ -70,6 +73,7 @@ impl Part {
                 records,
                 bytes,
                 meter: self.meter.clone(),
+                chain: self.chain.clone(),
                 ticket: Some(Arc::clone(&ticket)),
             }
         };
@@ -99,9 +103,16 @@ impl Part {
         }
     }
 
+    /// Whether it must not be stored, because what it builds on is not.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        self.chain.as_ref().is_some_and(Chain::has_failed)
+    }
+
     /// Tells the source what became of the records, and gives their bytes back to the budget.
     pub fn settle(mut self, outcome: Result<Stored, NotStored>) {
         let Some(ticket) = self.ticket.take() else { return };
+        self.fail_chain(&outcome);
         if let Some(meter) = &self.meter {
             if outcome.is_ok() {
                 meter.stored(self.records, self.bytes, self.sent.elapsed());
@@ -111,12 +122,20 @@ impl Part {
         }
         ticket.settle(outcome);
     }
+
+    fn fail_chain(&self, outcome: &Result<Stored, NotStored>) {
+        if let (Some(chain), Err(_)) = (&self.chain, outcome) {
+            chain.fail();
+        }
+    }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            ticket.settle(Err(NotStored("the agent is stopping".to_owned())));
+            let outcome = Err(NotStored("the agent is stopping".to_owned()));
+            self.fail_chain(&outcome);
+            ticket.settle(outcome);
         }
     }
 }
@@ -160,6 +179,23 @@ mod tests {
         assert_eq!(receipt.poll(), None);
         parts.remove(0).settle(Ok(Stored { partition: 2, offset: 9 }));
         assert_eq!(receipt.poll(), Some(Ok(HERE)));
+    }
+
+    #[tokio::test]
+    async fn a_part_is_void_once_one_of_its_chain_is_not_stored() {
+        let (emitter, mut outlet) = Emitter::channel(4);
+        let chain = Chain::default();
+        let mut parts = Vec::new();
+        for chain in [chain.clone(), chain.clone(), chain, Chain::default()] {
+            let mut batch = Batch::default();
+            batch.set_chain(chain);
+            drop(emitter.send(batch).await.unwrap());
+            parts.push(Part::from(outlet.recv().await.unwrap()));
+        }
+        parts.remove(0).settle(Ok(HERE));
+        assert!(!parts.iter().any(Part::is_void));
+        drop(parts.remove(0));
+        assert_eq!(parts.iter().map(Part::is_void).collect::<Vec<_>>(), [true, false]);
     }
 
     #[tokio::test]

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::hub::{HubError, Part};
     use anabranch_connectors::source::Stored;
-    use anabranch_connectors::{Batch, Headers};
+    use anabranch_connectors::{Batch, Chain, Headers};
     use std::sync::{Mutex, PoisonError};
     use tokio::time::Instant;
 
@@ -192,6 +192,31 @@ mod tests {
         let (waited, ()) = tokio::join!(source, workers.remove(0).run());
         assert!(waited >= settings.linger && waited < settings.linger * 2, "{waited:?}");
         assert_eq!(*memory.0.lock().unwrap(), [(1, vec!["a".to_owned()])]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_builds_on_a_batch_that_was_not_stored_is_not_stored_either() {
+        let settings = Settings { workers: 1, ..Settings::default() };
+        let (emitter, mut workers, memory) = start(&settings);
+        let source = async move {
+            let (failed, other) = (Chain::default(), Chain::default());
+            let mut receipts = Vec::new();
+            for (line, chain) in [("a", &failed), ("b", &failed), ("c", &other)] {
+                let mut batch = one(line, 4);
+                batch.set_chain(chain.clone());
+                receipts.push(emitter.send(batch).await.unwrap());
+            }
+            // As the hub does when it hands back an earlier one.
+            failed.fail();
+            let mut stored = Vec::new();
+            for receipt in receipts {
+                stored.push(receipt.stored().await.is_ok());
+            }
+            stored
+        };
+        let (stored, ()) = tokio::join!(source, workers.remove(0).run());
+        assert_eq!(stored, [false, false, true]);
+        assert_eq!(*memory.0.lock().unwrap(), [(1, vec!["c".to_owned()])]);
     }
 
     #[tokio::test(start_paused = true)]

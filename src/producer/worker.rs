@@ -127,14 +127,14 @@ impl Worker {
         if gathered.bytes > 0 && gathered.bytes + bytes > self.settings.batch_size {
             let parts = std::mem::take(&mut gathered.parts);
             (gathered.bytes, gathered.due) = (0, due);
-            self.appender.append(topic, partition, parts);
+            append(&*self.appender, topic, partition, parts);
         }
         gathered.bytes += bytes;
         gathered.parts.push(part);
         if gathered.bytes >= self.settings.batch_size {
             let parts = std::mem::take(&mut gathered.parts);
             self.gathered.remove(&(Arc::clone(topic), partition));
-            self.appender.append(topic, partition, parts);
+            append(&*self.appender, topic, partition, parts);
         }
     }
 
@@ -159,7 +159,7 @@ impl Worker {
         self.gathered.retain(|(topic, partition), gathered| {
             let is_due = all || gathered.due <= now;
             if is_due {
-                appender.append(topic, *partition, std::mem::take(&mut gathered.parts));
+                append(&*appender, topic, *partition, std::mem::take(&mut gathered.parts));
             }
             !is_due
         });
@@ -209,6 +209,16 @@ impl Worker {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(wait_max);
         }
+    }
+}
+
+/// Hands parts to the hub, but for those that build on what it does not have.
+fn append(appender: &dyn Appender, topic: &str, partition: i32, mut parts: Vec<Part>) {
+    for part in parts.extract_if(.., |part| part.is_void()) {
+        part.settle(Err(NotStored("what came before it was not stored".to_owned())));
+    }
+    if !parts.is_empty() {
+        appender.append(topic, partition, parts);
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::file::{FileSource, SourceConfig};
 use crate::registry::Surroundings;
 use crate::source::{Emission, NotStored, Stored};
-use crate::{Emitter, Source, SourceError};
+use crate::{Chain, Emitter, Source, SourceError};
 
 /// Longest wait for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -84,16 +84,25 @@ impl Bench {
 
     /// Starts the source with the positions that the hub has.
     pub(super) fn start(&mut self) {
-        let config: SourceConfig = serde_json::from_value(self.settings.clone()).unwrap();
-        let around = Surroundings { name: "test".into(), host: "here".into() };
-        let source = Box::new(FileSource::new(config, &around).unwrap());
-        let (emitter, inlet) = Emitter::channel(64);
-        let positions = self.positions.iter().map(|(key, value)| (key.clone(), value.clone()));
-        let emitter = emitter.with_positions(positions.collect());
+        let source = Box::new(self.source());
+        let (emitter, inlet) = self.emitter();
         let stop = CancellationToken::new();
         #[expect(clippy::disallowed_methods, reason = "the test waits for it in `stop`")]
         let source = tokio::task::spawn(source.run(emitter, stop.clone()));
         self.running = Some(Running { stop, source, inlet });
+    }
+
+    /// The source, not yet running.
+    pub(super) fn source(&self) -> FileSource {
+        let config: SourceConfig = serde_json::from_value(self.settings.clone()).unwrap();
+        FileSource::new(config, &Surroundings { name: "test".into(), host: "here".into() }).unwrap()
+    }
+
+    /// The way into the hub, with the positions that it has.
+    pub(super) fn emitter(&self) -> (Emitter, mpsc::Receiver<Emission>) {
+        let (emitter, inlet) = Emitter::channel(64);
+        let positions = self.positions.iter().map(|(key, value)| (key.clone(), value.clone()));
+        (emitter.with_positions(positions.collect()), inlet)
     }
 
     /// Stops the source; what it sent and the hub has not taken is lost, as by a kill.
@@ -116,6 +125,9 @@ impl Bench {
 
     /// Does what the hub does: has the lines and the position, and says so.
     pub(super) fn take(&mut self, emission: Emission) {
+        if emission.batch.chain().is_some_and(Chain::has_failed) {
+            return Self::refuse(emission);
+        }
         let Emission { batch, settle, .. } = emission;
         for record in batch.iter() {
             let value = String::from_utf8_lossy(record.value.unwrap()).into_owned();
@@ -136,8 +148,9 @@ impl Bench {
         settle.send(Ok(Stored { partition: 0, offset: 0 })).unwrap_or(());
     }
 
-    /// Does not store a batch.
+    /// Does not store a batch, nor then what builds on it.
     pub(super) fn refuse(emission: Emission) {
+        emission.batch.chain().into_iter().for_each(Chain::fail);
         emission.settle.send(Err(NotStored("no room".into()))).unwrap_or(());
     }
 

@@ -2,6 +2,7 @@
 
 mod following;
 mod hub;
+mod looks;
 mod model;
 mod racing;
 mod restarts;

@@ -1,0 +1,263 @@
+//! What happens between two looks of the source: here it looks when it is told to, and its time stands still meanwhile.
+
+use std::fs;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::hub::Bench;
+use crate::file::follow::Follower;
+use crate::file::identity;
+use crate::source::Emission;
+
+/// Longer than a batch that was not stored waits, and than files of a [`Bench`] are kept open.
+const LONG: Duration = Duration::from_secs(3);
+
+/// A source that is moved by hand.
+struct Hand {
+    bench: Bench,
+    runtime: Runtime,
+    follower: Follower,
+    inlet: mpsc::Receiver<Emission>,
+}
+
+impl Hand {
+    /// A source that has read `text` in `app.log`; globs match `include`.
+    fn with(include: &str, text: &str) -> Self {
+        let bench = Bench::new(include).with("watch", "poll");
+        bench.append("app.log", text);
+        let mut hand = Self::on(bench);
+        hand.settle();
+        hand
+    }
+
+    fn on(bench: Bench) -> Self {
+        let runtime =
+            Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let inside = runtime.enter();
+        let (emitter, inlet) = bench.emitter();
+        let mut follower =
+            Follower::new(bench.source().settings, emitter, CancellationToken::new());
+        follower.start().unwrap();
+        drop(inside);
+        Self { bench, runtime, follower, inlet }
+    }
+
+    /// As after a kill: what the hub has not taken is lost.
+    fn restart(self) -> Self {
+        Self::on(self.bench)
+    }
+
+    /// Has the source look at everything and read what it may.
+    fn look(&mut self) {
+        let _inside = self.runtime.enter();
+        for _ in 0..4 {
+            self.follower.reconcile_at = Instant::now();
+            self.follower.look_once().unwrap();
+        }
+    }
+
+    /// Lets time go by, in which the source looks again and again.
+    fn wait(&mut self, time: Duration) {
+        for _ in 0..10 {
+            self.runtime.block_on(tokio::time::advance(time / 10));
+            self.look();
+        }
+    }
+
+    fn next(&mut self) -> Emission {
+        self.look();
+        self.inlet.try_recv().unwrap()
+    }
+
+    /// Has everything read and stored.
+    fn settle(&mut self) {
+        self.look();
+        while let Ok(emission) = self.inlet.try_recv() {
+            self.bench.take(emission);
+            self.look();
+        }
+    }
+
+    /// In the end, these are the lines.
+    fn expect(mut self, wanted: &[&str]) {
+        self.settle();
+        for _ in 0..2 {
+            self.wait(LONG);
+            self.settle();
+        }
+        assert_eq!(self.bench.lines, wanted);
+    }
+}
+
+/// Whether rotated files are in the globs or not.
+const BOTH: [&str; 2] = ["app.log", "app.log*"];
+
+#[test]
+fn a_line_of_a_renamed_file_comes_before_what_was_then_written_to_the_new_one() {
+    for include in BOTH {
+        let mut hand = Hand::with(include, "1\n");
+        hand.bench.rename("app.log", "app.log.1");
+        hand.bench.append("app.log", "");
+        hand.settle();
+        for (old, new) in [("2\n", "3\n"), ("4\n", "5\n")] {
+            hand.bench.append("app.log.1", old);
+            hand.bench.append("app.log", new);
+            hand.settle();
+        }
+        hand.expect(&["1", "2", "3", "4", "5"]);
+    }
+}
+
+#[test]
+fn a_copy_is_known_however_long_the_hub_takes_nothing_of_its_original() {
+    for include in BOTH {
+        let mut hand = Hand::with(include, "1\n");
+        let mut held = Vec::new();
+        for line in ["2\n", "3\n", "4\n", "5\n"] {
+            hand.bench.append("app.log", line);
+            held.push(hand.next());
+        }
+        hand.bench.append("app.log", "6\n");
+        hand.look();
+        hand.bench.copy_and_truncate("app.log", "app.log.1");
+        hand.wait(LONG);
+        hand.bench.append("app.log", "7\n");
+        hand.wait(LONG);
+        held.into_iter().for_each(|emission| hand.bench.take(emission));
+        hand.expect(&["1", "2", "3", "4", "5", "6", "7"]);
+    }
+}
+
+#[test]
+fn a_copy_that_ends_and_whose_original_is_truncated_while_it_is_looked_at_is_still_one() {
+    let line = "a line that is long enough for many of them to be more than what is hashed\n";
+    let mut hand = Hand::with("app.log", &line.repeat(200));
+    let (path, copy) = (hand.bench.path("app.log"), hand.bench.path("app.log.1"));
+    hand.bench.append("app.log.1", &line.repeat(100));
+    let begun = identity::stat(&copy).unwrap();
+    hand.bench.append("app.log.1", &line.repeat(100));
+    fs::File::create(&path).unwrap();
+    let original = hand.follower.paths.get(&path).copied();
+    let _inside = hand.runtime.enter();
+    let kin = hand.follower.kin(&path, original);
+    assert_eq!(hand.follower.original_among(&kin, &copy, &begun), original);
+}
+
+#[test]
+fn a_copy_that_was_seen_empty_is_known_whichever_file_it_turns_out_to_be_one_of() {
+    // Which file an empty one is taken for is a matter of chance.
+    for include in BOTH.repeat(6) {
+        let mut hand = Hand::with(include, "1\n");
+        let number = |number: usize| format!("app.log.{number}");
+        for old in 1..4 {
+            let shift = |hand: &Hand| {
+                (1..9).rev().filter(|from| hand.bench.path(&number(*from)).exists()).for_each(
+                    |from| {
+                        hand.bench.rename(&number(from), &number(from + 1));
+                    },
+                );
+            };
+            shift(&hand);
+            hand.bench.copy_and_truncate("app.log", "app.log.1");
+            hand.settle();
+            shift(&hand);
+            hand.bench.rename("app.log", "app.log.1");
+            hand.bench.append("app.log", &format!("{}\n", old + 1));
+            hand.settle();
+            if old == 3 {
+                shift(&hand);
+            }
+        }
+        hand.bench.append("app.log.1", "");
+        hand.settle();
+        fs::copy(hand.bench.path("app.log"), hand.bench.path("app.log.1")).unwrap();
+        hand.settle();
+        fs::File::create(hand.bench.path("app.log")).unwrap();
+        hand.bench.append("app.log", "5\n");
+        hand.expect(&["1", "2", "3", "4", "5"]);
+    }
+}
+
+#[test]
+fn a_batch_that_is_not_stored_is_read_again_from_a_copy_that_was_made_after_that() {
+    for include in BOTH {
+        let mut hand = Hand::with(include, "");
+        hand.bench.append("app.log", "1\n");
+        let refused = hand.next();
+        Bench::refuse(refused);
+        hand.look();
+        hand.bench.copy_and_truncate("app.log", "app.log.1");
+        hand.bench.append("app.log", "2\n3\n");
+        hand.expect(&["1", "2", "3"]);
+    }
+}
+
+#[test]
+fn a_file_waits_quietly_while_the_hub_has_nothing_of_the_one_before_it() {
+    let mut hand = Hand::with("app.log", "");
+    hand.bench.rename("app.log", "app.log.1");
+    hand.settle();
+    hand.bench.append("app.log", "1\n");
+    let first = hand.next();
+    hand.bench.rename("app.log", "app.log.2");
+    hand.bench.append("app.log", "2\n");
+    // It comes to an end: time stands still, so nothing but rest ends a look.
+    hand.look();
+    assert!(hand.inlet.try_recv().is_err());
+    hand.bench.take(first);
+    hand.expect(&["1", "2"]);
+}
+
+#[test]
+fn a_line_that_came_after_the_copy_and_was_read_before_the_truncation_brings_no_other_twice() {
+    for include in BOTH {
+        for seen in [false, true] {
+            let mut hand = Hand::with(include, "1\n");
+            hand.bench.append("app.log", "2\n");
+            hand.settle();
+            fs::copy(hand.bench.path("app.log"), hand.bench.path("app.log.1")).unwrap();
+            if seen {
+                hand.settle();
+            }
+            hand.bench.append("app.log", "3\n");
+            hand.settle();
+            fs::File::create(hand.bench.path("app.log")).unwrap();
+            hand.bench.append("app.log", "4\n");
+            hand.expect(&["1", "2", "3", "4"]);
+        }
+    }
+}
+
+#[test]
+fn a_copy_whose_original_was_truncated_and_deleted_meanwhile_is_read_on() {
+    for include in BOTH {
+        let hand = Hand::with(include, "1\n2\n");
+        hand.bench.append("app.log", "3\n");
+        hand.bench.copy_and_truncate("app.log", "app.log.1");
+        hand.bench.remove("app.log");
+        let hand = hand.restart();
+        hand.bench.append("app.log", "4\n");
+        let mut hand = hand.restart();
+        hand.settle();
+        let hand = hand.restart();
+        hand.expect(&["1", "2", "3", "4"]);
+    }
+}
+
+#[test]
+fn what_was_not_stored_is_not_forgotten_though_the_next_was_when_the_source_is_killed_then() {
+    let mut hand = Hand::with("app.log", "1\n");
+    let mut sent = Vec::new();
+    for line in ["2\n", "3\n"] {
+        hand.bench.append("app.log", line);
+        sent.push(hand.next());
+    }
+    let stored = sent.pop().unwrap();
+    Bench::refuse(sent.pop().unwrap());
+    hand.bench.take(stored);
+    hand.restart().expect(&["1", "2", "3"]);
+}

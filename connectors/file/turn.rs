@@ -1,0 +1,119 @@
+//! A file's turn: whether it may be read now, reading it once, and handing on what was read.
+//!
+//! Invariant: what was read of a file is handed on only when those that had its path before have been looked at after
+//! that, and read if they had grown.
+
+use tokio::time::Instant;
+
+use super::follow::{Follower, RETRY};
+use super::identity::Identity;
+use super::tail::{Anchor, Read};
+use crate::source::Closed;
+
+/// Most batches of one file on their way.
+const FILE_FLIGHTS_MAX: usize = 4;
+
+impl Follower {
+    /// Reads one file once, if nothing speaks against it.
+    pub(super) fn turn(&mut self, identity: Identity, flush: bool) -> Result<(), Closed> {
+        self.go_back(identity);
+        if self.still_copied(identity)
+            || !self.anchored(identity)?
+            || !self.may_read(identity)
+            || !self.open(identity)
+        {
+            return Ok(());
+        }
+        let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
+        if let Some(read) = tail.waiting.take() {
+            return self.take_read(identity, read);
+        }
+        let read = match tail.read(&mut self.desk, &self.settings, flush) {
+            Ok(Some(read)) => read,
+            Ok(None) => {
+                self.truncated(identity);
+                return Ok(());
+            }
+            Err(cause) => {
+                let path = tail.place.clone();
+                tail.retry_at = Some(Instant::now() + RETRY);
+                tail.at_end = true;
+                self.refuse(&path, cause);
+                return Ok(());
+            }
+        };
+        if read.batch.is_none() || !self.must_wait(identity) {
+            return self.take_read(identity, read);
+        }
+        if let Some(tail) = self.tails.get_mut(&identity) {
+            tail.waiting = Some(read);
+        }
+        self.enqueue(identity);
+        Ok(())
+    }
+
+    /// Hands on what was read.
+    fn take_read(&mut self, identity: Identity, read: Read) -> Result<(), Closed> {
+        let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
+        let Read { batch, mark, open_length, ended } = read;
+        if mark != tail.mark || open_length != tail.open_length {
+            tail.grown = Instant::now();
+        }
+        let before = tail.mark;
+        tail.pass(mark);
+        tail.open_length = open_length;
+        tail.at_end = ended;
+        if batch.is_none() && ended && !tail.held && tail.flights.is_empty() {
+            // Nothing to store yet, but it shall be found again should it be rotated meanwhile.
+            tail.anchor = Anchor::Wanted;
+            self.enqueue(identity);
+        }
+        if let Some(batch) = batch {
+            self.send(identity, before, batch)?;
+        }
+        self.read_on(identity, ended);
+        Ok(())
+    }
+
+    fn read_on(&mut self, identity: Identity, ended: bool) {
+        if !ended {
+            self.enqueue(identity);
+            return;
+        }
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        // Else they would be asked in vain until the hub has something of it, and then they are woken anyway.
+        let is_known = tail.held && tail.anchor == Anchor::Down;
+        let followers = if is_known { std::mem::take(&mut tail.followers) } else { Vec::new() };
+        for follower in followers {
+            self.enqueue(follower);
+        }
+        if self.opened > self.opened_max {
+            self.close(identity);
+        }
+    }
+
+    /// Whether nothing speaks against reading it now; what does will put it into the queue again.
+    fn may_read(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        let busy = tail.flights.len() >= FILE_FLIGHTS_MAX;
+        if busy || tail.rewind.is_some() || tail.retry_at.is_some() {
+            // What ends this state reads on.
+            tail.at_end = false;
+            return false;
+        }
+        for before in std::mem::take(&mut tail.after) {
+            let Some(earlier) = self.tails.get_mut(&before) else { continue };
+            let held = earlier.held || earlier.file.is_none();
+            let anchored = earlier.anchor == Anchor::Down;
+            if (earlier.at_end && held && anchored) || before == identity {
+                continue;
+            }
+            earlier.followers.push(identity);
+            self.enqueue(before);
+            if let Some(tail) = self.tails.get_mut(&identity) {
+                tail.after.push(before);
+            }
+        }
+        self.tails.get(&identity).is_some_and(|tail| tail.after.is_empty())
+    }
+}
