@@ -134,7 +134,7 @@ impl Producers {
         let first = header.base_sequence;
         if found > known.epoch {
             let last = known.seen.back().map_or(-1, |seen| seen.last_sequence);
-            return if first == 0 || known.seen.is_empty() {
+            return if first == 0 {
                 Ok(Verdict::Append)
             } else {
                 Err(ProducerFault::OutOfOrder { producer_id, last, found: first })

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{Builder, Codec, HEADER_BYTES, Stamp};
+use crate::wire::batch_header::stamp;
+use crate::wire::{BatchHeader, Builder, Codec, HEADER_BYTES, Stamp, marker};
 
 const SMALL: Settings = Settings { segment_bytes: 2000 };
 
@@ -110,7 +111,7 @@ proptest! {
                     // Only what was never flushed may be lost by a crash; flushed bytes stay.
                     let kept: usize = bytes.len().saturating_sub(cut);
                     let mut durable = 0;
-                    while let Ok(header) = crate::wire::BatchHeader::verify(&bytes[durable..]) {
+                    while let Ok(header) = BatchHeader::verify(&bytes[durable..]) {
                         if header.next_offset() > flushed { break; }
                         durable += header.size_bytes;
                     }
@@ -254,4 +255,20 @@ fn what_is_on_disk_and_behind_the_readers_leaves_memory_and_can_be_read_all_the_
     let (seen, damage) = read(&partition, 0);
     assert_eq!((seen.len(), damage), (100, vec![]));
     assert!(seen.iter().all(|(_, bytes)| *bytes == content));
+}
+
+#[test]
+fn a_new_epoch_of_a_producer_begins_at_sequence_zero_also_behind_a_marker() {
+    let header = |epoch: i16, sequence: i32| {
+        let mut bytes = batch(b"", 1);
+        stamp(&mut bytes, (9, epoch, sequence), true);
+        BatchHeader::parse(&bytes).unwrap()
+    };
+    let mut producers = Producers::default();
+    producers.note(&header(0, 0), None);
+    let marker = marker((9, 1), false, 0, 0);
+    producers.note(&BatchHeader::parse(&marker).unwrap(), Some(false));
+    assert!(producers.check(&header(0, 1)).is_err(), "the marker has fenced it off");
+    assert!(producers.check(&header(2, 3)).is_err());
+    assert_eq!(producers.check(&header(2, 0)), Ok(Verdict::Append));
 }

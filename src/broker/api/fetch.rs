@@ -24,7 +24,7 @@ const ANSWER_MAX: usize = 8 << 20;
 const WARM_BYTES: u64 = 64 << 20;
 /// Fewer bytes than this are read and checked: that is one call of the system, as sending them from their file is.
 const EXTENT_MIN: usize = 32 << 10;
-const READ_COMMITTED: i8 = 1;
+pub(super) const READ_COMMITTED: i8 = 1;
 
 pub(super) fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
     let request = FetchRequest::decode(&mut body, call.version).ok()?;

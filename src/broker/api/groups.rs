@@ -171,7 +171,7 @@ pub(super) async fn describe(
         let described = call.hub().members().ask(|coordinator, _| coordinator.describe(&group));
         let answer = match described {
             Some(described) => show(described),
-            None if call.hub().committed(&group).is_some() => {
+            None if call.hub().has_offsets(&group) => {
                 DescribedGroup::default().with_group_state(StrBytes::from_static_str("Empty"))
             }
             None if group.is_empty() => {
@@ -247,7 +247,7 @@ async fn delete_one(call: &Call, group: &str) -> i16 {
     if !call.may(Operation::Delete, Resource::group(group)) {
         return Code::GroupAuthorizationFailed.code();
     }
-    let has_offsets = call.hub().committed(group).is_some();
+    let has_offsets = call.hub().has_offsets(group);
     match call.hub().members().ask(|coordinator, _| coordinator.delete(group)) {
         Err(GroupError::GroupIdNotFound) if has_offsets => {}
         Err(error) => return error.code(),

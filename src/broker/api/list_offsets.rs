@@ -16,7 +16,7 @@ use kafka_protocol::messages::{
 };
 
 use super::Call;
-use super::fetch::epoch_fault;
+use super::fetch::{READ_COMMITTED, epoch_fault};
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::log::Partition;
 
@@ -73,14 +73,15 @@ async fn look_up(
     isolation: i8,
 ) -> Result<Option<(i64, i64)>, Code> {
     let found = match wanted.timestamp {
-        LATEST if isolation == 1 => return Ok(Some((partition.stable(), -1))),
+        LATEST if isolation == READ_COMMITTED => return Ok(Some((partition.stable(), -1))),
         LATEST => return Ok(Some((partition.end(), -1))),
         EARLIEST | EARLIEST_LOCAL => return Ok(Some((partition.start(), -1))),
         MAX_TIMESTAMP => call.hub().latest(Arc::clone(partition)).await,
         time if time >= 0 => call.hub().find_time(Arc::clone(partition), time).await,
         _ => return Err(Code::UnsupportedVersion),
     };
-    found.map_err(|_error| Code::KafkaStorageError)
+    let found = found.map_err(|_error| Code::KafkaStorageError)?;
+    Ok(found.filter(|(offset, _)| isolation != READ_COMMITTED || *offset < partition.stable()))
 }
 
 pub(super) async fn for_leader_epoch(

@@ -23,13 +23,13 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::metadata::code_of;
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::hub::Offset;
 use crate::hub::embedded::Committed;
 use crate::hub::embedded::coordinator::{Claim, GroupError};
+use crate::hub::{HubError, Offset};
 use crate::log::PartitionName;
 
 /// Longest metadata of a commit (Kafka's `offset.metadata.max.bytes`).
-const METADATA_MAX: usize = 4096;
+pub(super) const METADATA_MAX: usize = 4096;
 
 pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let group = request.group_id.to_string();
@@ -40,17 +40,14 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
         member_id: &request.member_id,
         instance_id: instance_id.as_deref(),
     };
-    let mut refused = if call.may(Operation::Read, Resource::group(&group)) {
+    let denied = !call.may(Operation::Read, Resource::group(&group));
+    let denied = denied.then(|| Code::GroupAuthorizationFailed.code());
+    let refused = if denied.is_none() {
         let allowed =
             call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
-        let refused = allowed.err().map(|error| {
-            // A group that has only offsets has no members; the coordinator does not know it.
-            let is_unknown = error == GroupError::IllegalGeneration && is_memberless(&call, &group);
-            if is_unknown { GroupError::UnknownMember } else { error }
-        });
-        refused.map(GroupError::code)
+        allowed.err().map(|error| group_code(&call, &group, error))
     } else {
-        Some(Code::GroupAuthorizationFailed.code())
+        None
     };
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -62,11 +59,12 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
             let metadata = one.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
             let known =
                 state.as_ref().is_some_and(|state| state.partition(one.partition_index).is_some());
-            let code = match refused {
+            let code = match denied {
                 Some(code) => code,
                 None if !may_read => Code::TopicAuthorizationFailed.code(),
-                None if metadata.len() > METADATA_MAX => Code::OffsetMetadataTooLarge.code(),
                 None if !known => Code::UnknownTopicOrPartition.code(),
+                None if refused.is_some() => refused.unwrap_or_default(),
+                None if metadata.len() > METADATA_MAX => Code::OffsetMetadataTooLarge.code(),
                 None => {
                     let offset = Offset {
                         topic: topic.name.to_string(),
@@ -87,21 +85,37 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
         let answer = OffsetCommitResponseTopic::default();
         topics.push(answer.with_name(topic.name).with_partitions(partitions));
     }
-    if refused.is_none() && !offsets.is_empty() {
-        let stored = call.hub().commit_offsets(&group, offsets).await;
-        refused = stored.err().map(|_error| Code::CoordinatorNotAvailable.code());
-        if let Some(code) = refused {
-            for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-                partition.error_code = code;
-            }
+    if !offsets.is_empty() && store(&call, &group, offsets).await.is_err() {
+        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.error_code = Code::CoordinatorNotAvailable.code();
         }
     }
     OffsetCommitResponse::default().with_topics(topics)
 }
 
-fn is_memberless(call: &Call, group: &str) -> bool {
-    let unknown = call.hub().members().ask(|coordinator, _| coordinator.describe(group).is_none());
-    unknown && call.hub().committed(group).is_some()
+/// Commits; what waits for the end of a transaction is older, and cannot win any more.
+async fn store(call: &Call, group: &str, offsets: Vec<(Offset, String)>) -> Result<(), HubError> {
+    let name = |(offset, _): &(Offset, String)| PartitionName {
+        topic: offset.topic.clone(),
+        partition: offset.partition,
+    };
+    let names: Vec<PartitionName> = offsets.iter().map(name).collect();
+    call.hub().commit_offsets(group, offsets).await?;
+    call.hub().forget_pending(group, Some(&names)).await
+}
+
+/// Kafka's number for the refusal of a commit. A group that has only offsets has no members; the coordinator does not
+/// know it.
+pub(super) fn group_code(call: &Call, group: &str, error: GroupError) -> i16 {
+    let is_memberless = error == GroupError::IllegalGeneration
+        && !is_known(call, group)
+        && call.hub().has_offsets(group);
+    if is_memberless { GroupError::UnknownMember.code() } else { error.code() }
+}
+
+/// Whether the coordinator knows a group: it has or had members.
+fn is_known(call: &Call, group: &str) -> bool {
+    call.hub().members().ask(|coordinator, _| coordinator.describe(group).is_some())
 }
 
 type CommittedOffsets = BTreeMap<PartitionName, Committed>;
@@ -231,31 +245,34 @@ pub(super) async fn delete(call: Arc<Call>, request: OffsetDeleteRequest) -> Off
         let code = Code::GroupAuthorizationFailed.code();
         return OffsetDeleteResponse::default().with_error_code(code);
     }
-    let Some(committed) = call.hub().committed(&group) else {
-        let code = Code::GroupIdNotFound.code();
-        return OffsetDeleteResponse::default().with_error_code(code);
+    let may_delete = |topic: &str| {
+        let members = call.hub().members();
+        let allowed = members.ask(|coordinator, _| coordinator.may_delete_offsets(&group, topic));
+        // A group that has only offsets is not known to the coordinator.
+        let is_known = call.hub().has_offsets(&group);
+        allowed.err().filter(|error| !is_known || *error != GroupError::GroupIdNotFound)
     };
+    let fatal = [GroupError::GroupIdNotFound, GroupError::NonEmptyGroup];
+    if let Some(error) = may_delete("").filter(|error| fatal.contains(error)) {
+        return OffsetDeleteResponse::default().with_error_code(error.code());
+    }
     let (mut gone, mut topics) = (Vec::new(), Vec::with_capacity(request.topics.len()));
     for topic in request.topics {
-        let allowed = call
-            .hub()
-            .members()
-            .ask(|coordinator, _| coordinator.may_delete_offsets(&group, &topic.name));
-        // A group that has only offsets is not known to the coordinator.
-        let refused = allowed.err().filter(|error| *error != GroupError::GroupIdNotFound);
+        let refused = may_delete(&topic.name);
+        let is_there = call.hub().topic_state(&topic.name).is_some();
         let may_read = call.may(Operation::Read, Resource::topic(&topic.name));
         let partitions = topic.partitions.into_iter().map(|one| {
             let partition = one.partition_index;
             let name = PartitionName { topic: topic.name.to_string(), partition };
             let code = if !may_read {
                 Code::TopicAuthorizationFailed.code()
+            } else if !is_there {
+                Code::UnknownTopicOrPartition.code()
             } else if let Some(error) = refused {
                 error.code()
-            } else if committed.contains_key(&name) {
+            } else {
                 gone.push(name);
                 0
-            } else {
-                Code::UnknownTopicOrPartition.code()
             };
             let answer = OffsetDeleteResponsePartition::default();
             answer.with_partition_index(partition).with_error_code(code)

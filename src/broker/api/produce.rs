@@ -17,7 +17,9 @@ use tokio::sync::oneshot;
 
 use super::{Call, Pending, Reply, encode};
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::hub::embedded::{OWN_PRODUCER, ProduceFault, Produced, TopicState, decode_within};
+use crate::hub::embedded::{
+    OWN_PRODUCER, ProduceFault, Produced, TopicState, TransactionFault, decode_within,
+};
 use crate::log::ProducerFault;
 use crate::wire::{BatchError, BatchHeader, Codec, HEADER_BYTES};
 
@@ -79,7 +81,8 @@ async fn append(
     }
     let header = check(call, state, &records)?;
     let resource = Resource::transactional_id(transactional_id);
-    if header.is_transactional() && !call.may(Operation::Write, resource) {
+    let may_write = || !transactional_id.is_empty() && call.may(Operation::Write, resource);
+    if header.is_transactional() && !may_write() {
         let why = format!("not authorized to write as {transactional_id}");
         return Err(Refused(Code::TransactionalIdAuthorizationFailed, why));
     }
@@ -233,7 +236,7 @@ async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
                     .with_log_append_time_ms(append_time_ms)
                     .with_log_start_offset(produced.log_start);
             }
-            Ok(Err(fault)) => Refused(code(&fault), fault.to_string()),
+            Ok(Err(fault)) => Refused(code(call, &fault), fault.to_string()),
             Err(_closed) => Refused(Code::KafkaStorageError, "the hub is closing".to_owned()),
         },
     };
@@ -246,13 +249,18 @@ async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
         .with_error_message(Some(StrBytes::from_string(why)))
 }
 
-const fn code(fault: &ProduceFault) -> Code {
+fn code(call: &Call, fault: &ProduceFault) -> Code {
     match fault {
         ProduceFault::Producer(ProducerFault::OutOfOrder { .. }) => Code::OutOfOrderSequenceNumber,
         ProduceFault::Producer(ProducerFault::OldEpoch { .. }) => Code::InvalidProducerEpoch,
-        ProduceFault::Producer(ProducerFault::Transaction(_)) | ProduceFault::NoTransaction(_) => {
-            Code::InvalidTxnState
+        ProduceFault::Producer(ProducerFault::Transaction(_)) => Code::InvalidTxnState,
+        ProduceFault::NoTransaction(_, TransactionFault::UnknownProducer) => {
+            Code::InvalidProducerIdMapping
         }
+        ProduceFault::NoTransaction(_, TransactionFault::Fenced) => Code::InvalidProducerEpoch,
+        // Clients since KIP-890 know what they may abort and go on after.
+        ProduceFault::NoTransaction(..) if call.version >= 11 => Code::TransactionAbortable,
+        ProduceFault::NoTransaction(..) => Code::InvalidTxnState,
         ProduceFault::NotNow(_) => Code::KafkaStorageError,
     }
 }

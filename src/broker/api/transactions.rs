@@ -10,6 +10,7 @@ use kafka_protocol::messages::describe_transactions_response::{
     TopicData, TransactionState as Described,
 };
 use kafka_protocol::messages::list_transactions_response::TransactionState as Listed;
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
@@ -23,13 +24,17 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
+use super::offsets::{METADATA_MAX, group_code};
 use crate::broker::auth::acl::{Operation, Resource, ResourceType};
 use crate::hub::Offset;
-use crate::hub::embedded::coordinator::{Claim, GroupError};
+use crate::hub::embedded::coordinator::Claim;
 use crate::hub::embedded::{EndFault, Phase, TransactionFault};
 
 /// Longest transaction that a client may ask for, ms (Kafka's `transaction.max.timeout.ms`).
 const TIMEOUT_MAX_MS: i32 = 900_000;
+
+/// Kafka's `TxnOffsetCommit` knows fencing under the old number in all its versions.
+const FENCED_NEVER: i16 = i16::MAX;
 
 fn may_write(call: &Call, id: &str) -> bool {
     call.may(Operation::Write, Resource::transactional_id(id))
@@ -181,19 +186,33 @@ pub(super) async fn commit_offsets(
         member_id: &request.member_id,
         instance_id: instance_id.as_deref(),
     };
-    let allowed = if !may_write(&call, &request.transactional_id) {
-        Err(Code::TransactionalIdAuthorizationFailed.code())
+    let denied = if !may_write(&call, &request.transactional_id) {
+        Some(Code::TransactionalIdAuthorizationFailed.code())
     } else if !call.may(Operation::Read, Resource::group(&group)) {
-        Err(Code::GroupAuthorizationFailed.code())
+        Some(Code::GroupAuthorizationFailed.code())
     } else {
-        let checked =
-            call.hub().members().ask(|members, _| members.check_transactional_commit(claim));
-        checked.map_err(GroupError::code)
+        None
     };
-    let may_read = |topic: &TopicName| call.may(Operation::Read, Resource::topic(topic));
+    let fault = |topic: &TopicName, one: &TxnOffsetCommitRequestPartition| {
+        let known = || {
+            let state = call.hub().topic_state(topic);
+            state.is_some_and(|state| state.partition(one.partition_index).is_some())
+        };
+        if denied.is_some() {
+            denied
+        } else if !call.may(Operation::Read, Resource::topic(topic)) {
+            Some(Code::TopicAuthorizationFailed.code())
+        } else if !known() {
+            Some(Code::UnknownTopicOrPartition.code())
+        } else if one.committed_metadata.as_ref().is_some_and(|text| text.len() > METADATA_MAX) {
+            Some(Code::OffsetMetadataTooLarge.code())
+        } else {
+            None
+        }
+    };
     let mut offsets = Vec::new();
-    for topic in request.topics.iter().filter(|topic| may_read(&topic.name)) {
-        for one in &topic.partitions {
+    for topic in &request.topics {
+        for one in topic.partitions.iter().filter(|one| fault(&topic.name, one).is_none()) {
             let metadata = one.committed_metadata.as_ref().map(ToString::to_string);
             let offset = Offset {
                 topic: topic.name.to_string(),
@@ -204,27 +223,41 @@ pub(super) async fn commit_offsets(
             offsets.push((offset, metadata.unwrap_or_default()));
         }
     }
-    let producer = (request.producer_id.0, request.producer_epoch);
-    let code = match allowed {
-        Err(code) => code,
-        Ok(()) => {
-            let held =
-                call.hub().hold_offsets(&request.transactional_id, producer, &group, offsets);
-            held.await.map_or_else(|fault| end_code(&call, &fault, 3), |()| 0)
-        }
+    let code = if offsets.is_empty() {
+        0
+    } else {
+        let producer = (request.producer_id.0, request.producer_epoch);
+        hold(&call, (&request.transactional_id, producer), claim, offsets).await
     };
     let topics = request.topics.into_iter().map(|topic| {
-        let denied = code == 0 && !may_read(&topic.name);
-        let code = if denied { Code::TopicAuthorizationFailed.code() } else { code };
         let partitions = topic.partitions.iter().map(|one| {
             TxnOffsetCommitResponsePartition::default()
                 .with_partition_index(one.partition_index)
-                .with_error_code(code)
+                .with_error_code(fault(&topic.name, one).unwrap_or(code))
         });
         let partitions = partitions.collect();
         TxnOffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions)
     });
     TxnOffsetCommitResponse::default().with_topics(topics.collect())
+}
+
+/// Keeps offsets until the end of the transaction, if the member may commit; gives Kafka's code.
+async fn hold(
+    call: &Call,
+    (id, producer): (&str, (i64, i16)),
+    claim: Claim<'_>,
+    offsets: Vec<(Offset, String)>,
+) -> i16 {
+    let spoken = call.hub().transactions().of(id, producer).map(drop);
+    if let Err(fault) = spoken {
+        return code_of(call, fault, FENCED_NEVER);
+    }
+    let checked = call.hub().members().ask(|members, _| members.check_transactional_commit(claim));
+    if let Err(error) = checked {
+        return group_code(call, claim.group, error);
+    }
+    let held = call.hub().hold_offsets(id, producer, claim.group, offsets).await;
+    held.map_or_else(|fault| end_code(call, &fault, FENCED_NEVER), |()| 0)
 }
 
 const fn name_of(phase: Phase) -> &'static str {
@@ -270,7 +303,11 @@ pub(super) async fn describe(
             .with_transactional_id(id)
             .with_transaction_state(StrBytes::from_static_str(name_of(known.phase)))
             .with_transaction_timeout_ms(known.timeout_ms)
-            .with_transaction_start_time_ms(if is_open { known.started_ms } else { -1 })
+            .with_transaction_start_time_ms(if known.started_ms > 0 {
+                known.started_ms
+            } else {
+                -1
+            })
             .with_producer_id(known.producer_id.into())
             .with_producer_epoch(known.epoch)
             .with_topics(if is_open { topics } else { Vec::new() })

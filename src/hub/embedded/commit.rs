@@ -55,10 +55,13 @@ impl Embedded {
         let before = self.transactions().get(id).cloned();
         let Some(mut known) = before else {
             let producer_id = self.new_producer().await?;
-            return self.renew(id, None, (producer_id, 0), timeout_ms).await;
+            return self.renew(id, None, (producer_id, 0), (timeout_ms, None)).await;
         };
-        if given.is_some_and(|given| given != (known.producer_id, known.epoch)) {
-            return Err(TransactionFault::Fenced.into());
+        let current = (known.producer_id, known.epoch);
+        if let Some(given) = given.filter(|given| *given != current) {
+            // The answer to the first time was lost, unless somebody has used it already.
+            let is_again = known.phase == Phase::Empty && known.before == Some(given);
+            return if is_again { Ok(current) } else { Err(TransactionFault::Fenced.into()) };
         }
         if matches!(known.phase, Phase::PrepareCommit | Phase::PrepareAbort) {
             return Err(TransactionFault::Concurrent.into());
@@ -71,7 +74,7 @@ impl Embedded {
         } else {
             (known.producer_id, known.epoch + 1)
         };
-        self.renew(id, Some(&known), next, timeout_ms).await
+        self.renew(id, Some(&known), next, (timeout_ms, given)).await
     }
 
     /// Gives an id to the next producer, unless somebody else was faster than the caller, who knew it as `before`.
@@ -80,7 +83,7 @@ impl Embedded {
         id: &str,
         before: Option<&Transaction>,
         (producer_id, epoch): (i64, i16),
-        timeout_ms: i32,
+        (timeout_ms, given): (i32, Option<(i64, i16)>),
     ) -> Result<(i64, i16), EndFault> {
         let fresh = Transaction {
             producer_id,
@@ -91,6 +94,7 @@ impl Embedded {
             groups: BTreeSet::new(),
             started_ms: 0,
             changed_ms: now_ms(),
+            before: given,
         };
         let pairs = {
             let mut transactions = self.transactions();

@@ -198,17 +198,38 @@ impl Embedded {
         self.shared.groups().of(group).cloned()
     }
 
-    /// The names of all groups that have committed something.
+    /// The names of all groups that have committed something, or will with the end of a transaction.
     pub(crate) fn committed_groups(&self) -> Vec<String> {
-        self.shared.groups().names()
+        let mut names = self.shared.groups().names();
+        names.extend(self.transactions().pending_groups().cloned());
+        names.sort();
+        names.dedup();
+        names
     }
 
-    /// Forgets a group's offsets, all or those of some partitions.
+    /// Whether a group has committed something, or will with the end of a transaction.
+    pub(crate) fn has_offsets(&self, group: &str) -> bool {
+        self.shared.groups().of(group).is_some()
+            || self.transactions().pending_groups().any(|pending| pending == group)
+    }
+
+    /// Forgets offsets of a group that wait for the end of a transaction.
+    pub(crate) async fn forget_pending(
+        &self,
+        group: &str,
+        partitions: Option<&[PartitionName]>,
+    ) -> Result<(), HubError> {
+        let pairs = self.transactions().forget_pending(group, partitions);
+        self.store_transactions(pairs).await
+    }
+
+    /// Forgets a group's offsets, all or those of some partitions, committed or not yet.
     pub(crate) async fn forget_offsets(
         &self,
         group: &str,
         partitions: Option<Vec<PartitionName>>,
     ) -> Result<(), HubError> {
+        self.forget_pending(group, partitions.as_deref()).await?;
         let tombstones = self.shared.groups().forget(group, partitions.as_deref());
         self.store(super::topics::OFFSETS, tombstones).await
     }

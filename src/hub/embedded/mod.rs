@@ -26,6 +26,8 @@ mod tests;
 mod times;
 mod topics;
 mod transactions;
+#[cfg(test)]
+mod transactions_tests;
 pub mod view;
 mod writer;
 

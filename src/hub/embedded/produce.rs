@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tracing::error;
 
+use super::transactions::TransactionFault;
 use super::writer::Writer;
 use crate::log::{LogError, Partition, ProducerFault, Verdict};
 use crate::wire::{BatchHeader, marker};
@@ -49,7 +50,7 @@ pub(crate) enum ProduceFault {
     Producer(#[from] ProducerFault),
     /// It belongs to a transaction that is not open, or not for this partition.
     #[error("producer {0} has no open transaction for this partition")]
-    NoTransaction(i64),
+    NoTransaction(i64, TransactionFault),
     /// It may work later.
     #[error("{0}")]
     NotNow(String),
@@ -79,9 +80,8 @@ impl Writer {
         let verdict = partition.producers().check(header)?;
         if header.is_transactional() && verdict == Verdict::Append {
             let producer = (header.producer_id, header.producer_epoch);
-            if !self.shared.transactions().may_produce(producer, partition.name()) {
-                return Err(ProduceFault::NoTransaction(header.producer_id));
-            }
+            let allowed = self.shared.transactions().check_produce(producer, partition.name());
+            allowed.map_err(|fault| ProduceFault::NoTransaction(header.producer_id, fault))?;
         }
         Ok(verdict)
     }

@@ -35,8 +35,10 @@ pub(super) fn find(
     let pool = Pool::new(1, 8 << 20);
     loop {
         let (header, bytes) = match reader.read().map_err(not_now)? {
-            Read::Batch(header, _) if header.max_timestamp_ms < time_ms || header.is_control() => {
-                continue;
+            Read::Batch(header, _) if header.max_timestamp_ms < time_ms => continue,
+            // Kafka counts the ends of transactions too.
+            Read::Batch(header, _) if header.is_control() => {
+                return Ok(Some((header.base_offset.max(start), header.max_timestamp_ms)));
             }
             Read::Batch(header, bytes) => (header, bytes),
             Read::Damage(_) => continue,

@@ -46,6 +46,9 @@ pub(crate) struct Transaction {
     pub(crate) groups: BTreeSet<String>,
     pub(crate) started_ms: i64,
     pub(crate) changed_ms: i64,
+    /// Who its producer said that it was when it got this epoch: it asks once more if the answer was lost.
+    #[serde(default)]
+    pub(crate) before: Option<(i64, i16)>,
 }
 
 /// Offsets of groups that wait for the end of a transaction.
@@ -239,14 +242,55 @@ impl Transactions {
         self.pending.values().any(waits)
     }
 
+    /// The groups with offsets that wait for the end of a transaction.
+    pub(crate) fn pending_groups(&self) -> impl Iterator<Item = &String> {
+        self.pending.values().flat_map(BTreeMap::keys)
+    }
+
+    /// Forgets offsets of a group that wait, all or those of some partitions; gives the records.
+    pub(crate) fn forget_pending(
+        &mut self,
+        group: &str,
+        partitions: Option<&[PartitionName]>,
+    ) -> Pairs {
+        let goes = |topic: &str, partition: i32| {
+            let named = |one: &PartitionName| one.topic == topic && one.partition == partition;
+            partitions.is_none_or(|partitions| partitions.iter().any(named))
+        };
+        let mut pairs = Pairs::new();
+        for (id, pending) in &mut self.pending {
+            let Some(held) = pending.get_mut(group) else { continue };
+            let before = held.len();
+            held.retain(|one| !goes(&one.0, one.1));
+            if held.len() == before {
+                continue;
+            }
+            pending.retain(|_, held| !held.is_empty());
+            let left =
+                (!pending.is_empty()).then(|| serde_json::to_vec(pending).unwrap_or_default());
+            pairs.push((key(b'o', id), left));
+        }
+        self.pending.retain(|_, pending| !pending.is_empty());
+        pairs
+    }
+
     /// Whether a producer may append to a partition within its transaction.
-    pub(super) fn may_produce(&self, (id, epoch): (i64, i16), name: &PartitionName) -> bool {
-        let transaction = self.by_producer.get(&id).and_then(|name| self.by_id.get(name));
-        transaction.is_some_and(|known| {
-            known.phase == Phase::Ongoing
-                && known.epoch == epoch
-                && known.partitions.contains(&(name.topic.clone(), name.partition))
-        })
+    pub(super) fn check_produce(
+        &self,
+        (id, epoch): (i64, i16),
+        name: &PartitionName,
+    ) -> Result<(), TransactionFault> {
+        let known = self.by_producer.get(&id).and_then(|name| self.by_id.get(name));
+        let known = known.ok_or(TransactionFault::UnknownProducer)?;
+        if known.epoch != epoch {
+            return Err(TransactionFault::Fenced);
+        }
+        let is_part = known.partitions.contains(&(name.topic.clone(), name.partition));
+        if known.phase == Phase::Ongoing && is_part {
+            Ok(())
+        } else {
+            Err(TransactionFault::InvalidState)
+        }
     }
 
     /// Ids of transactions that have lasted too long, or whose end was begun before a crash.

@@ -39,7 +39,7 @@ pub(crate) struct MemberDescription {
     pub(crate) client_host: String,
     /// Its opaque metadata; empty unless the group is stable.
     pub(crate) metadata: Vec<u8>,
-    /// Its opaque assignment; empty unless the group is stable.
+    /// Its opaque assignment; in a rebalance that of the generation before.
     pub(crate) assignment: Vec<u8>,
 }
 
@@ -236,17 +236,14 @@ impl Group {
         let stable = self.state == State::Stable;
         let protocol = self.protocol.clone().filter(|_| stable).unwrap_or_default();
         let members = self.members.iter().map(|(member_id, member)| {
-            let (metadata, assignment): (&[u8], &[u8]) = match stable {
-                true => (member.metadata(&protocol), &member.assignment),
-                false => (&[], &[]),
-            };
+            let metadata = if stable { member.metadata(&protocol) } else { &[] };
             MemberDescription {
                 member_id: member_id.clone(),
                 instance_id: member.instance_id.clone(),
                 client_id: member.client_id.clone(),
                 client_host: member.client_host.clone(),
                 metadata: metadata.to_vec(),
-                assignment: assignment.to_vec(),
+                assignment: member.assignment.clone(),
             }
         });
         Description {

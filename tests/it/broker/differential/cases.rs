@@ -25,7 +25,8 @@ use super::Case;
 
 /// The topic that all cases are about; it has two partitions.
 pub(super) const TOPIC: &str = "differential";
-const GROUP: &str = "differential-group";
+/// The group that plain requests are about.
+pub(super) const GROUP: &str = "differential-group";
 
 pub(super) fn text(value: &str) -> StrBytes {
     StrBytes::from_string(value.to_owned())

@@ -9,9 +9,7 @@ use kafka_protocol::messages::offset_delete_request::{
 use kafka_protocol::messages::*;
 
 use super::Case;
-use super::cases::{TOPIC, case, group, text, topic};
-
-const GROUP: &str = "differential-group";
+use super::cases::{GROUP, TOPIC, case, group, text, topic};
 
 fn join(name: &str, of: &'static str, session_ms: i32, kind: &'static str, count: usize) -> Case {
     case(format!("join: {name}"), ApiKey::JoinGroup, move |version| {
@@ -78,6 +76,14 @@ pub(super) fn cases() -> Vec<Case> {
 /// What is asked by who is no member.
 fn others() -> Vec<Case> {
     let mut cases = Vec::new();
+    cases.push(case("list groups: by state", ApiKey::ListGroups, |version| {
+        let request = ListGroupsRequest::default();
+        RequestKind::ListGroups(if version >= 4 {
+            request.with_states_filter(vec![text("Dead")])
+        } else {
+            request
+        })
+    }));
     for (name, of, number) in
         [("unknown topic", "absent-topic", 0), ("there", TOPIC, 0), ("negative", TOPIC, -1)]
     {
@@ -95,14 +101,6 @@ fn others() -> Vec<Case> {
             RequestKind::DeleteGroups(request.with_groups_names(vec![group(of)]))
         }));
     }
-    cases.push(case("list groups: by state", ApiKey::ListGroups, |version| {
-        let request = ListGroupsRequest::default();
-        RequestKind::ListGroups(if version >= 4 {
-            request.with_states_filter(vec![text("Dead")])
-        } else {
-            request
-        })
-    }));
     for kind in [0, 1, 7] {
         cases.push(case(
             format!("coordinator of {kind}"),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_description_has_metadata_and_assignments_only_while_the_group_is_stable() {
+fn a_description_has_metadata_while_the_group_is_stable_and_assignments_until_the_next() {
     let (mut rig, ids, generation) = Rig::stable(1);
     let description = rig.coordinator.describe("g").unwrap();
     assert_eq!(description.protocol, "range");
@@ -21,7 +21,7 @@ fn a_description_has_metadata_and_assignments_only_while_the_group_is_stable() {
     let description = rig.coordinator.describe("g").unwrap();
     assert_eq!((description.generation, description.protocol.as_str()), (generation, ""));
     assert_eq!(description.members[0].metadata, b"");
-    assert_eq!(description.members[0].assignment, b"");
+    assert_eq!(description.members[0].assignment, ids[0].as_bytes());
     assert_eq!(rig.coordinator.describe("h"), None);
     assert_eq!(State::PreparingRebalance.name(), "PreparingRebalance");
 }
