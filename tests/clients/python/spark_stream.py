@@ -40,7 +40,7 @@ def stream(folder):
         .option("path", f"{folder}/out").option("checkpointLocation", f"{folder}/checkpoint")
         .trigger(availableNow=True).start()
     )
-    query.awaitTermination(120)
+    query.awaitTermination(300)
     stored = spark.read.json(f"{folder}/out")
     return stored.count(), stored.select("number").distinct().count(), stored.agg({"number": "sum"}).first()[0]
 
