@@ -15,12 +15,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Broker;
 use super::api::{self, Pending, Reply, Session};
-use super::outlet::{self, Outlet, Piece};
+use super::outlet::{self, Outlet, PATIENCE, Piece};
 
 /// Requests of one connection that may be begun before the first is answered.
 const PIPELINE: usize = 8;
-/// A request that was begun must be whole within this.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// A client that is to log in must be done within this.
 const LOGIN_TIME: Duration = Duration::from_secs(30);
 /// Bytes that a client may send until it has logged in.

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use crate::log::Extent;
 
-/// A peer that takes nothing for so long is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A peer that takes nothing of an answer, or does not end a request that it has begun, for so long is given up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of a file that are read at once where the system cannot send them itself.
 const STEP: usize = 256 << 10;
 
