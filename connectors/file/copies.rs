@@ -5,6 +5,9 @@
 //! until it has come to rest. A copy may be a little shorter than what was read: the file can have grown between the
 //! copying and the truncation.
 //!
+//! A file of which nothing has been read since shows no sign of having been truncated again. So before its first bytes
+//! are handed on, what may be a copy of those before them is looked for, and read first (`overtaken` in `rotation`).
+//!
 //! Invariant: nothing of a truncated file is read before the hub has a position of its copy. Until then the file's own
 //! position is the one that finds the copy again.
 
@@ -77,7 +80,6 @@ impl Follower {
         tail.begin_generation();
         // It may have been seen since, but not read, and so not known to be whole.
         let (path, offset, since_ms) = (tail.path.clone(), past.mark.offset, tail.sent_ms);
-        let current = (!tail.rotated).then_some(identity);
         let mut folders = Folders::default();
         let copy = self.find_copy(&mut folders, identity, generation);
         let copied = copy.is_some();
@@ -99,7 +101,7 @@ impl Follower {
                 tail.flights.append(&mut past.flights);
             }
         }
-        self.between(&mut folders, &path, since_ms, current);
+        self.between(&mut folders, &path, since_ms);
         self.enqueue(identity);
     }
 
@@ -238,11 +240,23 @@ impl Follower {
             true => Some(original),
             false => self.other_original(&place, &found),
         };
-        match (original, self.tails.get_mut(&identity)) {
-            (Some(_), Some(tail)) => tail.copy_of = original,
-            _ => self.release(identity, None),
+        match original {
+            Some(original) => self.take_for_copy(identity, original),
+            None => self.release(identity, None),
         }
         original.is_some()
+    }
+
+    /// Takes note of which file it seems to be a copy of.
+    pub(super) fn take_for_copy(&mut self, identity: Identity, original: Identity) {
+        if let Some(tail) = self.tails.get_mut(&identity) {
+            tail.copy_of = Some(original);
+        }
+        if let Some(original) = self.tails.get_mut(&original)
+            && !original.copies.contains(&identity)
+        {
+            original.copies.push(identity);
+        }
     }
 
     /// As long as a copy in the making was empty, it could be one of any file: another of which it seems to be one.
@@ -306,7 +320,16 @@ impl Follower {
             tail.mark = mark;
             tail.anchor = Anchor::Wanted;
         }
-        self.enqueue(identity);
+        let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
+        let (rotated, path) = (tail.rotated && mark.is_none(), tail.path.clone());
+        match found.filter(|_| rotated) {
+            // Its original was truncated before anything of that was read.
+            Some(found) => {
+                let current = self.paths.get(&path).copied();
+                self.put_before(identity, &found, current);
+            }
+            None => self.enqueue(identity),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 use super::flights::{Flights, Settled};
 use super::identity::{self, Identity};
 use super::position::Value;
+use super::siblings::Folders;
 use super::source::{Settings, WatchMode};
 use super::tail::{Anchor, Desk, Tail};
 use super::watch::Watch;
@@ -75,6 +76,8 @@ pub(super) struct Follower {
     looked_at: Instant,
     /// What reading needs.
     pub(super) desk: Desk,
+    /// What is beside files that are read for the first time.
+    pub(super) folders: Folders,
 }
 
 /// Why the loop was woken.
@@ -112,6 +115,7 @@ impl Follower {
             flights: Flights::default(),
             looked_at: now,
             desk: Desk::new(IN_FLIGHT_BYTES_MAX / super::tail::QUANTUM + 2),
+            folders: Folders::default(),
         }
     }
 
@@ -149,12 +153,12 @@ impl Follower {
         self.looked_at = Instant::now();
         if let Some(watch) = &mut self.watch {
             let hints = watch.take();
-            self.follow_hints(hints)?;
+            self.follow_hints(hints);
         }
         if Instant::now() >= self.reconcile_at {
             self.reconcile(false)?;
         }
-        self.settle_lost()?;
+        self.settle_lost();
         self.tick()?;
         self.read_round()
     }
@@ -297,9 +301,10 @@ impl Follower {
     }
 
     /// Gives memory back when nothing goes on.
-    pub(super) fn rest(&self) {
+    pub(super) fn rest(&mut self) {
         if self.ready.is_empty() && self.flights.under_way.is_empty() {
             self.desk.pool.clear();
+            self.folders = Folders::default();
         }
     }
 }

@@ -26,14 +26,14 @@ impl Follower {
         }
         let first = emitter.positions().is_empty();
         if !first {
-            self.resume_all()?;
+            self.resume_all();
         }
         self.reconcile(first)?;
         info!(files = self.tails.len(), "following files");
         Ok(())
     }
 
-    fn resume_all(&mut self) -> Result<(), Closed> {
+    fn resume_all(&mut self) {
         let mut places: HashMap<Identity, PathBuf> = HashMap::new();
         for hit in self.settings.globs.walk(None).files {
             if let Ok(found) = identity::stat(&hit.path) {
@@ -51,9 +51,8 @@ impl Follower {
         self.resume_found(&places, false);
         let mut folders = Folders::default();
         for (path, since_ms) in paths {
-            self.look_between(&mut folders, &path, since_ms)?;
+            self.between(&mut folders, &path, since_ms);
         }
-        Ok(())
     }
 
     /// Looks once more for the files of positions that have not been found.

@@ -20,16 +20,13 @@ use tracing::debug;
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::{Mark, Value};
-use super::siblings::{Folders, extends};
+use super::siblings::{CLOCK_SLACK_MS, Folders, extends};
 use super::tail::{Anchor, Tail};
-use crate::source::Closed;
-
-/// The clock of file systems may be so far behind, milliseconds.
-const CLOCK_SLACK_MS: i64 = 20;
+use crate::clock;
 
 impl Follower {
     /// Finds out what has become of the files that lost their paths.
-    pub(super) fn settle_lost(&mut self) -> Result<(), Closed> {
+    pub(super) fn settle_lost(&mut self) {
         let mut lost = std::mem::take(&mut self.lost);
         lost.sort_unstable();
         lost.dedup();
@@ -49,9 +46,8 @@ impl Follower {
             self.schedule(*identity);
         }
         for (path, since_ms) in &paths {
-            self.look_between(&mut folders, path, *since_ms)?;
+            self.between(&mut folders, path, *since_ms);
         }
-        Ok(())
     }
 
     /// Whether a file that had the path before has grown; then it is read first. To be asked after reading, so that
@@ -69,6 +65,34 @@ impl Follower {
             tail.after.extend(&grown);
         }
         !grown.is_empty()
+    }
+
+    /// Whether a file of which nothing is read yet was copied and truncated while it waited; then the copy is read first.
+    /// To be asked after reading, and what was read then is not to be used.
+    pub(super) fn overtaken(&mut self, identity: Identity) -> bool {
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        if tail.mark.offset > 0 || tail.rotated {
+            return false;
+        }
+        let copies = std::mem::take(&mut tail.copies);
+        let (path, since_ms) = (tail.path.clone(), tail.looked_ms);
+        for copy in copies {
+            let still = self.tails.get(&copy).is_some_and(|copy| copy.copy_of == Some(identity));
+            if still && self.still_copied(copy) {
+                self.take_for_copy(copy, identity);
+            }
+        }
+        let now_ms = clock::now_ms();
+        let folder = path.parent().and_then(|folder| identity::stat(folder).ok());
+        if folder.is_none_or(|folder| folder.modified_ms + CLOCK_SLACK_MS > since_ms) {
+            self.folders.renew(&path);
+            let mut folders = std::mem::take(&mut self.folders);
+            self.between(&mut folders, &path, since_ms);
+            self.folders = folders;
+        }
+        let Some(tail) = self.tails.get_mut(&identity) else { return false };
+        tail.looked_ms = now_ms;
+        !tail.after.is_empty()
     }
 
     /// Has a file read to its end once more, as far as it can be.
@@ -105,32 +129,12 @@ impl Follower {
         }
     }
 
-    /// Takes up what has `path` now, and before it what had it since `since_ms`.
-    pub(super) fn look_between(
-        &mut self,
-        folders: &mut Folders,
-        path: &Path,
-        since_ms: i64,
-    ) -> Result<(), Closed> {
-        // What has come since must be known, so that a copy of it is told from what was between.
-        if identity::stat(path).is_ok_and(|now| !self.tails.contains_key(&now.identity)) {
-            self.look(path)?;
-        }
-        let current = self.paths.get(path).copied();
-        self.between(folders, path, since_ms, current);
-        Ok(())
-    }
-
     /// Takes up files that had `path` since `since_ms` and were rotated before they were seen; they are read before
-    /// `current`, which has the path now.
-    pub(super) fn between(
-        &mut self,
-        folders: &mut Folders,
-        path: &Path,
-        since_ms: i64,
-        current: Option<Identity>,
-    ) {
+    /// what has the path now.
+    pub(super) fn between(&mut self, folders: &mut Folders, path: &Path, since_ms: i64) {
         let mut files = folders.siblings(path);
+        // Only now, so that it is not older than one of those.
+        let current = self.current(path);
         files.retain(|(place, found)| {
             found.born_ms + CLOCK_SLACK_MS > since_ms
                 && !self.tails.contains_key(&found.identity)
@@ -150,17 +154,32 @@ impl Follower {
             let mut tail = Tail::new(names, &self.settings.host, Mark::default());
             tail.rotated = true;
             tail.seen_ms = found.born_ms.max(since_ms);
-            tail.modified_ms = found.modified_ms;
-            tail.copy_of = self.original_among(&kin, &place, &found);
-            if tail.copy_of.is_some() {
-                self.take_up(tail);
-                self.point(&place, found.identity);
-                continue;
+            tail.modified_ns = found.modified_ns;
+            let original = self.original_among(&kin, &place, &found);
+            tail.copy_of = original;
+            self.take_up(tail);
+            match original {
+                Some(original) => self.take_for_copy(found.identity, original),
+                None => {
+                    debug!(path = %path.display(), place = %place.display(), "rotated before it was seen");
+                    self.put_before(found.identity, &found, current);
+                }
             }
-            debug!(path = %path.display(), place = %place.display(), "rotated before it was seen");
-            self.take_up_before(tail, &found, current);
             self.point(&place, found.identity);
         }
+    }
+
+    /// What has `path` now. It is known then, and when it was truncated, its copy is, too.
+    fn current(&mut self, path: &Path) -> Option<Identity> {
+        let found = identity::stat(path).ok().map(|found| found.identity);
+        if found.as_ref() != self.paths.get(path) {
+            self.look(path);
+        }
+        let current = self.paths.get(path).copied();
+        if let Some(current) = current.filter(|current| self.open(*current)) {
+            self.prove(current);
+        }
+        current
     }
 
     /// Takes up a copy of a file that is gone, read as far as that was.
@@ -170,14 +189,21 @@ impl Follower {
         let mut tail = Tail::new(names, &self.settings.host, original.mark);
         tail.rotated = true;
         tail.seen_ms = original.seen_ms - 1;
-        tail.modified_ms = found.modified_ms;
+        tail.modified_ns = found.modified_ns;
         tail.anchor = Anchor::Wanted;
-        self.take_up_before(tail, found, current);
+        self.take_up(tail);
+        self.put_before(found.identity, found, current);
         self.point(place, found.identity);
     }
 
-    /// Takes up a file that had its path before `current`, and before what is not read yet and was written later.
-    fn take_up_before(&mut self, mut tail: Tail, found: &Stat, current: Option<Identity>) {
+    /// Has a file read before `current`, which has its path now, and before what is not read yet and was written later.
+    pub(super) fn put_before(
+        &mut self,
+        identity: Identity,
+        found: &Stat,
+        current: Option<Identity>,
+    ) {
+        let Some(path) = self.tails.get(&identity).map(|tail| tail.path.clone()) else { return };
         let key = |found: &Stat| (found.modified_ns, found.identity.born_ns());
         let comes_later = |one: &Identity| {
             let known = self.tails.get(one).filter(|one| one.mark.offset == 0);
@@ -185,22 +211,25 @@ impl Follower {
             let now = unread.and_then(|one| identity::stat_open(one.file.as_ref()?).ok());
             Some(*one) == current || now.is_some_and(|now| key(&now) > key(found))
         };
-        let lineage = self.lineages.get(&tail.path).cloned().unwrap_or_default();
+        let mut lineage = self.lineages.get(&path).cloned().unwrap_or_default();
+        lineage.retain(|one| *one != identity);
         let at = lineage.iter().position(comes_later).unwrap_or(lineage.len());
         let (before, later) = lineage.split_at_checked(at).unwrap_or_default();
-        tail.after.extend(before.last());
+        if let Some(tail) = self.tails.get_mut(&identity) {
+            tail.after.extend(before.last());
+        }
         for one in later {
             if let Some(one) = self.tails.get_mut(one) {
-                one.after.push(found.identity);
+                one.after.push(identity);
                 if one.mark.offset == 0 {
                     let one = one.identity;
                     self.read_again(one);
                 }
             }
         }
-        let lineage = [before, &[found.identity], later].concat();
-        self.lineages.insert(tail.path.clone(), lineage);
-        self.take_up(tail);
+        let lineage = [before, &[identity], later].concat();
+        self.lineages.insert(path, lineage);
+        self.enqueue(identity);
     }
 }
 

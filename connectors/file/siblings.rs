@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::identity::{self, Identity, Stat};
+use crate::clock;
 
+/// The clock of file systems may be so far behind, milliseconds.
+pub(super) const CLOCK_SLACK_MS: i64 = 20;
 /// Looks at a folder that changes all the time.
 const LOOKS_MAX: usize = 6;
 
@@ -28,6 +31,8 @@ pub(super) struct Folders {
 struct Listing {
     folder: PathBuf,
     entries: Vec<(OsString, u64)>,
+    /// Last change of the folder, if it was long enough ago for the clock to tell the next one from it.
+    modified_ns: Option<i128>,
 }
 
 impl Folders {
@@ -39,6 +44,12 @@ impl Folders {
     /// Files that may be rotations of `path`, other than what is at `path`.
     pub(super) fn siblings(&mut self, path: &Path) -> Vec<(PathBuf, Stat)> {
         self.look(path, |listing| listing.siblings(path))
+    }
+
+    /// Makes sure that what it has of the folder of `path` is as it is now.
+    pub(super) fn renew(&mut self, path: &Path) {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        self.listings.retain(|known, listing| known != folder || listing.is_current());
     }
 
     /// Looks into the folder of `path`, again when what it lists is no longer so.
@@ -61,17 +72,24 @@ impl Folders {
 impl Listing {
     fn of(folder: &Path) -> Self {
         let changed = || identity::stat(folder).map(|found| found.modified_ns);
-        let mut entries = Vec::new();
+        let (mut entries, mut modified_ns) = (Vec::new(), None);
         for _ in 0..LOOKS_MAX {
             let before = changed();
             let read = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
             entries = read.map(|entry| (entry.file_name(), entry.ino())).collect();
             if changed() == before {
+                let settled_ns = i128::from(clock::now_ms() - CLOCK_SLACK_MS) * 1_000_000;
+                modified_ns = before.ok().filter(|modified_ns| *modified_ns < settled_ns);
                 break;
             }
         }
         entries.sort_unstable();
-        Self { folder: folder.to_path_buf(), entries }
+        Self { folder: folder.to_path_buf(), entries, modified_ns }
+    }
+
+    fn is_current(&self) -> bool {
+        let found = identity::stat(&self.folder).ok();
+        self.modified_ns.is_some() && found.map(|found| found.modified_ns) == self.modified_ns
     }
 
     /// Where a file is, and whether the listing is right about that.

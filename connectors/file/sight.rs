@@ -49,7 +49,7 @@ impl Follower {
             }
         }
         for hit in &found.files {
-            self.see(hit, first)?;
+            self.see(hit, first);
         }
         let seen: HashSet<&Path> = found.files.iter().map(|hit| hit.path.as_path()).collect();
         let others: Vec<PathBuf> =
@@ -92,33 +92,32 @@ impl Follower {
     }
 
     /// Goes after what the watches told.
-    pub(super) fn follow_hints(&mut self, hints: Hints) -> Result<(), Closed> {
+    pub(super) fn follow_hints(&mut self, hints: Hints) {
         if hints.everything {
             self.reconcile_at = Instant::now();
         }
         for path in hints.grown {
             match self.paths.get(&path) {
                 Some(identity) => self.enqueue(*identity),
-                None => self.look(&path)?,
+                None => self.look(&path),
             }
         }
         let mut looked = HashSet::new();
         for path in hints.files {
             if !looked.contains(&path) {
-                self.look(&path)?;
+                self.look(&path);
                 looked.insert(path);
             }
         }
         for folder in hints.folders {
             if looked.insert(folder.clone()) {
-                self.look_through(&folder)?;
+                self.look_through(&folder);
             }
         }
-        Ok(())
     }
 
     /// Finds what is in a folder that has come.
-    fn look_through(&mut self, folder: &Path) -> Result<(), Closed> {
+    fn look_through(&mut self, folder: &Path) {
         let mut found = Found::default();
         for _ in 0..LOOKS_MAX {
             found = self.settings.globs.walk(Some(folder));
@@ -131,19 +130,17 @@ impl Follower {
                 break;
             }
         }
-        found.files.iter().try_for_each(|hit| self.see(hit, false))
+        found.files.iter().for_each(|hit| self.see(hit, false));
     }
 
     /// Looks at a path that something was said of.
-    pub(super) fn look(&mut self, path: &Path) -> Result<(), Closed> {
+    pub(super) fn look(&mut self, path: &Path) {
         if self.settings.globs.matches(path) {
             let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
-            return self.see(&Hit { path: path.to_path_buf(), is_link }, false);
-        }
-        if self.paths.contains_key(path) {
+            self.see(&Hit { path: path.to_path_buf(), is_link }, false);
+        } else if self.paths.contains_key(path) {
             self.look_again(path);
         }
-        Ok(())
     }
 
     /// Looks at a path that is only known because a known file was there.
@@ -155,7 +152,7 @@ impl Follower {
     }
 
     /// Looks at a path that is meant to be read.
-    fn see(&mut self, hit: &Hit, first: bool) -> Result<(), Closed> {
+    fn see(&mut self, hit: &Hit, first: bool) {
         let path = &hit.path;
         let found = match identity::stat(path) {
             Ok(found) if found.is_file => found,
@@ -163,17 +160,17 @@ impl Follower {
                 self.unpoint(path);
                 // Another may have come and been rotated since the last look.
                 self.lost.extend(self.lineages.get(path).and_then(|lineage| lineage.last()));
-                return Ok(());
+                return;
             }
             Err(cause) => {
                 self.refuse(path, cause);
-                return Ok(());
+                return;
             }
         };
         let known = self.tails.contains_key(&found.identity);
-        if !known && !self.begin(hit, &found, first)? {
+        if !known && !self.begin(hit, &found, first) {
             self.unpoint(path);
-            return Ok(());
+            return;
         }
         self.noticed(path, &found);
         if hit.is_link {
@@ -183,7 +180,6 @@ impl Follower {
                 tail.place = place;
             }
         }
-        Ok(())
     }
 
     /// Takes note that `path` leads to a known file, which is read when it has changed.
@@ -194,40 +190,40 @@ impl Follower {
             tail.seen_ms = clock::now_ms();
         }
         let known = tail.mark.offset + tail.open_length;
-        if found.size != known || found.modified_ms != tail.modified_ms {
-            tail.modified_ms = found.modified_ms;
+        if found.size != known || found.modified_ns != tail.modified_ns {
+            tail.modified_ns = found.modified_ns;
             self.enqueue(found.identity);
         }
     }
 
     /// Takes up a file that is not known; `false` when it is left alone.
-    fn begin(&mut self, hit: &Hit, found: &Stat, first: bool) -> Result<bool, Closed> {
+    fn begin(&mut self, hit: &Hit, found: &Stat, first: bool) -> bool {
         let place = hit.place();
         if let Some(value) = self.stored.get(&found.identity) {
             let value = value.clone();
             self.resume(&place, found.identity, value, false);
             self.prove(found.identity);
-            return Ok(true);
+            return true;
         }
         if let Some(value) = self.left_behind(&place, found) {
             self.take_up_copy(&place, found, value);
-            return Ok(true);
+            return true;
         }
         let age_ms = clock::now_ms().saturating_sub(found.modified_ms);
         let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
         if self.settings.ignore_older.is_some_and(|limit| age > limit) {
-            return Ok(false);
+            return false;
         }
         let identity = found.identity;
         let names = (identity, hit.path.clone(), place);
         let mut tail = Tail::new(names, &self.settings.host, Mark::default());
-        tail.modified_ms = found.modified_ms;
+        tail.modified_ns = found.modified_ns;
         tail.copy_of = self.original_of(&hit.path, found);
         self.insert(tail);
         if first && self.settings.read_from == ReadFrom::End && self.open(identity) {
             self.begin_at_end(identity, found.size);
         }
-        Ok(true)
+        true
     }
 
     fn begin_at_end(&mut self, identity: Identity, size: u64) {

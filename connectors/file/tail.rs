@@ -60,8 +60,8 @@ pub(super) struct Tail {
     pub(super) anchor: Anchor,
     /// When bytes last came.
     pub(super) grown: Instant,
-    /// Last change when it was last looked at, ms since the Unix epoch.
-    pub(super) modified_ms: i64,
+    /// Last change when it was last looked at, ns since the Unix epoch.
+    pub(super) modified_ns: i128,
     /// When its path was last seen to lead to it, ms since the Unix epoch.
     pub(super) seen_ms: i64,
     /// The same, as the last position that was sent tells it.
@@ -74,6 +74,10 @@ pub(super) struct Tail {
     pub(super) gone: Option<Instant>,
     /// The file that it seems to be an unfinished copy of.
     pub(super) copy_of: Option<Identity>,
+    /// Files that were taken for unfinished copies of it.
+    pub(super) copies: Vec<Identity>,
+    /// When it began to be what it is, or what was between was last looked for, ms since the Unix epoch.
+    pub(super) looked_ms: i64,
     /// Files that are read before it.
     pub(super) after: Vec<Identity>,
     /// Files that wait for the end of this one.
@@ -173,13 +177,15 @@ impl Tail {
             held: false,
             anchor: Anchor::Down,
             grown: Instant::now(),
-            modified_ms: 0,
+            modified_ns: 0,
             seen_ms: clock::now_ms(),
             sent_ms: 0,
             names: 0,
             rotated: false,
             gone: None,
             copy_of: None,
+            copies: Vec::new(),
+            looked_ms: clock::now_ms(),
             after: Vec::new(),
             followers: Vec::new(),
             flights: VecDeque::new(),
@@ -214,6 +220,7 @@ impl Tail {
         self.chain = Chain::default();
         self.waiting = None;
         self.at_end = false;
+        self.looked_ms = clock::now_ms();
     }
 
     /// How far `copy`, of `size` bytes, is read, when it was made of this file in its generation `of`.

@@ -42,6 +42,10 @@ impl Follower {
                 return Ok(());
             }
         };
+        if self.overtaken(identity) {
+            self.enqueue(identity);
+            return Ok(());
+        }
         if read.batch.is_none() || !self.must_wait(identity) {
             return self.take_read(identity, read);
         }

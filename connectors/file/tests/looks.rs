@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::hub::Bench;
 use crate::file::follow::Follower;
 use crate::file::identity;
+use crate::file::siblings::Folders;
 use crate::source::Emission;
 
 /// Longer than a batch that was not stored waits, and than files of a [`Bench`] are kept open.
@@ -152,24 +153,16 @@ fn a_copy_that_was_seen_empty_is_known_whichever_file_it_turns_out_to_be_one_of(
     // Which file an empty one is taken for is a matter of chance.
     for include in BOTH.repeat(6) {
         let mut hand = Hand::with(include, "1\n");
-        let number = |number: usize| format!("app.log.{number}");
         for old in 1..4 {
-            let shift = |hand: &Hand| {
-                (1..9).rev().filter(|from| hand.bench.path(&number(*from)).exists()).for_each(
-                    |from| {
-                        hand.bench.rename(&number(from), &number(from + 1));
-                    },
-                );
-            };
-            shift(&hand);
+            shift(&hand.bench);
             hand.bench.copy_and_truncate("app.log", "app.log.1");
             hand.settle();
-            shift(&hand);
+            shift(&hand.bench);
             hand.bench.rename("app.log", "app.log.1");
             hand.bench.append("app.log", &format!("{}\n", old + 1));
             hand.settle();
             if old == 3 {
-                shift(&hand);
+                shift(&hand.bench);
             }
         }
         hand.bench.append("app.log.1", "");
@@ -260,4 +253,109 @@ fn what_was_not_stored_is_not_forgotten_though_the_next_was_when_the_source_is_k
     Bench::refuse(sent.pop().unwrap());
     hand.bench.take(stored);
     hand.restart().expect(&["1", "2", "3"]);
+}
+
+/// Moves what is rotated up by one number.
+fn shift(bench: &Bench) {
+    for number in (1..9).rev().filter(|number| bench.path(&rotated(*number)).exists()) {
+        bench.rename(&rotated(number), &rotated(number + 1));
+    }
+}
+
+fn rotated(number: usize) -> String {
+    format!("app.log.{number}")
+}
+
+#[test]
+fn what_is_written_and_truncated_while_the_hub_takes_nothing_comes_in_its_order() {
+    for rounds in 1..4 {
+        let mut hand = Hand::with("app.log", "1\n");
+        hand.bench.append("app.log", "2\n");
+        let first = hand.next();
+        hand.bench.copy_and_truncate("app.log", "app.log-20260101");
+        hand.look();
+        for line in 3..rounds + 3 {
+            hand.bench.append("app.log", &format!("{line}\n"));
+            hand.look();
+            hand.bench.copy_and_truncate("app.log", &format!("app.log-2026010{line}"));
+            hand.look();
+        }
+        let wanted: Vec<String> = (1..rounds + 3).map(|line| line.to_string()).collect();
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        hand.bench.take(first);
+        hand.expect(&wanted);
+    }
+}
+
+#[test]
+fn a_new_file_that_is_truncated_while_the_hub_takes_nothing_is_read_from_its_copy_first() {
+    let mut hand = Hand::with("app.log", "");
+    hand.bench.rename("app.log", "app.log.1");
+    hand.bench.append("app.log.1", "1\n");
+    let first = hand.next();
+    hand.bench.append("app.log", "2\n");
+    hand.look();
+    hand.bench.copy_and_truncate("app.log", "app.log-20260101");
+    hand.bench.append("app.log", "3\n");
+    hand.look();
+    hand.bench.take(first);
+    hand.expect(&["1", "2", "3"]);
+}
+
+#[test]
+fn a_copy_that_was_seen_before_its_unread_original_was_truncated_is_read_before_what_came_then() {
+    for at_first in ["", "2\n"] {
+        let hand = Hand::with("app.log", "1\n");
+        hand.bench.copy_and_truncate("app.log", "app.log.1");
+        hand.bench.append("app.log", "2\n3\n");
+        shift(&hand.bench);
+        hand.bench.append("app.log.1", at_first);
+        // It is seen at the start, when the original is still as long as it was.
+        let mut hand = hand.restart();
+        hand.look();
+        fs::copy(hand.bench.path("app.log"), hand.bench.path("app.log.1")).unwrap();
+        hand.look();
+        fs::File::create(hand.bench.path("app.log")).unwrap();
+        hand.bench.append("app.log", "4\n");
+        hand.expect(&["1", "2", "3", "4"]);
+    }
+}
+
+#[test]
+fn of_two_rotations_by_copying_within_one_look_the_rest_of_the_first_is_read_first() {
+    let mut hand = Hand::with("app.log", "1\n");
+    hand.bench.copy_and_truncate("app.log", "app.log.1");
+    hand.bench.append("app.log", "2\n");
+    hand.settle();
+    for line in ["3\n", "4\n", "5\n"] {
+        hand.bench.append("app.log", line);
+        shift(&hand.bench);
+        hand.bench.copy_and_truncate("app.log", "app.log.1");
+    }
+    hand.bench.append("app.log", "6\n");
+    hand.expect(&["1", "2", "3", "4", "5", "6"]);
+}
+
+#[test]
+fn of_two_rotations_by_renaming_within_one_look_the_file_that_was_known_is_read_first() {
+    let mut hand = Hand::with("app.log", "1\n");
+    hand.bench.append("app.log", "2\n");
+    let second = hand.next();
+    hand.bench.rename("app.log", "app.log.1");
+    hand.bench.append("app.log", "3\n");
+    hand.look();
+    for line in ["4\n", ""] {
+        shift(&hand.bench);
+        hand.bench.rename("app.log", "app.log.1");
+        if !line.is_empty() {
+            hand.bench.append("app.log", line);
+        }
+    }
+    // Nothing has the path at this moment, and nobody has said so yet.
+    let inside = hand.runtime.enter();
+    hand.follower.between(&mut Folders::default(), &hand.bench.path("app.log"), 0);
+    drop(inside);
+    hand.bench.append("app.log", "5\n");
+    hand.bench.take(second);
+    hand.expect(&["1", "2", "3", "4", "5"]);
 }

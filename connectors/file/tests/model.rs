@@ -132,10 +132,6 @@ impl Life {
                 }
                 self.end_line(file);
                 self.make_room(NAMES[file]);
-                // A copy and a truncation within one look, of bytes that were never read, cannot be told from others.
-                if self.running {
-                    self.settle().await;
-                }
                 self.bench.copy_and_truncate(NAMES[file], &format!("{}.1", NAMES[file]));
                 self.look().await;
             }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use super::hub::{Bench, append, tick};
 enum How {
     /// Renamed, with a few more lines to the old file before the new one is begun.
     Rename,
-    /// Copied and truncated, when the source has had the time to see the lines.
+    /// Copied and truncated.
     Copy,
 }
 
@@ -28,7 +28,7 @@ fn shift(folder: &Path, rotated: usize) {
 }
 
 /// Writes and rotates until it is stopped; gives the number of lines.
-fn write(folder: &Path, how: How, stop: &AtomicBool, stored: &AtomicUsize) -> usize {
+fn write(folder: &Path, how: How, stop: &AtomicBool) -> usize {
     let log = folder.join("app.log");
     let (mut lines, mut rotated) = (0, 0);
     let mut more = |count: usize, at: &Path| {
@@ -51,11 +51,6 @@ fn write(folder: &Path, how: How, stop: &AtomicBool, stored: &AtomicUsize) -> us
                 more(2, &old);
             }
             How::Copy => {
-                // What was never read cannot be told from other bytes once it is truncated.
-                let wanted = more(1, &log);
-                while stored.load(Ordering::Relaxed) <= wanted {
-                    std::thread::park_timeout(Duration::from_millis(1));
-                }
                 more(2, &log);
                 fs::copy(&log, &old).unwrap();
                 tick();
@@ -72,7 +67,7 @@ fn write(folder: &Path, how: How, stop: &AtomicBool, stored: &AtomicUsize) -> us
 /// Starts and kills sources at any moment while a program writes; then reads to the end.
 async fn live(how: How, seed: u64) {
     let mut bench = Bench::new("app.log");
-    let (stop, stored) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let stop = Arc::new(AtomicBool::new(false));
     let folder: PathBuf = bench.folder.path().into();
     let mut random = seed;
     let mut up_to = |limit: u64| {
@@ -82,14 +77,13 @@ async fn live(how: How, seed: u64) {
     bench.append("app.log", "0\n");
     bench.start();
     bench.until(1).await;
-    let (stopped, known) = (Arc::clone(&stop), Arc::clone(&stored));
-    let writer = tokio::task::spawn_blocking(move || write(&folder, how, &stopped, &known));
+    let stopped = Arc::clone(&stop);
+    let writer = tokio::task::spawn_blocking(move || write(&folder, how, &stopped));
     for _ in 0..12 {
         let end = Instant::now() + up_to(250);
         while Instant::now() < end {
             if let Some(emission) = bench.next(end - Instant::now()).await {
                 bench.take(emission);
-                stored.store(bench.lines.len(), Ordering::Relaxed);
             }
         }
         bench.stop().await;
@@ -100,7 +94,6 @@ async fn live(how: How, seed: u64) {
     while !writer.is_finished() {
         if let Some(emission) = bench.next(Duration::from_millis(5)).await {
             bench.take(emission);
-            stored.store(bench.lines.len(), Ordering::Relaxed);
         }
     }
     let last = writer.await.unwrap();
