@@ -5,6 +5,9 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Agent, free_port, server};
 
+/// Seconds for all programs of a group against one server.
+const PATIENCE: &str = "900";
+
 /// An agent that does nothing but listen, and its address.
 fn hub(folder: &Path, partitions: usize) -> (Agent, String) {
     let address = format!("127.0.0.1:{}", free_port());
@@ -17,8 +20,9 @@ fn hub(folder: &Path, partitions: usize) -> (Agent, String) {
 /// What the programs of `group` print against the server at `address`; `run` begins all their names.
 fn said(group: &str, programs: &[&str], address: &str, run: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/run");
-    let mut command = Command::new(script);
-    command.args([group, address]).args(programs).env("RUN", run).stdin(Stdio::null());
+    // One that hangs is stopped with all that it started.
+    let mut command = Command::new("timeout");
+    command.args(["-k", "10", PATIENCE]).arg(script).args([group, address]).args(programs).env("RUN", run).stdin(Stdio::null());
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
