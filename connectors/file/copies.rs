@@ -321,14 +321,16 @@ impl Follower {
             tail.anchor = Anchor::Wanted;
         }
         let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
-        let (rotated, path) = (tail.rotated && mark.is_none(), tail.path.clone());
+        let (rotated, path) = (tail.rotated, tail.path.clone());
+        let found = found.filter(|_| mark.is_none());
         match found.filter(|_| rotated) {
             // Its original was truncated before anything of that was read.
             Some(found) => {
                 let current = self.paths.get(&path).copied();
                 self.put_before(identity, &found, current);
             }
-            None => self.enqueue(identity),
+            None if rotated => self.enqueue(identity),
+            None => self.put_last(identity),
         }
     }
 }

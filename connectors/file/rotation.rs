@@ -75,7 +75,7 @@ impl Follower {
             return false;
         }
         let copies = std::mem::take(&mut tail.copies);
-        let (path, since_ms) = (tail.path.clone(), tail.looked_ms);
+        let (path, since_ms, is_later) = (tail.path.clone(), tail.looked_ms, tail.generation > 0);
         for copy in copies {
             let still = self.tails.get(&copy).is_some_and(|copy| copy.copy_of == Some(identity));
             if still && self.still_copied(copy) {
@@ -83,8 +83,10 @@ impl Follower {
             }
         }
         let now_ms = clock::now_ms();
+        // A new file that is read at once has had no time for that, and its folder has just changed.
+        let waited = is_later || now_ms > since_ms + CLOCK_SLACK_MS;
         let folder = path.parent().and_then(|folder| identity::stat(folder).ok());
-        if folder.is_none_or(|folder| folder.modified_ms + CLOCK_SLACK_MS > since_ms) {
+        if waited && folder.is_none_or(|folder| folder.modified_ms + CLOCK_SLACK_MS > since_ms) {
             self.folders.renew(&path);
             let mut folders = std::mem::take(&mut self.folders);
             self.between(&mut folders, &path, since_ms);

@@ -235,21 +235,28 @@ impl Follower {
     }
 
     /// Makes a file known, behind the one that had its path before, and takes hold of it.
-    pub(super) fn insert(&mut self, mut tail: Tail) {
-        let identity = tail.identity;
-        if tail.copy_of.is_none() {
-            let lineage = self.lineages.entry(tail.path.clone()).or_default();
-            lineage.retain(|one| *one != identity);
-            let before = lineage.last().copied();
-            lineage.push(identity);
-            if let Some(before) = before {
-                // It may have grown before this one came.
-                self.read_again(before);
-                tail.after.push(before);
-                self.lost.push(before);
-            }
-        }
+    pub(super) fn insert(&mut self, tail: Tail) {
+        let (identity, is_copy) = (tail.identity, tail.copy_of.is_some());
         self.take_up(tail);
+        if !is_copy {
+            self.put_last(identity);
+        }
+    }
+
+    /// Has a file read behind the one that had its path before.
+    pub(super) fn put_last(&mut self, identity: Identity) {
+        let Some(tail) = self.tails.get_mut(&identity) else { return };
+        let lineage = self.lineages.entry(tail.path.clone()).or_default();
+        lineage.retain(|one| *one != identity);
+        let before = lineage.last().copied();
+        lineage.push(identity);
+        tail.after.extend(before);
+        if let Some(before) = before {
+            // It may have grown before this one came.
+            self.read_again(before);
+            self.lost.push(before);
+        }
+        self.enqueue(identity);
     }
 
     /// Makes a file known and takes hold of it.

@@ -21,7 +21,8 @@ pub(super) const QUANTUM: usize = 1 << 20;
 /// Bytes of a read below which they are copied, so that a trickle does not hold large buffers.
 const SMALL: usize = 64 << 10;
 
-/// Marks that are remembered of one generation: the copy that a truncation follows may be a few reads behind.
+/// Marks that are remembered of one generation: the copy that a truncation follows may be many reads behind, since it
+/// is brought to the disk first.
 const PASSED_MAX: usize = 16;
 
 /// Truncations whose copies may still be found.
@@ -207,7 +208,11 @@ impl Tail {
             let generation = self.generation;
             self.passed.push_front((generation, before));
             if self.passed.get(PASSED_MAX).is_some_and(|(of, _)| *of == generation) {
-                self.passed.remove(PASSED_MAX);
+                // Every second one, so that one of long ago is always among them.
+                let mut numbers = 0..;
+                self.passed.retain(|(of, _)| {
+                    *of != generation || numbers.next().is_none_or(|number| number % 2 == 0)
+                });
             }
         }
     }

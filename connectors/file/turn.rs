@@ -51,6 +51,7 @@ impl Follower {
         }
         if let Some(tail) = self.tails.get_mut(&identity) {
             tail.waiting = Some(read);
+            tail.at_end = false;
         }
         self.enqueue(identity);
         Ok(())
@@ -112,7 +113,9 @@ impl Follower {
             if (earlier.at_end && held && anchored) || before == identity {
                 continue;
             }
-            earlier.followers.push(identity);
+            if !earlier.followers.contains(&identity) {
+                earlier.followers.push(identity);
+            }
             self.enqueue(before);
             if let Some(tail) = self.tails.get_mut(&identity) {
                 tail.after.push(before);

@@ -206,8 +206,8 @@ fn a_file_waits_quietly_while_the_hub_has_nothing_of_the_one_before_it() {
 }
 
 #[test]
-fn a_line_that_came_after_the_copy_and_was_read_before_the_truncation_brings_no_other_twice() {
-    for include in BOTH {
+fn lines_that_came_after_the_copy_and_were_read_before_the_truncation_bring_no_other_twice() {
+    for (include, more) in [("app.log", 1), ("app.log*", 1), ("app.log", 100), ("app.log*", 100)] {
         for seen in [false, true] {
             let mut hand = Hand::with(include, "1\n");
             hand.bench.append("app.log", "2\n");
@@ -216,11 +216,14 @@ fn a_line_that_came_after_the_copy_and_was_read_before_the_truncation_brings_no_
             if seen {
                 hand.settle();
             }
-            hand.bench.append("app.log", "3\n");
-            hand.settle();
+            let lines: Vec<String> = (1..more + 4).map(|line| line.to_string()).collect();
+            for line in lines.iter().take(more + 2).skip(2) {
+                hand.bench.append("app.log", &format!("{line}\n"));
+                hand.settle();
+            }
             fs::File::create(hand.bench.path("app.log")).unwrap();
-            hand.bench.append("app.log", "4\n");
-            hand.expect(&["1", "2", "3", "4"]);
+            hand.bench.append("app.log", &format!("{}\n", more + 3));
+            hand.expect(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         }
     }
 }
@@ -358,4 +361,37 @@ fn of_two_rotations_by_renaming_within_one_look_the_file_that_was_known_is_read_
     hand.bench.append("app.log", "5\n");
     hand.bench.take(second);
     hand.expect(&["1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn a_file_that_was_taken_for_a_copy_while_it_was_empty_is_read_before_the_next_of_its_path() {
+    let mut hand = Hand::with("*.log", "1\n");
+    hand.bench.append("app-1.log", "");
+    hand.settle();
+    hand.bench.append("app-1.log", "2\n");
+    let second = hand.next();
+    hand.bench.rename("app-1.log", "app-1.log.1");
+    hand.bench.append("app-1.log", "4\n");
+    hand.look();
+    hand.bench.append("app-1.log.1", "3\n");
+    hand.bench.take(second);
+    hand.expect(&["1", "2", "3", "4"]);
+}
+
+#[test]
+fn waiting_for_a_file_that_the_hub_does_not_take_costs_no_memory() {
+    let mut hand = Hand::with("app.log", "1\n");
+    let mut held = Vec::new();
+    for line in ["2\n", "3\n", "4\n", "5\n"] {
+        hand.bench.append("app.log", line);
+        held.push(hand.next());
+    }
+    hand.bench.append("app.log", "6\n");
+    hand.bench.rename("app.log", "app.log.1");
+    for _ in 0..100 {
+        hand.bench.append("app.log", "more\n");
+        hand.look();
+    }
+    let followers = hand.follower.tails.values().map(|tail| tail.followers.len()).sum::<usize>();
+    assert_eq!((followers, held.len()), (1, 4));
 }
