@@ -36,6 +36,18 @@ impl From<HubError> for EndFault {
     }
 }
 
+/// The end of a transaction that somebody works on; also when he is gone before it is done, another may go on with it.
+struct Ending<'a> {
+    hub: &'a Embedded,
+    id: &'a str,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.hub.transactions().ended(self.id);
+    }
+}
+
 impl Embedded {
     /// A producer id that nobody has had.
     pub(crate) async fn new_producer(&self) -> Result<i64, HubError> {
@@ -61,7 +73,12 @@ impl Embedded {
         if let Some(given) = given.filter(|given| *given != current) {
             // The answer to the first time was lost, unless somebody has used it already.
             let is_again = known.phase == Phase::Empty && known.before == Some(given);
-            return if is_again { Ok(current) } else { Err(TransactionFault::Fenced.into()) };
+            if !is_again {
+                return Err(TransactionFault::Fenced.into());
+            }
+            // The first time may still be on its way to the disk, or have failed.
+            self.renew(id, Some(&known), current, (known.timeout_ms, known.before)).await?;
+            return Ok(current);
         }
         if matches!(known.phase, Phase::PrepareCommit | Phase::PrepareAbort) {
             return Err(TransactionFault::Concurrent.into());
@@ -160,12 +177,9 @@ impl Embedded {
     /// Ends the open transaction; gives it as it is afterwards.
     async fn finish(&self, id: &str, how: (bool, bool)) -> Result<Transaction, EndFault> {
         let (known, pairs) = self.transactions().prepare(id, how, now_ms())?;
-        let ended = match self.store_transactions(pairs).await {
-            Ok(()) => self.complete(id, known).await,
-            Err(error) => Err(error),
-        };
-        self.transactions().ended(id);
-        Ok(ended?)
+        let _ending = Ending { hub: self, id };
+        self.store_transactions(pairs).await?;
+        Ok(self.complete(id, known).await?)
     }
 
     /// Does what is left of an end that was stored.

@@ -152,7 +152,7 @@ impl Settings {
         Limits {
             session_timeout_min_ms: i32::try_from(shortest).unwrap_or(i32::MAX),
             session_timeout_max_ms: 1_800_000,
-            initial_rebalance_delay_ms: 50,
+            initial_rebalance_delay_ms: 10,
             group_size_max: 10_000,
         }
     }
