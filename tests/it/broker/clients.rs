@@ -22,7 +22,13 @@ fn said(group: &str, programs: &[&str], address: &str, run: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/run");
     // One that hangs is stopped with all that it started.
     let mut command = Command::new("timeout");
-    command.args(["-k", "10", PATIENCE]).arg(script).args([group, address]).args(programs).env("RUN", run).stdin(Stdio::null());
+    command
+        .args(["-k", "10", PATIENCE])
+        .arg(script)
+        .args([group, address])
+        .args(programs)
+        .env("RUN", run)
+        .stdin(Stdio::null());
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
