@@ -86,7 +86,7 @@ async fn append(
         let why = format!("not authorized to write as {transactional_id}");
         return Err(Refused(Code::TransactionalIdAuthorizationFailed, why));
     }
-    let (records, header) = restamp(state, records, header)?;
+    let (records, header) = rework(state, records, header).await?;
     let append_time_ms = header.append_timestamp_ms().unwrap_or(-1);
     let bytes = records.len();
     let receipt = call.hub().produce(partition, header, records).await;
@@ -147,10 +147,28 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         let why = format!("timestamp {} is more than an hour ahead", header.max_timestamp_ms);
         return Err(Refused(Code::InvalidTimestamp, why));
     }
-    if state.settings.cleanup.compact {
-        keyed(state, &header, records)?;
-    }
     Ok(header)
+}
+
+/// Does what a topic's settings ask for. A batch that must be unpacked for that, and can be one that takes its time, does
+/// not hold up other clients.
+async fn rework(
+    state: &Arc<TopicState>,
+    records: Bytes,
+    header: BatchHeader,
+) -> Result<(Bytes, BatchHeader), Refused> {
+    if !state.settings.cleanup.compact && state.settings.compression.is_none() {
+        return restamp(state, records, header);
+    }
+    let state = Arc::clone(state);
+    let reworked = tokio::task::spawn_blocking(move || {
+        if state.settings.cleanup.compact {
+            keyed(&state, &header, &records)?;
+        }
+        restamp(&state, records, header)
+    });
+    let failed = |error| Err(Refused(Code::UnknownServerError, format!("{error}")));
+    reworked.await.unwrap_or_else(failed)
 }
 
 /// Most bytes that a batch may have when it is decompressed here: a small one can be made to claim any memory.
