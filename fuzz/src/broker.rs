@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anabranch::broker::{self, Broker, Listening, serve_stream};
+use anabranch::broker::{self, Broker, Listening, Network, serve_stream};
 use anabranch::hub::Hub;
 use anabranch::hub::embedded::{Cleanup, Embedded, Settings, TopicSettings};
 use anabranch::wire::Codec;
@@ -58,7 +58,11 @@ impl Rig {
         let hub = Embedded::open(settings, Arc::default()).unwrap();
         let broker = Broker::new(Arc::clone(&hub), broker::Settings::default());
         let listening = Listening::open("127.0.0.1:0").await.unwrap();
-        let serving = tokio::spawn(broker::serve(Arc::clone(&broker), vec![listening]));
+        let serving = tokio::spawn(broker::serve(
+            Arc::clone(&broker),
+            Network::start().unwrap(),
+            vec![listening],
+        ));
         Self { _folder: folder, hub, broker, peer: None, serving }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use super::{Agent, AgentError};
-use crate::broker::{self, Broker, Listening, Security};
+use crate::broker::{self, Broker, Listening, Network, Security};
 use crate::config::{Config, EmbeddedConfig, HubConfig, Listen, ListenerConfig, SaslConfig};
 use crate::hub::embedded::Embedded;
 
@@ -56,7 +56,9 @@ impl Agent {
         let broker = Broker::new(hub, settings(embedded));
         broker.set_access(embedded.access());
         let sockets = bound.into_iter().map(|(listening, _)| listening).collect();
-        self.broker.spawn("broker", broker::serve(Arc::clone(&broker), sockets));
+        let network = Network::start()
+            .map_err(|error| AgentError::Listen(format!("cannot start a thread: {error}")))?;
+        self.broker.spawn("broker", broker::serve(Arc::clone(&broker), network, sockets));
         self.clients = Some(Clients { broker, security, listening });
         Ok(())
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::api::Session;
-use super::{Broker, Security, connection};
+use super::{Broker, Network, Security, connection};
 
 /// Shaking hands for TLS takes no longer than this, or the connection ends.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -81,12 +81,15 @@ pub async fn serve_stream<S: AsyncRead + AsyncWrite + Send>(
     connection::serve(broker, tokio::io::split(stream), session).await
 }
 
-/// Serves all who connect, until it is dropped.
-pub async fn serve(broker: Arc<Broker>, listening: Vec<Listening>) {
+/// Serves all who connect on the threads of `network`, until it is dropped.
+pub async fn serve(broker: Arc<Broker>, network: Network, listening: Vec<Listening>) {
+    let network = Arc::new(network);
     let room = Arc::new(Semaphore::new(broker.settings.max_connections));
     let mut sockets = JoinSet::new();
     for one in listening {
-        sockets.spawn(accept(Arc::clone(&broker), Arc::new(one), Arc::clone(&room)));
+        let (broker, network, room) =
+            (Arc::clone(&broker), Arc::clone(&network), Arc::clone(&room));
+        sockets.spawn(accept(broker, network, Arc::new(one), room));
     }
     let members = broker.hub.members();
     tokio::select! {
@@ -96,21 +99,27 @@ pub async fn serve(broker: Arc<Broker>, listening: Vec<Listening>) {
     }
 }
 
-async fn accept(broker: Arc<Broker>, listening: Arc<Listening>, room: Arc<Semaphore>) {
+async fn accept(
+    broker: Arc<Broker>,
+    network: Arc<Network>,
+    listening: Arc<Listening>,
+    room: Arc<Semaphore>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listening.socket.accept() => match accepted {
+            accepted = accept_one(&listening.socket) => match accepted {
                 Ok((stream, peer)) => {
                     let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
                         warn!(%peer, "a connection was refused: max_connections are open");
                         continue;
                     };
                     let (broker, listening) = (Arc::clone(&broker), Arc::clone(&listening));
-                    connections.spawn(async move {
+                    let serving = async move {
                         serve_one(broker, &listening, stream, peer).await;
                         drop(permit);
-                    });
+                    };
+                    connections.spawn_on(serving, network.next());
                 }
                 Err(error) => {
                     // Too many open files, most likely: waiting lets some end.
@@ -123,12 +132,22 @@ async fn accept(broker: Arc<Broker>, listening: Arc<Listening>, room: Arc<Semaph
     }
 }
 
+/// A connection that no runtime knows yet.
+async fn accept_one(socket: &TcpListener) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+    let (stream, peer) = socket.accept().await?;
+    Ok((stream.into_std()?, peer))
+}
+
 async fn serve_one(
     broker: Arc<Broker>,
     listening: &Listening,
-    stream: TcpStream,
+    stream: std::net::TcpStream,
     peer: SocketAddr,
 ) {
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return warn!(%peer, %error, "a connection could not be served"),
+    };
     // Without it small answers wait for nothing; and they would only be slower.
     stream.set_nodelay(true).ok();
     let Ok(here) = stream.local_addr() else { return };

@@ -3,6 +3,7 @@
 //! | file            | concept                                                                 |
 //! |-----------------|-------------------------------------------------------------------------|
 //! | `listener.rs`   | sockets that are listened on, and how many may be connected             |
+//! | `network.rs`    | the threads that connections are served on                              |
 //! | `connection.rs` | frames in, answers out, in order                                        |
 //! | `outlet.rs`     | the way out: bytes, and what lies in files                              |
 //! | `security.rs`   | what a listener asks of clients: TLS, passwords                         |
@@ -21,6 +22,7 @@ mod api;
 pub(crate) mod auth;
 mod connection;
 mod listener;
+mod network;
 mod outlet;
 mod schema;
 mod security;
@@ -35,6 +37,7 @@ use crate::metrics::{ClientMeter, Metrics};
 use auth::acl::Acls;
 
 pub use listener::{Listening, serve, serve_stream};
+pub use network::Network;
 pub(crate) use security::Security;
 
 /// Kafka's number for this broker, the only one there is.

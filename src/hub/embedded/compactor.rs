@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
 use anabranch_connectors::clock::now_ms;
@@ -59,7 +58,7 @@ impl Compactor {
     }
 
     /// Closes segments that are due for it, and starts compaction if something is due and none is at work.
-    pub(super) fn look(&mut self, shared: &Arc<Shared>, writer: &SyncSender<Command>) {
+    pub(super) fn look(&mut self, shared: &Arc<Shared>) {
         let is_busy = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
         let (mut jobs, mut uncovered) = (Vec::new(), false);
         for state in shared.topics.all() {
@@ -69,7 +68,7 @@ impl Compactor {
             for partition in &state.partitions {
                 if must_roll(partition, &state.settings) {
                     // The writer may be busy; the next look asks again.
-                    writer.try_send(Command::Roll(Arc::clone(partition))).ok();
+                    shared.writer.try_send(Command::Roll(Arc::clone(partition))).ok();
                 }
                 if is_busy {
                     continue;
@@ -85,7 +84,7 @@ impl Compactor {
         }
         if uncovered {
             // Positions are stored together; the next look finds them so.
-            writer.try_send(Command::Snapshot).ok();
+            shared.writer.try_send(Command::Snapshot).ok();
         }
         if !jobs.is_empty() {
             self.join();

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anabranch_connectors::clock::now_ms;
@@ -21,7 +20,7 @@ const SPACE_EVERY: Duration = Duration::from_secs(1);
 const KEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until the hub is closing.
-pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
+pub(super) fn run(shared: &Arc<Shared>) {
     let mut compactor = Compactor::new(shared);
     let (mut space_at, mut keep_at) = (Instant::now(), Instant::now());
     while !shared.closing.load(Ordering::Acquire) {
@@ -43,8 +42,8 @@ pub(super) fn run(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
         if keep_at.elapsed() >= KEEP_EVERY {
             keep_at = Instant::now();
             checkpoint(shared);
-            retain(shared, writer);
-            compactor.look(shared, writer);
+            retain(shared);
+            compactor.look(shared);
         }
     }
     compactor.join();
@@ -99,7 +98,7 @@ fn free_bytes(folder: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-fn retain(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
+fn retain(shared: &Arc<Shared>) {
     let mut uncovered = false;
     for state in shared.topics.all() {
         if state.is_internal() {
@@ -109,12 +108,12 @@ fn retain(shared: &Arc<Shared>, writer: &SyncSender<Command>) {
             uncovered |= retain_partition(shared, &state, partition);
             if state.settings.cleanup.delete && is_old(partition, &state.settings) {
                 // The writer may be busy; the next round asks again.
-                writer.try_send(Command::Roll(Arc::clone(partition))).ok();
+                shared.writer.try_send(Command::Roll(Arc::clone(partition))).ok();
             }
         }
     }
     if uncovered {
-        writer.try_send(Command::Snapshot).ok();
+        shared.writer.try_send(Command::Snapshot).ok();
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -40,17 +39,8 @@ impl Shared {
     }
 
     /// Hands a command to the writer without holding up the runtime.
-    async fn command_from_task(&self, mut command: Command) -> Result<(), HubError> {
-        loop {
-            // What the writer takes from now on is not missed.
-            let taken = self.taken.notified();
-            command = match self.writer.try_send(command) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Disconnected(_)) => return Err(HubError::closing()),
-                Err(TrySendError::Full(command)) => command,
-            };
-            taken.await;
-        }
+    async fn command_from_task(&self, command: Command) -> Result<(), HubError> {
+        self.writer.send_from_task(command).await.map_err(|_closed| HubError::closing())
     }
 }
 

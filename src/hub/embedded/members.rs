@@ -1,8 +1,7 @@
 //! The coordinator of groups with those who wait for it: members on the socket and members in this process.
 
 use std::collections::HashMap;
-use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::clock::now_ms;
@@ -11,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use super::coordinator::{
     Answer, Claim, Coordinator, JoinAnswer, JoinRequest, Limits, SyncAnswer, SyncRequest, Ticket,
 };
+use super::queue::Queue;
 use super::writer::Command;
 
 /// Where members of this process run, as tools show it.
@@ -26,7 +26,7 @@ pub(crate) struct Members {
     changed: Notify,
     /// Members of this process, by id, with their group and generation.
     here: Mutex<HashMap<String, (String, i32)>>,
-    writer: SyncSender<Command>,
+    writer: Arc<Queue<Command>>,
 }
 
 struct Inner {
@@ -43,7 +43,7 @@ struct Parked<'a> {
 
 impl Members {
     /// No members yet; who they are is stored through `writer`.
-    pub(super) fn new(limits: Limits, writer: SyncSender<Command>) -> Self {
+    pub(super) fn new(limits: Limits, writer: Arc<Queue<Command>>) -> Self {
         let suffix = || uuid::Uuid::new_v4().to_string();
         let coordinator = Coordinator::new(limits, suffix);
         let inner = Inner { coordinator, waiting: HashMap::new(), next: 0 };

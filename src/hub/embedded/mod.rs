@@ -20,6 +20,7 @@ mod membership;
 mod open;
 mod positions;
 mod produce;
+mod queue;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -33,12 +34,11 @@ mod writer;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 pub(crate) use commit::EndFault;
 pub use decode::decode;
@@ -59,6 +59,7 @@ use fetchers::Fetchers;
 use groups::Groups;
 use members::Members;
 use positions::Positions;
+use queue::Queue;
 use topics::Topics;
 use transactions::Transactions;
 use writer::Command;
@@ -127,9 +128,8 @@ struct Shared {
     /// Bytes free on the disk when it was last looked at, less what was appended since.
     room: AtomicU64,
     closing: AtomicBool,
-    writer: SyncSender<Command>,
-    /// Tells tasks that the writer has taken commands, or has ended.
-    taken: Notify,
+    /// What the writer is asked to do.
+    writer: Arc<Queue<Command>>,
 }
 
 impl Shared {

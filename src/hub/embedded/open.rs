@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
 
 use anabranch_connectors::{Pool, StoredBatch};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 use super::appender::EmbeddedAppender;
@@ -17,6 +16,7 @@ use super::fetchers::Fetchers;
 use super::groups::Groups;
 use super::members::Members;
 use super::positions::Positions;
+use super::queue::Queue;
 use super::settings::{Cleanup, TopicSettings};
 use super::topics::{self, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics};
 use super::transactions::Transactions;
@@ -45,7 +45,7 @@ impl Embedded {
         let (groups, positions) = replay(&topics)?;
         replay_settings(&topics, &settings)?;
         let transactions = replay_transactions(&topics)?;
-        let (writer, queue) = sync_channel(settings.max_in_flight.clamp(1, QUEUE));
+        let writer = Arc::new(Queue::new(settings.max_in_flight.clamp(1, QUEUE)));
         let shared = Arc::new(Shared {
             hub_id: folder.meta().hub_id.clone(),
             epoch: folder.epoch(),
@@ -55,7 +55,7 @@ impl Embedded {
             groups: Mutex::new(groups),
             transactions: Mutex::new(transactions),
             fetchers: Fetchers::default(),
-            members: Members::new(settings.group_limits(), writer.clone()),
+            members: Members::new(settings.group_limits(), Arc::clone(&writer)),
             positions: Mutex::new(positions),
             appended: watch::Sender::new(0),
             state: State::default(),
@@ -66,14 +66,13 @@ impl Embedded {
             disk_full: AtomicBool::new(false),
             room: AtomicU64::new(u64::MAX),
             closing: AtomicBool::new(false),
-            writer: writer.clone(),
-            taken: Notify::new(),
+            writer,
             settings,
         });
         let states = shared.groups().states();
         shared.members.restore(&states);
         make_topics(&shared)?;
-        let threads = start(&shared, writer, queue)?;
+        let threads = start(&shared)?;
         clamp(&shared)?;
         let appender = Arc::new(EmbeddedAppender::new(Arc::clone(&shared)));
         Ok(Arc::new(Self { shared, appender, threads: Mutex::new(threads) }))
@@ -91,37 +90,19 @@ fn make_topics(shared: &Shared) -> Result<(), HubError> {
     Ok(())
 }
 
-/// Wakes who waits for the writer when it has ended, however that came.
-struct TellsAtEnd(Arc<Shared>);
-
-impl Drop for TellsAtEnd {
-    fn drop(&mut self) {
-        self.0.taken.notify_waiters();
-    }
-}
-
 type Threads = Vec<std::thread::JoinHandle<()>>;
 
-fn start(
-    shared: &Arc<Shared>,
-    writer: std::sync::mpsc::SyncSender<Command>,
-    queue: std::sync::mpsc::Receiver<Command>,
-) -> Result<Threads, HubError> {
+fn start(shared: &Arc<Shared>) -> Result<Threads, HubError> {
     let failed = |error: std::io::Error| HubError::Fatal(format!("cannot start a thread: {error}"));
     let kept = Arc::clone(shared);
     let keeper = std::thread::Builder::new()
         .name("log-keeper".to_owned())
-        .spawn(move || keeper::run(&kept, &writer))
+        .spawn(move || keeper::run(&kept))
         .map_err(failed)?;
     let writing = Writer::new(Arc::clone(shared), keeper.thread().clone());
-    let ended = Arc::clone(shared);
     let writer = std::thread::Builder::new()
         .name("log-writer".to_owned())
-        .spawn(move || {
-            let _tells = TellsAtEnd(ended);
-            let queue = queue;
-            writing.run(&queue);
-        })
+        .spawn(move || writing.run())
         .map_err(failed)?;
     Ok(vec![writer, keeper])
 }

@@ -7,7 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anabranch_connectors::Buffer;
@@ -19,6 +19,7 @@ use tracing::{error, warn};
 
 use super::Shared;
 use super::produce::{Marker, Produce, ProduceFault, Produced, Reply};
+use super::queue::{Closes, Queue};
 use super::settings::Flush;
 use super::topics::OFFSETS;
 use crate::hub::{HubError, Offset, Part};
@@ -117,8 +118,10 @@ impl Writer {
         }
     }
 
-    /// Runs until it is told to close, or every sender is gone.
-    pub(super) fn run(mut self, queue: &Receiver<Command>) {
+    /// Runs until it is told to close.
+    pub(super) fn run(mut self) {
+        let queue = Arc::clone(&self.shared.writer);
+        let _closes = Closes(&queue);
         loop {
             let wait = if !self.parked.is_empty() {
                 RETRY
@@ -127,11 +130,7 @@ impl Writer {
             } else {
                 Duration::from_secs(1)
             };
-            let closed = match queue.recv_timeout(wait) {
-                Ok(first) => self.group(first, queue),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
+            let closed = queue.take(wait).and_then(|first| self.group(first, &queue));
             self.retry_parked();
             self.finish_group();
             self.snapshot_if_due();
@@ -144,16 +143,15 @@ impl Writer {
         }
     }
 
-    fn group(&mut self, first: Command, queue: &Receiver<Command>) -> Option<SyncSender<()>> {
+    fn group(&mut self, first: Command, queue: &Queue<Command>) -> Option<SyncSender<()>> {
         let mut next = Some(first);
         for _ in 0..GROUP_MAX {
             let Some(command) = next else { break };
             if let Some(done) = self.handle(command) {
                 return Some(done);
             }
-            next = queue.try_recv().ok();
+            next = queue.try_take();
         }
-        self.shared.taken.notify_waiters();
         None
     }
 
