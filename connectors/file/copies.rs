@@ -13,9 +13,7 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use tokio::time::Instant;
@@ -24,7 +22,7 @@ use tracing::warn;
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
-use super::siblings::{Folders, is_rotation, open_near, stem_of};
+use super::siblings::{Folders, open_near, originals};
 use super::tail::{Anchor, Flight, Tail};
 
 /// What a copy takes over from its original.
@@ -80,7 +78,8 @@ impl Follower {
         tail.begin_generation();
         // It may have been seen since, but not read, and so not known to be whole.
         let (path, offset, since_ms) = (tail.path.clone(), past.mark.offset, tail.sent_ms);
-        let mut folders = Folders::default();
+        self.folders.renew(&path);
+        let mut folders = std::mem::take(&mut self.folders);
         let copy = self.find_copy(&mut folders, identity, generation);
         let copied = copy.is_some();
         warn!(path = %path.display(), offset, copied, "truncated or replaced, read from its start");
@@ -102,6 +101,7 @@ impl Follower {
             }
         }
         self.between(&mut folders, &path, since_ms);
+        self.folders = folders;
         self.enqueue(identity);
     }
 
@@ -119,7 +119,7 @@ impl Follower {
         }
         files.retain(|(_, found)| match self.tails.get(&found.identity) {
             Some(other) => other.copy_of.is_some(),
-            None => !self.stored.contains_key(&found.identity),
+            None => self.stored.get(found.identity).is_none(),
         });
         let copies = files.into_iter().filter_map(|(place, found)| {
             let (place, file) = open_near(&place, found.identity).ok()?;
@@ -164,13 +164,16 @@ impl Follower {
 
     /// Files known by `path`, and whether they have been truncated, or may be soon.
     pub(super) fn kin(&mut self, path: &Path, current: Option<Identity>) -> Vec<(Identity, bool)> {
-        let kin = self.tails.values().filter(|tail| tail.path == path && tail.copy_of.is_none());
+        // Comparing bytes is much faster than comparing parts of paths, and these were all made in the same way.
+        let is_kin = |tail: &&Tail| tail.path.as_os_str() == path.as_os_str();
+        let kin = self.tails.values().filter(|tail| tail.copy_of.is_none()).filter(is_kin);
         let kin: Vec<Identity> = kin.map(|tail| tail.identity).collect();
         let cut = |one: Identity| {
             self.open(one);
             let tail = self.tails.get(&one);
             let whole = tail.and_then(|tail| Some(tail.mark.proved_by(tail.file.as_ref()?)));
             let before = tail.is_some_and(|tail| tail.generation > 0);
+            self.let_go(one);
             (one, Some(one) == current || before || whole == Some(false))
         };
         kin.into_iter().map(cut).collect()
@@ -192,21 +195,10 @@ impl Follower {
 
     /// The file that a new one at `path` may be a copy of, made to truncate the original.
     pub(super) fn original_of(&mut self, path: &Path, found: &Stat) -> Option<Identity> {
-        let name = path.file_name()?;
-        let folder = path.parent()?;
-        let cuts = 1..name.len();
-        let ends = [&b""[..], name.as_bytes().get(stem_of(name.as_bytes()).len()..)?];
-        let shorter = cuts.flat_map(|cut| ends.map(|end| (cut, end)));
-        let originals: Vec<Identity> = shorter
-            .filter_map(|(cut, end)| {
-                let original = [name.as_bytes().get(..cut)?, end].concat();
-                let original = OsStr::from_bytes(&original);
-                let likely = is_rotation(original, name);
-                likely.then(|| self.paths.get(&folder.join(original)).copied()).flatten()
-            })
-            .filter(|original| *original != found.identity)
-            .collect();
-        originals.into_iter().find(|original| self.seems_copy(path, found, *original))
+        let known: Vec<Identity> =
+            originals(path).filter_map(|original| self.paths.get(&original).copied()).collect();
+        let mut others = known.into_iter().filter(|original| *original != found.identity);
+        others.find(|original| self.seems_copy(path, found, *original))
     }
 
     /// Whether the bytes of the file at `path` are those of `original`, as it is or as it was.
@@ -220,9 +212,11 @@ impl Follower {
         // The copy grows, and then the original is truncated. When it is no longer as long as the copy was just now,
         // the copy is whole by now, and its size has to be asked for once more.
         let begun = tail.file.as_ref().is_some_and(|whole| same_until(whole, &file, size()));
-        begun
+        let seems = begun
             || tail.read_in(&file, size(), tail.generation).is_some()
-            || tail.read_before(&file, size()).is_some()
+            || tail.read_before(&file, size()).is_some();
+        self.let_go(original);
+        seems
     }
 
     /// Whether a file that has changed may still be a copy in the making; it is released when it is none.

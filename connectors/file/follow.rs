@@ -18,10 +18,11 @@ use tracing::{debug, warn};
 
 use super::flights::{Flights, Settled};
 use super::identity::{self, Identity};
-use super::position::Value;
 use super::siblings::Folders;
 use super::source::{Settings, WatchMode};
+use super::stored::Stored;
 use super::tail::{Anchor, Desk, Tail};
+use super::waiting::Room;
 use super::watch::Watch;
 use crate::Emitter;
 use crate::source::Closed;
@@ -52,7 +53,7 @@ pub(super) struct Follower {
     /// The files of each path that records are known by, in the order in which they are read.
     pub(super) lineages: HashMap<PathBuf, Vec<Identity>>,
     /// Positions of files that have not been seen in this life.
-    pub(super) stored: HashMap<Identity, Value>,
+    pub(super) stored: Stored,
     /// Files that have lost their last path.
     pub(super) lost: Vec<Identity>,
     /// Paths of which it has been said that they cannot be read.
@@ -76,7 +77,9 @@ pub(super) struct Follower {
     looked_at: Instant,
     /// What reading needs.
     pub(super) desk: Desk,
-    /// What is beside files that are read for the first time.
+    /// For what was read and waits.
+    pub(super) room: Room,
+    /// What is beside files that are looked for.
     pub(super) folders: Folders,
 }
 
@@ -101,7 +104,7 @@ impl Follower {
             tails: HashMap::new(),
             paths: HashMap::new(),
             lineages: HashMap::new(),
-            stored: HashMap::new(),
+            stored: Stored::default(),
             lost: Vec::new(),
             refused: HashSet::new(),
             watch: None,
@@ -115,6 +118,7 @@ impl Follower {
             flights: Flights::default(),
             looked_at: now,
             desk: Desk::new(IN_FLIGHT_BYTES_MAX / super::tail::QUANTUM + 2),
+            room: Room::new(IN_FLIGHT_BYTES_MAX),
             folders: Folders::default(),
         }
     }
@@ -234,8 +238,9 @@ impl Follower {
 
     fn close_due(&mut self, identity: Identity) -> Result<(), Closed> {
         let Some(tail) = self.tails.get(&identity) else { return Ok(()) };
-        if tail.copy_of.is_some() {
+        if let Some(original) = tail.copy_of {
             self.judge_copy(identity);
+            self.let_go(original);
             return Ok(());
         }
         let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());

@@ -57,6 +57,13 @@ impl Follower {
         }
     }
 
+    /// Closes a file that can be found again, when more are open than are kept open without need.
+    pub(super) fn let_go(&mut self, identity: Identity) {
+        if self.opened > self.opened_max {
+            self.close(identity);
+        }
+    }
+
     /// Closes a file.
     pub(super) fn close(&mut self, identity: Identity) {
         if let Some(tail) = self.tails.get_mut(&identity)

@@ -1,9 +1,9 @@
 //! Files: a source that follows them, a sink that writes them exactly once.
 //!
 //! The source is one thread: `follow` is its loop, `sight` finds the files and what they have become,
-//! `resume` takes up what an earlier life
-//! left, `watch` and `events` tell what may have changed, `rotation` keeps hold of those that are renamed, `copies`
-//! of those that are copied and truncated, `turn` says when a file is read, `tail` reads it.
+//! `resume` takes up what an earlier life left (`stored`), `watch` and `events` tell what may have changed, `rotation`
+//! keeps hold of those that are renamed, `copies` of those that are copied and truncated, `turn` says when a file is
+//! read, `tail` reads it.
 
 mod copies;
 mod discover;
@@ -29,10 +29,12 @@ mod siblings;
 mod sight;
 mod sink;
 mod source;
+mod stored;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod waiting;
 mod watch;
 
 pub use member::Compression;

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::Value;
-use super::siblings::{Folders, is_rotation, open_near};
+use super::siblings::{Folders, open_near, originals};
 use super::tail::Tail;
 use crate::source::Closed;
 
@@ -42,8 +42,8 @@ impl Follower {
         }
         // The paths that others may have had meanwhile, and since when.
         let mut paths: HashMap<PathBuf, i64> = HashMap::new();
-        for (identity, value) in &self.stored {
-            if value.mark.offset == 0 || !leads(&value.path, *identity) {
+        for (identity, value) in self.stored.iter() {
+            if value.mark.offset == 0 || !leads(&value.path, identity) {
                 let since_ms = paths.entry(value.path.clone()).or_insert(value.seen_ms);
                 *since_ms = value.seen_ms.min(*since_ms);
             }
@@ -67,22 +67,22 @@ impl Follower {
     fn resume_found(&mut self, places: &HashMap<Identity, PathBuf>, late: bool) {
         let mut folders = Folders::default();
         let mut found = Vec::new();
-        for (identity, value) in &self.stored {
-            let still = leads(&value.path, *identity);
-            let place = places.get(identity).cloned();
+        for (identity, value) in self.stored.iter() {
+            let still = leads(&value.path, identity);
+            let place = places.get(&identity).cloned();
             let place = place.or_else(|| match still {
                 // It is where it was, but no longer wanted.
                 true => None,
-                false => folders.find(&value.place, *identity),
+                false => folders.find(&value.place, identity),
             });
-            let unlisted = || leads(&value.place, *identity).then(|| value.place.clone());
+            let unlisted = || leads(&value.place, identity).then(|| value.place.clone());
             if let Some(place) = place.or_else(|| if still { None } else { unlisted() }) {
-                found.push((still, value.seen_ms, identity.born_ns(), *identity, place));
+                found.push((still, value.seen_ms, identity.born_ns(), identity, place));
             }
         }
         found.sort_unstable();
         for (_, _, _, identity, place_then) in &found {
-            if let Some(value) = self.stored.get(identity).cloned() {
+            if let Some(value) = self.stored.get(*identity).cloned() {
                 self.resume(place_then, *identity, value, late);
                 // It may have been renamed since, and was found again when it was opened.
                 let place = self.tails.get(identity).map(|tail| tail.place.clone());
@@ -91,29 +91,29 @@ impl Follower {
         }
         // All are known now, so that none is taken for a copy or for a file that was between.
         for (_, _, _, identity, _) in &found {
-            self.prove(*identity);
+            self.prove_taken_up(*identity);
         }
     }
 
     /// The position of a file that has gone, when the one at `place` is a copy of it. That is how it looks when a file
     /// was copied, truncated and deleted, or only copied and deleted.
     pub(super) fn left_behind(&self, place: &Path, found: &Stat) -> Option<Value> {
-        let (folder, name) = (place.parent(), place.file_name()?);
-        let mut gone = self.stored.values().filter(|value| {
-            let original = value.path.file_name().filter(|_| value.path.parent() == folder);
-            original.is_some_and(|original| is_rotation(original, name))
-                && (1..=found.size).contains(&value.mark.offset)
-        });
-        let first = gone.next()?;
+        let mut gone = Vec::new();
+        for original in originals(place) {
+            let stored = self.stored.of_path(&original);
+            gone.extend(stored.filter(|value| (1..=found.size).contains(&value.mark.offset)));
+        }
+        if gone.is_empty() {
+            return None;
+        }
         let (_, file) = open_near(place, found.identity).ok()?;
-        let gone = std::iter::once(first).chain(gone);
-        let proved = gone.filter(|value| value.mark.proved_by(&file));
+        let proved = gone.into_iter().filter(|value| value.mark.proved_by(&file));
         proved.max_by_key(|value| value.mark.offset).cloned()
     }
 
     /// Takes up a file where an earlier life left it; it is to be proved then.
     pub(super) fn resume(&mut self, place: &Path, identity: Identity, value: Value, late: bool) {
-        self.stored.remove(&identity);
+        self.stored.remove(identity);
         let names = (identity, value.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, value.mark);
         tail.seen_ms = value.seen_ms;
@@ -125,6 +125,13 @@ impl Follower {
         } else {
             self.insert(tail);
         }
+    }
+
+    /// Proves a file that may not be open.
+    pub(super) fn prove_taken_up(&mut self, identity: Identity) {
+        self.open(identity);
+        self.prove(identity);
+        self.let_go(identity);
     }
 
     /// Reads a file from its start when its bytes do not prove how far it is said to be read.

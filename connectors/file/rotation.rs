@@ -140,7 +140,7 @@ impl Follower {
         files.retain(|(place, found)| {
             found.born_ms + CLOCK_SLACK_MS > since_ms
                 && !self.tails.contains_key(&found.identity)
-                && !self.stored.contains_key(&found.identity)
+                && self.stored.get(found.identity).is_none()
                 && !self.settings.globs.excludes(place)
                 && (extends(path, place) || !self.settings.globs.matches(place))
         });
@@ -178,8 +178,8 @@ impl Follower {
             self.look(path);
         }
         let current = self.paths.get(path).copied();
-        if let Some(current) = current.filter(|current| self.open(*current)) {
-            self.prove(current);
+        if let Some(current) = current {
+            self.prove_taken_up(current);
         }
         current
     }

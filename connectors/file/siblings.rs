@@ -159,6 +159,21 @@ pub(super) fn extends(path: &Path, place: &Path) -> bool {
     other.as_bytes().starts_with(name.as_bytes())
 }
 
+/// The paths of which the one at `place` may be a rotation.
+pub(super) fn originals(place: &Path) -> impl Iterator<Item = PathBuf> {
+    let folder = place.parent().unwrap_or(Path::new("/"));
+    let name = place.file_name().unwrap_or_default();
+    let end = name.as_bytes().get(stem_of(name.as_bytes()).len()..).unwrap_or_default();
+    // A name without an end would give each path twice.
+    let ends = std::iter::once(&b""[..]).chain(Some(end).filter(|end| !end.is_empty()));
+    let shorter = (1..name.len()).flat_map(move |cut| ends.clone().map(move |end| (cut, end)));
+    shorter.filter_map(move |(cut, end)| {
+        let original = [name.as_bytes().get(..cut)?, end].concat();
+        let original = OsStr::from_bytes(&original);
+        is_rotation(original, name).then(|| folder.join(original))
+    })
+}
+
 /// Whether `other` is how rotation names what was `name`: `app.log.1`, `app.log-20260131`, `app-2026.01.31.log`,
 /// `app.log.old`.
 pub(super) fn is_rotation(name: &OsStr, other: &OsStr) -> bool {
@@ -182,6 +197,15 @@ pub(super) fn is_rotation(name: &OsStr, other: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_original_of_a_rotation_is_among_those_that_it_may_be_of() {
+        let of = |place: &str| originals(Path::new(place)).collect::<Vec<_>>();
+        assert_eq!(of("/a/app.log.1"), [Path::new("/a/app.log")]);
+        assert_eq!(of("/a/app.old"), [Path::new("/a/app")]);
+        assert!(of("/a/app-2026-01-31.log").contains(&PathBuf::from("/a/app.log")));
+        assert!(of("/a/app.log").is_empty() && of("/").is_empty());
+    }
 
     #[test]
     fn names_of_rotations_are_told_from_names_of_other_files() {

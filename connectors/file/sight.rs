@@ -199,10 +199,10 @@ impl Follower {
     /// Takes up a file that is not known; `false` when it is left alone.
     fn begin(&mut self, hit: &Hit, found: &Stat, first: bool) -> bool {
         let place = hit.place();
-        if let Some(value) = self.stored.get(&found.identity) {
+        if let Some(value) = self.stored.get(found.identity) {
             let value = value.clone();
             self.resume(&place, found.identity, value, false);
-            self.prove(found.identity);
+            self.prove_taken_up(found.identity);
             return true;
         }
         if let Some(value) = self.left_behind(&place, found) {
@@ -259,11 +259,13 @@ impl Follower {
         self.enqueue(identity);
     }
 
-    /// Makes a file known and takes hold of it.
+    /// Makes a file known and takes hold of it, unless that would be too many: then it is opened in its turn.
     pub(super) fn take_up(&mut self, tail: Tail) {
         let identity = tail.identity;
         self.tails.insert(identity, tail);
-        self.open(identity);
+        if self.opened < self.opened_max {
+            self.open(identity);
+        }
         self.enqueue(identity);
         self.schedule(identity);
     }
@@ -316,10 +318,10 @@ impl Follower {
         let limit = clock::now_ms() - FORGET_AFTER_MS;
         let gone = |tail: &&Tail| tail.names == 0 && tail.file.is_none() && tail.seen_ms < limit;
         let stored = self.stored.iter().filter(|(_, value)| value.seen_ms < limit);
-        let mut old: Vec<Identity> = stored.map(|(identity, _)| *identity).collect();
+        let mut old: Vec<Identity> = stored.map(|(identity, _)| identity).collect();
         old.extend(self.tails.values().filter(gone).map(|tail| tail.identity));
         for identity in old {
-            self.stored.remove(&identity);
+            self.stored.remove(identity);
             self.forget(identity);
             self.forget_position(0, identity)?;
         }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::identity::Identity;
 use super::position::{self, Mark, Value};
 use super::source::Settings;
+use super::waiting::Waiting;
 use crate::framing::lines;
 use crate::{Batch, Buffer, Chain, Headers, Pool, Position, clock};
 
@@ -50,7 +51,7 @@ pub(super) struct Tail {
     /// Counts truncations.
     pub(super) generation: u32,
     /// What was read and goes once more before it: what the files before it have got meanwhile.
-    pub(super) waiting: Option<Read>,
+    pub(super) waiting: Option<Waiting>,
     /// Bytes of the line at its end that has no end yet; of a copy in the making, all its bytes.
     pub(super) open_length: u64,
     /// Whether the last read came to the end.

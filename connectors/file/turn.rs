@@ -25,8 +25,8 @@ impl Follower {
             return Ok(());
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
-        if let Some(read) = tail.waiting.take() {
-            return self.take_read(identity, read);
+        if let Some(waiting) = tail.waiting.take() {
+            return self.take_read(identity, waiting.read);
         }
         let read = match tail.read(&mut self.desk, &self.settings, flush) {
             Ok(Some(read)) => read,
@@ -50,7 +50,8 @@ impl Follower {
             return self.take_read(identity, read);
         }
         if let Some(tail) = self.tails.get_mut(&identity) {
-            tail.waiting = Some(read);
+            // What finds no room is read anew.
+            tail.waiting = self.room.keep(read);
             tail.at_end = false;
         }
         self.enqueue(identity);
@@ -83,6 +84,9 @@ impl Follower {
     fn read_on(&mut self, identity: Identity, ended: bool) {
         if !ended {
             self.enqueue(identity);
+            if self.tails.get(&identity).is_some_and(|tail| tail.names > 0) {
+                self.let_go(identity);
+            }
             return;
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return };
@@ -92,9 +96,7 @@ impl Follower {
         for follower in followers {
             self.enqueue(follower);
         }
-        if self.opened > self.opened_max {
-            self.close(identity);
-        }
+        self.let_go(identity);
     }
 
     /// Whether nothing speaks against reading it now; what does will put it into the queue again.

@@ -1,6 +1,8 @@
-//! Real senders: rsyslogd, logger, nginx and logrotate; what they write arrives, all of it, in order.
+//! Real senders: rsyslogd, logger, nginx and logrotate, and more files than may be open; what they write arrives, all of
+//! it, in order.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -61,7 +63,7 @@ fn rsyslogd_forwards_in_four_ways_and_every_line_arrives_in_order() {
          if $inputname == \"imtcp\" then {{\n{}}}\n",
         ways.iter().map(forward).collect::<String>()
     );
-    std::fs::create_dir(folder.join("rsyslog")).unwrap();
+    fs::create_dir(folder.join("rsyslog")).unwrap();
     let _rsyslogd = Rsyslogd::start(&rsyslogd, &folder.join("rsyslog"), &config);
     let file = folder.join("in.txt");
     append_lines(&file, "line", 0..COUNT);
@@ -184,4 +186,56 @@ fn nginx_is_followed_through_rotations(how: &str) {
     let texts: Vec<_> = file_lines(&out).iter().map(|text| text.replace("%23", "#")).collect();
     assert_each_once_in_order(&texts, "web", COUNT);
     assert_eq!(texts.len(), COUNT + 1);
+}
+
+const FILES: usize = 300;
+
+/// The files, each with the origin of its lines.
+fn many_files(logs: &Path) -> impl Iterator<Item = (PathBuf, String)> {
+    (0..FILES).map(|file| (logs.join(format!("app{file}x.log")), format!("app{file}x")))
+}
+
+#[test]
+fn more_files_than_may_be_open_are_each_read_once_through_rotations() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let include = format!("{}/*.log", logs.display());
+    let source =
+        format!("  app: {{ topic: app, from: {{ file: {{ include: [\"{include}\"] }} }} }}\n");
+    let config = out_by_topic(folder.path(), &source, &["app"], "raw");
+    let out = folder.path().join("app.txt");
+    let arrived = |lines: usize| {
+        wait_until(LONG, "all lines", || file_line_count(&out) >= lines * FILES);
+        let texts = file_lines(&out);
+        assert_eq!(texts.len(), lines * FILES);
+        many_files(&logs).for_each(|(_, origin)| assert_each_once_in_order(&texts, &origin, lines));
+    };
+
+    many_files(&logs).for_each(|(path, origin)| append_lines(&path, &origin, 0..3));
+    let mut agent = Agent::start_limited(folder.path(), &config, Some(200));
+    arrived(3);
+    agent.stop();
+
+    for (path, origin) in many_files(&logs) {
+        append_lines(&path, &origin, 3..4);
+        fs::rename(&path, path.with_extension("log.1")).unwrap();
+        append_lines(&path, &origin, 4..5);
+    }
+    agent.start_again();
+    arrived(5);
+    agent.stop();
+
+    for (path, origin) in many_files(&logs) {
+        append_lines(&path, &origin, 5..6);
+        fs::remove_file(path.with_extension("log.1")).unwrap();
+        fs::copy(&path, path.with_extension("log.2")).unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+    many_files(&logs).for_each(|(path, origin)| append_lines(&path, &origin, 6..7));
+    agent.start_again();
+    arrived(7);
+    agent.stop();
+    let said = agent.log();
+    assert!(!said.contains("Too many open files"), "{said}");
 }

@@ -226,11 +226,11 @@ impl Embedded {
     pub(crate) async fn complete_transactions(&self) {
         let half = self.transactions().half_ended();
         for (id, known) in half {
+            let _ending = Ending { hub: self, id: &id };
             info!(transactional_id = id, "ending a transaction whose end was interrupted");
             if let Err(error) = self.complete(&id, known).await {
                 warn!(transactional_id = id, %error, "a transaction could not be ended, will retry");
             }
-            self.transactions().ended(&id);
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Agent {
     folder: PathBuf,
     /// `host:port` of the admin listener.
     pub(crate) admin: String,
+    /// Most files that it may have open, if it shall have less than this process.
+    open_files: Option<u32>,
     program: Option<Program>,
 }
 
@@ -26,9 +28,15 @@ impl Agent {
     /// `blocks` are the `sources`, `sinks` and whatever else the test needs. Set by us are `admin` and, unless
     /// `blocks` has its own, `data_dir` and a `hub` that does not listen.
     pub(crate) fn start(folder: &Path, blocks: &str) -> Self {
+        Self::start_limited(folder, blocks, None)
+    }
+
+    /// The same, with no more than so many files open.
+    pub(crate) fn start_limited(folder: &Path, blocks: &str, open_files: Option<u32>) -> Self {
         let mut agent = Self {
             folder: folder.to_owned(),
             admin: format!("127.0.0.1:{}", free_port()),
+            open_files,
             program: None,
         };
         agent.configure(blocks);
@@ -61,7 +69,16 @@ impl Agent {
 
     /// Starts it on the data of the run before.
     pub(crate) fn start_again(&mut self) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_anabranch"));
+        let binary = env!("CARGO_BIN_EXE_anabranch");
+        let mut command = match self.open_files {
+            None => Command::new(binary),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                let line = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &line, binary]);
+                shell
+            }
+        };
         command.arg("run").arg(self.config()).current_dir(&self.folder);
         let program = self.program.insert(Program::start(&mut command, &self.log_file()));
         let health = format!("http://{}/health", self.admin);
