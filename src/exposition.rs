@@ -171,28 +171,25 @@ fn sinks(metrics: &Metrics, text: &mut Text) {
 }
 
 fn hub(topics: &[TopicInfo], text: &mut Text) {
-    type Value = fn(&crate::hub::PartitionInfo) -> i64;
+    type Value = fn(&crate::hub::PartitionInfo) -> Option<i64>;
     let gauges: [(&str, &str, Value); 3] = [
         ("anabranch_partition_start_offset", "First offset that is kept.", |partition| {
-            partition.start
+            Some(partition.start)
         }),
         ("anabranch_partition_end_offset", "Offset after the last record.", |partition| {
-            partition.end
+            Some(partition.end)
         }),
         ("anabranch_partition_size_bytes", "Bytes on disk.", |partition| {
-            i64::try_from(partition.bytes).unwrap_or(i64::MAX)
+            partition.bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
         }),
     ];
     for (name, help, value) in gauges {
         text.head(name, "gauge", help);
         for topic in topics {
             for (number, partition) in topic.partitions.iter().enumerate() {
+                let Some(value) = value(partition) else { continue };
                 let number = number.to_string();
-                text.line(
-                    name,
-                    &[("topic", &topic.name), ("partition", &number)],
-                    value(partition),
-                );
+                text.line(name, &[("topic", &topic.name), ("partition", &number)], value);
             }
         }
     }

@@ -78,7 +78,8 @@ impl Follower {
         tail.begin_generation();
         // It may have been seen since, but not read, and so not known to be whole.
         let (path, offset, since_ms) = (tail.path.clone(), past.mark.offset, tail.sent_ms);
-        self.folders.renew(&path);
+        let places = [path.clone(), tail.place.clone()];
+        places.iter().for_each(|place| self.folders.renew(place));
         let mut folders = std::mem::take(&mut self.folders);
         let copy = self.find_copy(&mut folders, identity, generation);
         let copied = copy.is_some();

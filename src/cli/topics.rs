@@ -136,7 +136,7 @@ fn list(topics: &[TopicInfo], json: bool, out: &mut dyn Write) -> Done {
             topic.name.clone(),
             topic.partitions.len().to_string(),
             records(topic).to_string(),
-            show_bytes(bytes),
+            show_size(bytes),
         ]);
     }
     Ok(table.print(out)?)
@@ -155,11 +155,16 @@ fn describe(topics: &[TopicInfo], json: bool, out: &mut dyn Write) -> Done {
                 partition.start.to_string(),
                 partition.end.to_string(),
                 (partition.end - partition.start).to_string(),
-                show_bytes(partition.bytes),
+                show_size(partition.bytes),
             ]);
         }
     }
     Ok(table.print(out)?)
+}
+
+/// A cluster of Kafka is not asked for sizes.
+fn show_size(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), show_bytes)
 }
 
 fn as_json(topic: &TopicInfo) -> Value {
@@ -173,4 +178,26 @@ fn as_json(topic: &TopicInfo) -> Value {
         })
         .collect();
     json!({"topic": topic.name, "records": records(topic), "partitions": partitions})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::PartitionInfo;
+
+    #[test]
+    fn a_size_that_is_not_known_is_not_said_to_be_zero() {
+        let partition = |bytes| PartitionInfo { start: 2, end: 5, bytes };
+        let topic = |name: &str, partitions| TopicInfo { name: name.to_owned(), partitions };
+        let topics =
+            [topic("kafka", vec![partition(None)]), topic("here", vec![partition(Some(0))])];
+        let mut out = Vec::new();
+        list(&topics, false, &mut out).unwrap();
+        describe(&topics, false, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let ends: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().last()).collect();
+        assert_eq!(ends, ["SIZE", "-", "B", "SIZE", "-", "B"], "{text}");
+        assert_eq!(as_json(&topics[0])["partitions"][0]["bytes"], Value::Null);
+        assert_eq!(as_json(&topics[1])["partitions"][0]["bytes"], 0);
+    }
 }

@@ -288,8 +288,8 @@ pub struct PartitionInfo {
     pub start: i64,
     /// Offset after the last record.
     pub end: i64,
-    /// Bytes on disk; 0 when the hub does not tell.
-    pub bytes: u64,
+    /// Bytes on disk; `None` when the hub does not tell.
+    pub bytes: Option<u64>,
 }
 
 /// A group and its committed offsets.

@@ -137,7 +137,11 @@ impl Topics {
 }
 
 fn partition_info(partition: &Partition) -> PartitionInfo {
-    PartitionInfo { start: partition.start(), end: partition.end(), bytes: partition.size_bytes() }
+    PartitionInfo {
+        start: partition.start(),
+        end: partition.end(),
+        bytes: Some(partition.size_bytes()),
+    }
 }
 
 const fn segment_settings(settings: &TopicSettings) -> log::Settings {

@@ -73,7 +73,7 @@ impl Observer {
         let partitions = numbers(partitions)
             .map(|partition| {
                 let (start, end) = self.ends(&name, partition)?;
-                Ok(PartitionInfo { start, end, bytes: 0 })
+                Ok(PartitionInfo { start, end, bytes: None })
             })
             .collect::<Result<_, HubError>>()?;
         Ok(TopicInfo { name, partitions })

@@ -173,7 +173,7 @@ impl Hub for View {
         let info = |partition: &Arc<Partition>| PartitionInfo {
             start: partition.start(),
             end: partition.end(),
-            bytes: partition.size_bytes(),
+            bytes: Some(partition.size_bytes()),
         };
         let topics = self.look(|_name| true)?.into_iter();
         Ok(topics
