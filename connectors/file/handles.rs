@@ -57,9 +57,10 @@ impl Follower {
         }
     }
 
-    /// Closes a file that can be found again, when more are open than are kept open without need.
+    /// Closes a file that can be found again or is read to its end, when more are open than are kept open without need.
     pub(super) fn let_go(&mut self, identity: Identity) {
-        if self.opened > self.opened_max {
+        let can_go = |tail: &Tail| tail.names > 0 || tail.at_end;
+        if self.opened > self.opened_max && self.tails.get(&identity).is_some_and(can_go) {
             self.close(identity);
         }
     }

@@ -84,9 +84,7 @@ impl Follower {
     fn read_on(&mut self, identity: Identity, ended: bool) {
         if !ended {
             self.enqueue(identity);
-            if self.tails.get(&identity).is_some_and(|tail| tail.names > 0) {
-                self.let_go(identity);
-            }
+            self.let_go(identity);
             return;
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return };
