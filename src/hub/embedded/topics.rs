@@ -136,7 +136,8 @@ impl Topics {
     }
 }
 
-fn partition_info(partition: &Partition) -> PartitionInfo {
+/// A partition as it is now.
+pub(super) fn partition_info(partition: &Partition) -> PartitionInfo {
     PartitionInfo {
         start: partition.start(),
         end: partition.end(),

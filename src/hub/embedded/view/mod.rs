@@ -14,10 +14,9 @@ use async_trait::async_trait;
 use super::decode::decode;
 use super::groups::Groups;
 use super::times;
-use super::topics::{OFFSETS, load_id};
+use super::topics::{OFFSETS, load_id, partition_info};
 use crate::hub::{
-    Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, PartitionInfo,
-    TopicInfo,
+    Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
 };
 use crate::log::{self, LogError, Meta, Partition, PartitionName, Read, Reader};
 
@@ -170,16 +169,11 @@ impl Hub for View {
     }
 
     async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
-        let info = |partition: &Arc<Partition>| PartitionInfo {
-            start: partition.start(),
-            end: partition.end(),
-            bytes: Some(partition.size_bytes()),
-        };
         let topics = self.look(|_name| true)?.into_iter();
         Ok(topics
             .map(|(name, seen)| TopicInfo {
                 name,
-                partitions: seen.partitions.iter().map(info).collect(),
+                partitions: seen.partitions.iter().map(|one| partition_info(one)).collect(),
             })
             .collect())
     }
