@@ -33,8 +33,7 @@ fn client(address: &str) -> ClientConfig {
 
 async fn create(address: &str) {
     let admin: AdminClient<DefaultClientContext> = client(address).create().unwrap();
-    let topic = NewTopic::new(TOPIC, 1, TopicReplication::Fixed(1))
-        .set("segment.bytes", "1048576");
+    let topic = NewTopic::new(TOPIC, 1, TopicReplication::Fixed(1)).set("segment.bytes", "1048576");
     let created = admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap();
     assert_eq!(created, [Ok(TOPIC.to_owned())]);
 }
