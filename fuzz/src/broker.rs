@@ -1,6 +1,7 @@
 //! Raw frames to a real broker: each is answered with a frame that can be decoded, or the connection ends; and the
 //! broker goes on.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,15 @@ use anabranch::hub::Hub;
 use anabranch::hub::embedded::{Cleanup, Embedded, Settings, TopicSettings};
 use anabranch::wire::Codec;
 use bytes::{Buf, Bytes};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, RequestHeader, ResponseHeader, ResponseKind,
+    ApiKey, ApiVersionsRequest, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader,
+    ResponseKind,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::random::Random;
 use crate::report::Target;
@@ -30,6 +34,24 @@ const PROBE: i32 = 0x7e57_7e57;
 
 /// One API, with the versions that are served and can be encoded.
 pub(crate) type Served = (ApiKey, i16, i16);
+
+/// The id of the hub, so that topics have the same ids in each run.
+const HUB: &str = "fuzz";
+
+/// The id on the wire of a topic whose own id is its name.
+pub(crate) fn topic_id(name: &str) -> Uuid {
+    Uuid::from_u128(xxhash_rust::xxh3::xxh3_128(format!("{HUB}.{name}").as_bytes()))
+}
+
+/// A data folder with a topic, of which there is nothing but its id.
+fn prepare(folder: &Path, name: &str) -> std::io::Result<()> {
+    let meta = format!("version=1\ncluster.id={HUB}\n");
+    std::fs::write(folder.join("meta.properties"), meta)?;
+    let partition = folder.join(format!("{name}-0"));
+    std::fs::create_dir(&partition)?;
+    let id = format!("version: 0\ntopic_id: {name}\n");
+    std::fs::write(partition.join("partition.metadata"), id)
+}
 
 struct Rig {
     _folder: tempfile::TempDir,
@@ -53,6 +75,7 @@ impl Rig {
             ("spare", plain.clone()),
             ("plain", plain),
         ] {
+            prepare(folder.path(), name).unwrap();
             settings.topics.insert(name.to_owned(), topic);
         }
         let hub = Embedded::open(settings, Arc::default()).unwrap();
@@ -111,6 +134,21 @@ async fn served(rig: &mut Rig) -> Vec<Served> {
         (key, from, api.max_version)
     };
     answer.api_keys.iter().map(one).collect()
+}
+
+/// Panics unless topics have the ids that requests name.
+async fn check_ids(rig: &mut Rig) {
+    let mut frame = bytes::BytesMut::new();
+    let header = RequestHeader::default().with_request_api_key(ApiKey::Metadata as i16);
+    header.with_request_api_version(12).encode(&mut frame, 2).unwrap();
+    let wanted = MetadataRequestTopic::default().with_name(None).with_topic_id(topic_id("plain"));
+    MetadataRequest::default().with_topics(Some(vec![wanted])).encode(&mut frame, 12).unwrap();
+    let stream = rig.connect();
+    send(stream, &frame).await.unwrap();
+    let mut answer = receive(stream).await.unwrap().unwrap();
+    answer.advance(5);
+    let answer = MetadataResponse::decode(&mut answer, 12).unwrap();
+    assert_eq!(answer.topics[0].name.as_ref().unwrap().as_str(), "plain");
 }
 
 fn probe() -> Vec<u8> {
@@ -251,6 +289,7 @@ pub(crate) fn run(target: &mut Target, seconds: u64, seed: u64, only: Option<&st
         runtime.block_on(async {
             let mut rig = Rig::start().await;
             let served = served(&mut rig).await;
+            check_ids(&mut rig).await;
             corpus::check(&served);
             let mut count = 0;
             while (count < ROUND && Instant::now() < until) || !first.is_empty() {

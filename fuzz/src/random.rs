@@ -2,6 +2,9 @@
 
 use kafka_protocol::messages::{GroupId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+use crate::broker::topic_id;
 
 /// `SplitMix64`.
 pub(crate) struct Random(u64);
@@ -106,6 +109,15 @@ impl Random {
             return TopicName(self.text());
         }
         TopicName(StrBytes::from_static_str(self.pick(&TOPICS)))
+    }
+
+    /// The id of a topic, or one that nobody has.
+    pub(crate) fn topic_id(&mut self) -> Uuid {
+        const HUBS: [&str; 6] = ["plain", "plain", "packed", "compacted", "stamped", "absent"];
+        if self.one_in(10) {
+            return Uuid::from_u128(self.pick(&[0, 1, u128::MAX]));
+        }
+        topic_id(self.pick(&HUBS))
     }
 
     pub(crate) fn group(&mut self) -> GroupId {

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use kafka_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
 };
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use kafka_protocol::messages::fetch_request::{
+    FetchPartition, FetchTopic, ForgottenTopic, ReplicaState,
+};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
@@ -18,6 +20,9 @@ use kafka_protocol::messages::{
 
 use crate::batches;
 use crate::random::Random;
+
+/// From this version of Fetch on, topics are named by their ids.
+const BY_ID_FROM: i16 = 13;
 
 pub(super) fn data(key: ApiKey, v: i16, r: &mut Random) -> Option<RequestKind> {
     Some(match key {
@@ -65,18 +70,33 @@ fn fetch(v: i16, r: &mut Random) -> RequestKind {
             };
             if v >= 12 { one.with_last_fetched_epoch(r.pick(&[-1, 0, 1])) } else { one }
         });
-        FetchTopic::default().with_topic(r.topic()).with_partitions(partitions)
+        let topic = FetchTopic::default().with_partitions(partitions);
+        if v >= BY_ID_FROM {
+            topic.with_topic_id(r.topic_id())
+        } else {
+            topic.with_topic(r.topic())
+        }
     });
     let forgotten = r.many(|r| {
-        ForgottenTopic::default().with_topic(r.topic()).with_partitions(r.many(Random::partition))
+        let topic = ForgottenTopic::default().with_partitions(r.many(Random::partition));
+        if v >= BY_ID_FROM {
+            topic.with_topic_id(r.topic_id())
+        } else {
+            topic.with_topic(r.topic())
+        }
     });
     let request = FetchRequest::default()
-        .with_replica_id(BrokerId(r.pick(&[-1, -1, 0, 1])))
         .with_max_wait_ms(r.wait())
         .with_min_bytes(r.pick(&[1, 0, -1, 1 << 20]))
         .with_max_bytes(r.pick(&[1 << 20, 0, i32::MAX]))
         .with_isolation_level(r.pick(&[0, 1, 2, -1]))
         .with_topics(topics);
+    let replica = BrokerId(r.pick(&[-1, -1, 0, 1]));
+    let request = if v >= 15 {
+        request.with_replica_state(ReplicaState::default().with_replica_id(replica))
+    } else {
+        request.with_replica_id(replica)
+    };
     let request = if v >= 7 {
         request
             .with_session_id(r.pick(&[0, 0, 0, 1]))

@@ -1,6 +1,6 @@
 //! `Fetch`: whole batches as they lie, after at most `max_wait_ms` when there are fewer than `min_bytes`.
 //!
-//! Sessions (KIP-227) are not kept: every answer has session 0, and clients then name all partitions each time.
+//! Topics are named by their ids from version 13 on (KIP-516). Sessions (KIP-227) are not kept: every answer has session 0, and clients then name all partitions each time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,9 +13,10 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::protocol::Decodable;
 use tokio::time::Instant;
 
-use super::fetch_answer::{Answer, PartitionAnswer, Records};
+use super::fetch_answer::{Answer, BY_ID_FROM, PartitionAnswer, Records};
 use super::{Call, Pending, Reply};
 use crate::broker::auth::acl::{Operation, Resource};
+use crate::hub::embedded::TopicState;
 use crate::log::{LogError, Partition};
 
 /// Bytes of one answer, whatever the client allows: it asks again, and memory stays bounded.
@@ -67,15 +68,28 @@ async fn fetch(call: &Call, request: &FetchRequest) -> Answer {
 
 fn wanted(call: &Call, request: &FetchRequest) -> Vec<Arc<Partition>> {
     let mut partitions = Vec::new();
-    for FetchTopic { topic, partitions: numbers, .. } in &request.topics {
-        let Some(state) = call.hub().topic_state(topic) else { continue };
-        if !call.may(Operation::Read, Resource::topic(topic)) {
-            continue;
-        }
-        let known = numbers.iter().filter_map(|one| state.partition(one.partition));
+    for topic in &request.topics {
+        let Ok(state) = state_of(call, topic) else { continue };
+        let known = topic.partitions.iter().filter_map(|one| state.partition(one.partition));
         partitions.extend(known.cloned());
     }
     partitions
+}
+
+/// The topic, if it is there and may be read. One that was deleted and made anew is not taken for the old one where it
+/// is named by its id.
+fn state_of(call: &Call, wanted: &FetchTopic) -> Result<Arc<TopicState>, Code> {
+    let by_id = call.version >= BY_ID_FROM;
+    let state = if by_id {
+        Some(call.hub().topic_by_id(wanted.topic_id).ok_or(Code::UnknownTopicId)?)
+    } else {
+        call.hub().topic_state(&wanted.topic)
+    };
+    let name = state.as_ref().map_or(wanted.topic.as_str(), |state| &state.topic.name);
+    if !call.may(Operation::Read, Resource::topic(name)) {
+        return Err(Code::TopicAuthorizationFailed);
+    }
+    state.ok_or(Code::UnknownTopicOrPartition)
 }
 
 /// Reads what there is; says how much, and whether waiting would change nothing.
@@ -83,16 +97,15 @@ async fn gather(call: &Call, request: &FetchRequest) -> (Answer, usize, bool) {
     let most = usize::try_from(request.max_bytes).unwrap_or(0).min(ANSWER_MAX);
     let (mut bytes, mut is_final) = (0, false);
     let mut topics = Vec::with_capacity(request.topics.len());
-    for FetchTopic { topic, partitions, .. } in &request.topics {
-        let allowed = call.may(Operation::Read, Resource::topic(topic));
-        let state = call.hub().topic_state(topic);
-        let mut answers = Vec::with_capacity(partitions.len());
-        for wanted in partitions {
-            let partition = state.as_ref().and_then(|state| state.partition(wanted.partition));
+    for topic in &request.topics {
+        let state = state_of(call, topic);
+        let mut answers = Vec::with_capacity(topic.partitions.len());
+        for wanted in &topic.partitions {
+            let partition = state.as_ref().map(|state| state.partition(wanted.partition));
             let answer = match partition {
-                _ if !allowed => refused(wanted, Code::TopicAuthorizationFailed),
-                None => refused(wanted, Code::UnknownTopicOrPartition),
-                Some(partition) => {
+                Err(code) => unread(wanted, *code),
+                Ok(None) => unread(wanted, Code::UnknownTopicOrPartition),
+                Ok(Some(partition)) => {
                     let left = most.saturating_sub(bytes);
                     one(call, partition, wanted, (request.isolation_level, left, bytes == 0)).await
                 }
@@ -101,9 +114,14 @@ async fn gather(call: &Call, request: &FetchRequest) -> (Answer, usize, bool) {
             is_final |= answer.error != 0;
             answers.push(answer);
         }
-        topics.push((topic.clone(), answers));
+        topics.push((topic.topic.clone(), topic.topic_id, answers));
     }
     (Answer { error: 0, topics }, bytes, is_final)
+}
+
+/// What is not there, or not for this client; Kafka has an empty list in it, where other refusals have none.
+fn unread(wanted: &FetchPartition, code: Code) -> PartitionAnswer {
+    PartitionAnswer { aborted: Some(Vec::new()), ..refused(wanted, code) }
 }
 
 fn refused(wanted: &FetchPartition, code: Code) -> PartitionAnswer {

@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! throttle_time_ms int32, error_code int16 (7+), session_id int32 (7+), topics [
-//!   name string, partitions [
+//!   name string (up to 12), topic_id uuid (13+), partitions [
 //!     index int32, error_code int16, high_watermark int64, last_stable_offset int64, log_start_offset int64 (5+),
 //!     aborted [ producer_id int64, first_offset int64 ] nullable, preferred_read_replica int32 (11+), records bytes
 //!   ]
 //! ]
 //! ```
-//! From version 12 on, lengths are unsigned varints of one more, and each structure ends with its tagged fields: none.
+//! What came after version 13 is in tagged fields, which are not needed. From version 12 on, lengths are unsigned varints of one more, and each structure ends with its tagged fields: none.
 //! Source: Kafka's protocol guide, `FetchResponse`.
 
 use bytes::Bytes;
 use kafka_protocol::messages::TopicName;
+use uuid::Uuid;
 
 use crate::broker::outlet::Piece;
 use crate::log::{Aborted, Extent};
@@ -20,12 +21,15 @@ use crate::log::{Aborted, Extent};
 /// Up to so many bytes are copied beside the rest of the answer: one call sends them then.
 const COPY_MAX: usize = 16 << 10;
 const FLEXIBLE_FROM: i16 = 12;
+/// The version from which on topics are named by their ids.
+pub(super) const BY_ID_FROM: i16 = 13;
 
 /// What is answered.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) error: i16,
-    pub(super) topics: Vec<(TopicName, Vec<PartitionAnswer>)>,
+    /// Names, ids and partitions.
+    pub(super) topics: Vec<(TopicName, Uuid, Vec<PartitionAnswer>)>,
 }
 
 /// What is answered of one partition.
@@ -65,7 +69,7 @@ impl Records {
 impl Answer {
     /// Bytes of records.
     pub(super) fn record_bytes(&self) -> usize {
-        let partitions = self.topics.iter().flat_map(|(_, partitions)| partitions);
+        let partitions = self.topics.iter().flat_map(|(_, _, partitions)| partitions);
         partitions.map(|partition| partition.records.len()).sum()
     }
 
@@ -99,8 +103,12 @@ impl Frame {
             self.int32(0);
         }
         self.length(answer.topics.len());
-        for (name, partitions) in answer.topics {
-            self.string(&name);
+        for (name, id, partitions) in answer.topics {
+            if self.version >= BY_ID_FROM {
+                self.plain.extend_from_slice(id.as_bytes());
+            } else {
+                self.string(&name);
+            }
             self.length(partitions.len());
             for partition in partitions {
                 self.partition(partition);
@@ -266,7 +274,7 @@ mod tests {
     #[test]
     fn the_protocols_own_decoder_reads_every_version() {
         static LARGE: [u8; 2 * COPY_MAX] = [7; 2 * COPY_MAX];
-        for version in 4..=12 {
+        for version in 4..=18 {
             let partitions = || {
                 vec![
                     partition(0, b"", None),
@@ -275,7 +283,8 @@ mod tests {
                 ]
             };
             let name = TopicName(StrBytes::from_static_str("events"));
-            let topics = vec![(name.clone(), partitions()), (name.clone(), Vec::new())];
+            let id = Uuid::from_u128(7 << 100);
+            let topics = vec![(name.clone(), id, partitions()), (name.clone(), id, Vec::new())];
             let frame = Answer { error: 70, topics }.frame(42, version).unwrap();
             let mut bytes = Vec::new();
             for piece in frame {
@@ -290,7 +299,12 @@ mod tests {
             let read = FetchResponse::decode(&mut body, version).unwrap();
             assert!(body.is_empty(), "{} bytes are left in version {version}", body.len());
             let data = partitions().iter().map(|one| expected(version, one)).collect();
-            let topic = FetchableTopicResponse::default().with_topic(name.clone());
+            let topic = FetchableTopicResponse::default();
+            let topic = if version >= BY_ID_FROM {
+                topic.with_topic_id(id)
+            } else {
+                topic.with_topic(name.clone())
+            };
             let responses = vec![topic.clone().with_partitions(data), topic];
             let error = if version >= 7 { 70 } else { 0 };
             let expected =

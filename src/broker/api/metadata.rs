@@ -103,19 +103,13 @@ async fn one(call: &Call, name: TopicName, create: bool) -> MetadataResponseTopi
 }
 
 fn by_id(call: &Call, id: Uuid) -> MetadataResponseTopic {
-    let states = call.hub().topic_states();
-    match states.iter().find(|state| topic_id(state) == id && is_visible(call, state)) {
-        Some(state) => describe(call, state),
+    match call.hub().topic_by_id(id).filter(|state| is_visible(call, state)) {
+        Some(state) => describe(call, &state),
         None => MetadataResponseTopic::default()
             .with_topic_id(id)
             .with_error_code(Code::UnknownTopicId.code())
             .with_topic_authorized_operations(NOT_TOLD),
     }
-}
-
-/// A topic's id as Kafka writes it: 128 bits, made from the hub's own id for it.
-pub(super) fn topic_id(state: &TopicState) -> Uuid {
-    Uuid::from_u128(xxhash_rust::xxh3::xxh3_128(state.topic.id.as_bytes()))
 }
 
 fn describe(call: &Call, state: &TopicState) -> MetadataResponseTopic {
@@ -129,7 +123,7 @@ fn describe(call: &Call, state: &TopicState) -> MetadataResponseTopic {
     });
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_string(state.topic.name.clone()))))
-        .with_topic_id(topic_id(state))
+        .with_topic_id(state.wire_id)
         .with_is_internal(state.is_internal())
         .with_partitions(partitions.collect())
         .with_topic_authorized_operations(NOT_TOLD)

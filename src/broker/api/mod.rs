@@ -70,9 +70,9 @@ pub(super) const APIS: &[Api] = &[
     Api { decoded_from: 3, ..api(ApiKey::Produce, (0, 11), 9, "s@3- h i [s [i y]]") },
     api(
         ApiKey::Fetch,
-        (4, 12),
+        (4, 18),
         12,
-        "i i i i b i@7- i@7- [s [i i@9- l i@12- l@5- i]] [s *i]@7- s@11-",
+        "i@-14 i i i b i@7- i@7- [s@-12 u@13- [i i@9- l i@12- l@5- i]] [s@-12 u@13- *i]@7- s@11-",
     ),
     api(ApiKey::ListOffsets, (1, 8), 6, "i b@2- [s [i i@4- l]]"),
     api(ApiKey::Metadata, (0, 12), 9, "[u@10- s] b@4- b@8-10 b@8-"),

@@ -21,7 +21,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::metadata::{code_of, name_fault, topic_id};
+use super::metadata::{code_of, name_fault};
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::Hub;
 use crate::hub::embedded::TopicState;
@@ -52,14 +52,14 @@ pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> Cre
             Ok((..)) if !sees => {
                 let state = call.hub().topic_state(&topic.name);
                 result
-                    .with_topic_id(state.map(|state| topic_id(&state)).unwrap_or_default())
+                    .with_topic_id(state.map(|state| state.wire_id).unwrap_or_default())
                     .with_topic_config_error_code(Code::TopicAuthorizationFailed.code())
                     .with_configs(Some(Vec::new()))
             }
             Ok((partitions, configs)) => {
                 let state = call.hub().topic_state(&topic.name);
                 result
-                    .with_topic_id(state.map(|state| topic_id(&state)).unwrap_or_default())
+                    .with_topic_id(state.map(|state| state.wire_id).unwrap_or_default())
                     .with_num_partitions(partitions)
                     .with_replication_factor(1)
                     .with_configs(Some(configs))
@@ -184,15 +184,14 @@ pub(super) async fn delete(call: Arc<Call>, request: DeleteTopicsRequest) -> Del
     wanted.extend(request.topics.into_iter().map(|topic| (topic.name, topic.topic_id)));
     let mut responses = Vec::with_capacity(wanted.len());
     for (name, id) in wanted {
-        let states = call.hub().topic_states();
-        let is_it = |state: &&Arc<TopicState>| match &name {
-            Some(name) => state.topic.name == name.as_str(),
-            None => {
-                topic_id(state) == id
-                    && call.may(Operation::Describe, Resource::topic(&state.topic.name))
-            }
+        let is_visible = |state: &Arc<TopicState>| {
+            call.may(Operation::Describe, Resource::topic(&state.topic.name))
         };
-        let found = states.iter().find(is_it);
+        let found = match &name {
+            Some(name) => call.hub().topic_state(name),
+            None => call.hub().topic_by_id(id).filter(is_visible),
+        };
+        let found = found.as_ref();
         let shown = found.map(|state| state.topic.name.as_str());
         let named = name.as_ref().map(|name| name.as_str()).or(shown);
         let allowed = named.is_none_or(|name| call.may(Operation::Delete, Resource::topic(name)));
@@ -210,7 +209,7 @@ pub(super) async fn delete(call: Arc<Call>, request: DeleteTopicsRequest) -> Del
         responses.push(
             DeletableTopicResult::default()
                 .with_name(name.or(shown))
-                .with_topic_id(found.map(|state| topic_id(state)).unwrap_or(id))
+                .with_topic_id(found.map_or(id, |state| state.wire_id))
                 .with_error_code(code)
                 .with_error_message(message),
         );

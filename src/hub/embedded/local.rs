@@ -6,6 +6,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::configs::{self, Overrides};
 use super::fetchers::Waiter;
@@ -89,6 +90,11 @@ impl Embedded {
     /// One topic.
     pub(crate) fn topic_state(&self, name: &str) -> Option<Arc<TopicState>> {
         self.shared.topics.get(name)
+    }
+
+    /// The topic with that id on the wire.
+    pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<Arc<TopicState>> {
+        self.shared.topics.by_id(id)
     }
 
     /// How a topic is kept of which nobody has set anything.

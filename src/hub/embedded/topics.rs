@@ -1,11 +1,12 @@
 //! The topics of the embedded hub: folders of partitions, and an id for each topic that is never used again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anabranch_connectors::Topic;
 use tracing::warn;
+use uuid::Uuid;
 
 use super::configs::{self, Overrides};
 use super::settings::{Settings, TopicSettings};
@@ -27,6 +28,8 @@ pub(super) const INTERNAL: [&str; 4] = [OFFSETS, POSITIONS, SETTINGS, TRANSACTIO
 #[derive(Debug, Clone)]
 pub(crate) struct TopicState {
     pub(crate) topic: Arc<Topic>,
+    /// The topic's id as Kafka writes it (KIP-516): 128 bits, made from the hub's own id for it.
+    pub(crate) wire_id: Uuid,
     pub(crate) partitions: Vec<Arc<Partition>>,
     /// How it is kept: as configured, and as clients have set it.
     pub(crate) settings: Arc<TopicSettings>,
@@ -34,6 +37,13 @@ pub(crate) struct TopicState {
 }
 
 impl TopicState {
+    /// A topic without partitions yet.
+    fn new(topic: Topic, settings: Arc<TopicSettings>, overrides: Arc<Overrides>) -> Self {
+        let wire_id = Uuid::from_u128(xxhash_rust::xxh3::xxh3_128(topic.id.as_bytes()));
+        let (topic, partitions) = (Arc::new(topic), Vec::new());
+        Self { topic, wire_id, partitions, settings, overrides }
+    }
+
     /// Whether it is the hub's own.
     pub(crate) fn is_internal(&self) -> bool {
         INTERNAL.contains(&self.topic.name.as_str())
@@ -45,19 +55,49 @@ impl TopicState {
     }
 }
 
-/// All topics, by name.
+/// All topics.
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
-    by_name: RwLock<BTreeMap<String, Arc<TopicState>>>,
+    known: RwLock<Known>,
+}
+
+/// The topics by name, and their names by id.
+#[derive(Debug, Default)]
+struct Known {
+    by_name: BTreeMap<String, Arc<TopicState>>,
+    names: HashMap<Uuid, String>,
+}
+
+impl Known {
+    /// Adds a topic, or says how it is now.
+    fn insert(&mut self, state: TopicState) {
+        let name = state.topic.name.clone();
+        self.names.insert(state.wire_id, name.clone());
+        self.by_name.insert(name, Arc::new(state));
+    }
 }
 
 impl Topics {
     pub(crate) fn get(&self, name: &str) -> Option<Arc<TopicState>> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.read().by_name.get(name).cloned()
+    }
+
+    /// The topic with that id on the wire.
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<TopicState>> {
+        let known = self.read();
+        known.by_name.get(known.names.get(&id)?).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<TopicState>> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.read().by_name.values().cloned().collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn info(&self) -> Vec<TopicInfo> {
@@ -81,8 +121,8 @@ impl Topics {
         settings: &TopicSettings,
     ) -> Result<bool, HubError> {
         let failed = |error: LogError| HubError::NotNow(error.to_string());
-        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        let known = by_name.get(name);
+        let mut topics = self.write();
+        let known = topics.by_name.get(name);
         let have = known.map_or(0, |state| state.partitions.len());
         let want = usize::try_from(settings.partitions.max(1)).unwrap_or(1);
         if have >= want {
@@ -103,19 +143,19 @@ impl Topics {
         }
         let id = id.unwrap_or_else(new_id);
         let id = if known.is_some() { id } else { format!("{hub_id}.{id}") };
-        let topic = Arc::new(Topic { name: name.to_owned(), id });
+        let topic = Topic { name: name.to_owned(), id };
         let kept = known.map(|state| (Arc::clone(&state.settings), Arc::clone(&state.overrides)));
         let (settings, overrides) =
             kept.unwrap_or_else(|| (Arc::new(settings.clone()), Arc::default()));
-        let state = TopicState { topic, partitions, settings, overrides };
-        by_name.insert(name.to_owned(), Arc::new(state));
+        let state = TopicState { partitions, ..TopicState::new(topic, settings, overrides) };
+        topics.insert(state);
         Ok(true)
     }
 
     /// Keeps a topic from now on as `base` and `overrides` say.
     pub(super) fn set_overrides(&self, name: &str, base: &TopicSettings, overrides: Overrides) {
-        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = by_name.get(name) else { return };
+        let mut topics = self.write();
+        let Some(known) = topics.by_name.get(name) else { return };
         let mut state = TopicState::clone(known);
         let settings = configs::apply(base, &overrides);
         for partition in &state.partitions {
@@ -123,12 +163,14 @@ impl Topics {
         }
         state.settings = Arc::new(settings);
         state.overrides = Arc::new(overrides);
-        by_name.insert(name.to_owned(), Arc::new(state));
+        topics.insert(state);
     }
 
     pub(super) fn delete(&self, name: &str) -> Result<(), HubError> {
-        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        let state = by_name.remove(name).ok_or_else(|| HubError::UnknownTopic(name.to_owned()))?;
+        let mut topics = self.write();
+        let unknown = || HubError::UnknownTopic(name.to_owned());
+        let state = topics.by_name.remove(name).ok_or_else(unknown)?;
+        topics.names.remove(&state.wire_id);
         for partition in &state.partitions {
             partition.delete_folder().map_err(|error| HubError::NotNow(error.to_string()))?;
         }
@@ -169,22 +211,19 @@ pub(super) fn open_all(
                 id
             }
         };
-        let state = by_name.entry(name.topic.clone()).or_insert_with(|| TopicState {
-            topic: Arc::new(Topic {
-                name: name.topic.clone(),
-                id: format!("{}.{id}", folder.meta().hub_id),
-            }),
-            partitions: Vec::new(),
-            settings: Arc::new(settings.topic(&name.topic).clone()),
-            overrides: Arc::default(),
+        let state = by_name.entry(name.topic.clone()).or_insert_with(|| {
+            let id = format!("{}.{id}", folder.meta().hub_id);
+            let settings = Arc::new(settings.topic(&name.topic).clone());
+            TopicState::new(Topic { name: name.topic.clone(), id }, settings, Arc::default())
         });
         state.partitions.push(Arc::new(partition));
     }
-    for state in by_name.values_mut() {
+    let topics = Topics::default();
+    for mut state in by_name.into_values() {
         state.partitions.sort_by_key(|partition| partition.name().partition);
+        topics.write().insert(state);
     }
-    let by_name = by_name.into_iter().map(|(name, state)| (name, Arc::new(state))).collect();
-    Ok((Topics { by_name: RwLock::new(by_name) }, epoch))
+    Ok((topics, epoch))
 }
 
 fn report(name: &PartitionName, found: &log::Recovered) {
@@ -199,7 +238,7 @@ fn report(name: &PartitionName, found: &log::Recovered) {
 
 /// Twelve letters and digits that no other topic has.
 fn new_id() -> String {
-    uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
+    Uuid::new_v4().simple().to_string().chars().take(12).collect()
 }
 
 fn store_id(folder: &Path, id: &str) -> Result<(), LogError> {

@@ -26,6 +26,8 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
+use uuid::Uuid;
+
 use super::rig::Rig;
 use crate::support::Agent;
 
@@ -33,6 +35,7 @@ const TOPIC: i16 = 29;
 const GROUP: i16 = 30;
 const CLUSTER: i16 = 31;
 const TRANSACTION: i16 = 53;
+const UNKNOWN_ID: i16 = 100;
 
 /// A client that has logged in and asks for whatever it is told to.
 struct Asking(TcpStream);
@@ -116,6 +119,15 @@ impl Asking {
             self.ask(8, &commit).topics[0].partitions[0].error_code,
             self.ask(8, &fetched).groups[0].topics[0].partitions[0].error_code,
         ]
+    }
+
+    /// What is said to who reads a topic by its id.
+    fn id_code(&mut self, id: Uuid) -> i16 {
+        let fetch = fetch_request::FetchTopic::default()
+            .with_topic_id(id)
+            .with_partitions(vec![fetch_request::FetchPartition::default()]);
+        let fetch = FetchRequest::default().with_topics(vec![fetch]);
+        self.ask(13, &fetch).responses[0].partitions[0].error_code
     }
 
     /// What is said to all that is about a group.
@@ -228,6 +240,7 @@ fn what_is_forbidden_looks_the_same_whether_it_is_there_or_not() {
     let _agent = Agent::start(folder.path(), &rig.hub(ACLS));
     let (mut bob, mut admin) =
         (Asking::new(&rig, "bob", "b-pass"), Asking::new(&rig, "admin", "x-pass"));
+    let mut ids = Vec::new();
     for name in ["in-1", "out"] {
         let topic = CreatableTopic::default()
             .with_name(TopicName(StrBytes::from_static_str(name)))
@@ -235,10 +248,14 @@ fn what_is_forbidden_looks_the_same_whether_it_is_there_or_not() {
             .with_replication_factor(1);
         let made = admin.ask(7, &CreateTopicsRequest::default().with_topics(vec![topic]));
         assert_eq!(made.topics[0].error_code, 0);
+        ids.push(made.topics[0].topic_id);
     }
 
     assert_eq!(bob.topic_codes("out"), [TOPIC; 8]);
     assert_eq!(bob.topic_codes("missing"), [TOPIC; 8]);
+    assert_eq!(bob.id_code(ids[1]), TOPIC);
+    assert_eq!(bob.id_code(Uuid::from_u128(7)), UNKNOWN_ID);
+    assert_eq!(bob.id_code(ids[0]), 0);
     // Deleting records is more than reading.
     assert_eq!(bob.topic_codes("in-1"), [0, 0, 0, 0, TOPIC, 0, 0, 0]);
     assert_eq!(bob.group_codes("other"), [GROUP; 12]);
@@ -255,6 +272,7 @@ fn what_is_forbidden_looks_the_same_whether_it_is_there_or_not() {
         admin.transaction_codes("any"),
         admin.cluster_codes(),
     ];
+    assert_eq!(admin.id_code(ids[1]), 0);
     let denied = |code: &i16| [TOPIC, GROUP, CLUSTER, TRANSACTION].contains(code);
     assert!(!all.concat().iter().any(denied), "{all:?}");
 }

@@ -48,8 +48,6 @@ pub(super) const ACCEPTED: &[(&str, &str, &str)] = &[
     ),
     ("produce: far in the future", "batch_index", "as above"),
     ("produce: far in the future", "batch_index_error_message", "as above"),
-    ("fetch: unknown", "aborted_transactions", "null and empty say the same"),
-    ("fetch: negative partition", "aborted_transactions", "null and empty say the same"),
     ("delete offsets: negative", "*", "a group without offsets and members is gone at once"),
     ("create: ", "config_source", "Kafka's file sets segment.bytes or the like"),
     ("create: ", "value", "the hub has other defaults, see README"),

@@ -3,6 +3,7 @@
 //! Each is played twice with each server, in the lowest and in the highest versions that both have, and then compared
 //! step by step.
 
+mod anew;
 mod members;
 mod offsets;
 mod player;
@@ -35,6 +36,7 @@ const CONVERSATIONS: &[(&str, Conversation)] = &[
     ("fencing", transactions::play_fencing),
     ("offsets in transactions", offsets::play),
     ("sequences", sequences::play),
+    ("anew", anew::play),
 ];
 
 /// What one server says in a conversation.

@@ -9,9 +9,11 @@ use std::net::TcpStream;
 use anabranch::wire::{BatchHeader, is_commit};
 use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use kafka_protocol::protocol::{Decodable, Request};
+use uuid::Uuid;
 
+use super::super::cases;
 use super::super::flatten::{field, flatten};
-use super::super::{AGAIN, LONG, Versions, accepted, pause, receive, send};
+use super::super::{AGAIN, LONG, Versions, accepted, ids, pause, receive, send};
 use super::topic;
 use crate::support::wait_until;
 
@@ -125,6 +127,15 @@ impl Player {
         Q::Response: Default,
     {
         wait_until(LONG, what, || holds(&self.peek(&request)));
+    }
+
+    /// The id that the server has given a topic.
+    pub(super) fn topic_id(&self, name: &str) -> Option<Uuid> {
+        ids::id(&self.address, &cases::topic(name))
+    }
+
+    pub(super) fn wait_until_gone(&self, name: &str) {
+        wait_until(LONG, "the topic to be gone", || self.topic_id(name).is_none());
     }
 
     /// Asks on a connection of its own, and does not wait for the answer.
