@@ -1,8 +1,8 @@
 //! Compaction of topics that keep the last record of each key: when, and on which thread.
 //!
 //! One thread at a time, started by the keeper when something is due, and joined by it. A partition is due when its
-//! closed segments hold enough that was not compacted (`min.cleanable.dirty.ratio`), or when the time of a tombstone
-//! has come (after a restart that is known again from the first round on). Sinks are not waited for, as in Kafka: they
+//! closed segments hold enough that was not compacted (`min.cleanable.dirty.ratio`), when what was not is too old
+//! (`max.compaction.lag.ms`, KIP-354), or when the time of a tombstone has come (after a restart that is known again from the first round on). Sinks are not waited for, as in Kafka: they
 //! may miss values that were overwritten before they read them.
 //!
 //! Invariant: only segments whose positions lie in a snapshot that is on disk are touched.
@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anabranch_connectors::clock::now_ms;
 use tracing::{info, warn};
@@ -18,7 +19,9 @@ use super::Shared;
 use super::settings::TopicSettings;
 use super::topics::POSITIONS;
 use super::writer::Command;
-use crate::log::{Checkpoint, Compacted, Compaction, KEYS_MAX, LogError, Partition, Progress};
+use crate::log::{
+    Checkpoint, Compacted, Compaction, KEYS_MAX, LogError, Partition, Progress, Segment,
+};
 
 /// How much less the thread matters than those that write and read.
 const NICE: i32 = 10;
@@ -129,13 +132,19 @@ fn has_room(shared: &Shared, job: &Job) -> bool {
 /// Whether the active segment is to be closed so that what is in it can be compacted.
 fn must_roll(partition: &Partition, settings: &TopicSettings) -> bool {
     let Some(active) = partition.segments().pop() else { return false };
-    let oldest_ms = now_ms().saturating_sub(millis(settings.segment_time));
-    let is_old = active.created_ms().is_some_and(|created| created < oldest_ms);
+    let lag = settings.max_compaction_lag.unwrap_or(Duration::MAX);
+    let is_old = is_older(&active, settings.segment_time.min(lag));
     let bytes = active.size_bytes();
     bytes >= (settings.segment_size / ROLL_PART).max(ROLL_MIN) || (bytes > 0 && is_old)
 }
 
-fn millis(time: std::time::Duration) -> i64 {
+/// Whether what is in the segment may be older than that.
+fn is_older(segment: &Segment, age: Duration) -> bool {
+    let oldest_ms = now_ms().saturating_sub(millis(age));
+    segment.created_ms().is_some_and(|created| created < oldest_ms)
+}
+
+fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -153,8 +162,13 @@ fn due(partition: &Arc<Partition>, settings: &Arc<TopicSettings>) -> Option<Job>
     let new = partition.bytes_behind(from).saturating_sub(partition.bytes_behind(end));
     let dirty = new.saturating_mul(1000).checked_div(total)?;
     let is_dirty = from < end && dirty >= u64::from(settings.min_dirty_per_mille);
+    let behind = closed.partition_point(|segment| segment.base_offset() <= from);
+    let first = behind.checked_sub(1).and_then(|at| closed.get(at)).filter(|_| from < end);
+    let is_late = settings
+        .max_compaction_lag
+        .is_some_and(|lag| first.is_some_and(|segment| is_older(segment, lag)));
     let is_horizon = horizon_ms.is_some_and(|horizon_ms| horizon_ms <= now_ms());
-    (is_dirty || is_horizon).then(|| {
+    (is_dirty || is_late || is_horizon).then(|| {
         let (partition, settings) = (Arc::clone(partition), Arc::clone(settings));
         Job { partition, settings, from, end, dirty }
     })
@@ -167,7 +181,7 @@ fn old_enough(partition: &Partition, settings: &TopicSettings, clean_to: i64) ->
     }
     let newest_ms = now_ms().saturating_sub(millis(settings.min_compaction_lag));
     let segments = partition.segments();
-    let is_young = |segment: &&Arc<crate::log::Segment>| {
+    let is_young = |segment: &&Arc<Segment>| {
         segment.base_offset() >= clean_to
             && segment.latest_ms().is_some_and(|latest| latest > newest_ms)
     };

@@ -200,6 +200,10 @@ fn set(settings: &mut TopicSettings, name: &str, value: &str) {
         "min.compaction.lag.ms" => {
             settings.min_compaction_lag = Duration::from_millis(limit.unwrap_or(0));
         }
+        "max.compaction.lag.ms" => {
+            let lag = limit.filter(|limit| i64::try_from(*limit) != Ok(i64::MAX));
+            settings.max_compaction_lag = lag.map(Duration::from_millis);
+        }
         "segment.ms" => {
             settings.segment_time = limit.map_or(settings.segment_time, Duration::from_millis);
         }
@@ -260,6 +264,7 @@ mod tests {
                 ("compression.type", "zstd"),
                 ("min.cleanable.dirty.ratio", "0.01"),
                 ("min.compaction.lag.ms", "5"),
+                ("max.compaction.lag.ms", "7"),
                 ("segment.ms", "6"),
             ]),
         );
@@ -269,6 +274,9 @@ mod tests {
         assert_eq!(settings.min_dirty_per_mille, 10);
         let times = (settings.min_compaction_lag, settings.segment_time);
         assert_eq!(times, (Duration::from_millis(5), Duration::from_millis(6)));
+        assert_eq!(settings.max_compaction_lag, Some(Duration::from_millis(7)));
+        let never = apply(&base, &set(&[("max.compaction.lag.ms", "9223372036854775807")]));
+        assert_eq!(never.max_compaction_lag, None);
         let shown = |name| value(find(name).unwrap(), &settings);
         assert_eq!(shown("retention.ms"), "-1");
         assert_eq!(shown("cleanup.policy"), "compact,delete");

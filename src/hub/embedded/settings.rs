@@ -57,6 +57,8 @@ pub struct TopicSettings {
     pub min_dirty_per_mille: u16,
     /// Records of a compacted topic that are younger than this stay.
     pub min_compaction_lag: Duration,
+    /// Records of a compacted topic that are older than this are compacted, however few they are.
+    pub max_compaction_lag: Option<Duration>,
     /// The active segment of a compacted topic is closed at this age.
     pub segment_time: Duration,
 }
@@ -95,6 +97,7 @@ impl Default for TopicSettings {
             delete_retention: Duration::from_secs(24 * 3600),
             min_dirty_per_mille: 500,
             min_compaction_lag: Duration::ZERO,
+            max_compaction_lag: None,
             segment_time: Duration::from_secs(7 * 24 * 3600),
         }
     }

@@ -31,9 +31,12 @@ fn client(address: &str) -> ClientConfig {
     client
 }
 
-async fn create(address: &str) {
+async fn create(address: &str, settings: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = client(address).create().unwrap();
-    let topic = NewTopic::new(TOPIC, 1, TopicReplication::Fixed(1)).set("segment.bytes", "1048576");
+    let mut topic = NewTopic::new(TOPIC, 1, TopicReplication::Fixed(1));
+    for (name, value) in settings {
+        topic = topic.set(name, value);
+    }
     let created = admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap();
     assert_eq!(created, [Ok(TOPIC.to_owned())]);
 }
@@ -175,7 +178,7 @@ async fn a_compacted_topic_keeps_the_last_value_of_each_key() {
     let address = format!("127.0.0.1:{}", free_port());
     let blocks = format!("hub: {{ embedded: {{ listen: \"{address}\" }} }}\n");
     let mut agent = Agent::start(folder.path(), &blocks);
-    create(&address).await;
+    create(&address, &[("segment.bytes", "1048576")]).await;
     let expected = write(&address);
     let written: u64 = segments(folder.path()).iter().sum();
     assert!(written > 5 << 20, "{written}");
@@ -206,4 +209,26 @@ async fn a_compacted_topic_keeps_the_last_value_of_each_key() {
     expected.insert(key(0), "again 0".to_owned());
     assert_eq!(last(&read(&address)), expected);
     agent.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_overwritten_goes_after_the_time_that_the_topic_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let blocks = format!("hub: {{ embedded: {{ listen: \"{address}\" }} }}\n");
+    let agent = Agent::start(folder.path(), &blocks);
+    // Neither the share of new records nor the size of the segment asks for a second round.
+    let settings = [("min.cleanable.dirty.ratio", "1"), ("max.compaction.lag.ms", "1000")];
+    create(&address, &[&[("cleanup.policy", "compact")], &settings[..]].concat()).await;
+    let writer = writer(&address, "none", None);
+    for words in [["first", "second"], ["third", "last"]] {
+        for word in words {
+            send(&writer, "key", Some(&value(word, 0)));
+            writer.flush(PATIENCE).unwrap();
+        }
+        let left = format!("{} 0", words[1]);
+        let is_gone = || read(&address).into_iter().filter_map(|(_, _, word)| word).eq([&*left]);
+        wait_until(PATIENCE, "the overwritten values to go", is_gone);
+    }
+    drop(agent);
 }
