@@ -196,8 +196,15 @@ impl Follower {
 
     /// The file that a new one at `path` may be a copy of, made to truncate the original.
     pub(super) fn original_of(&mut self, path: &Path, found: &Stat) -> Option<Identity> {
+        let originals: Vec<PathBuf> = originals(path).collect();
+        for original in &originals {
+            // It may be as new, and nothing was heard of it yet.
+            if !self.paths.contains_key(original) && self.settings.globs.matches(original) {
+                self.look(original);
+            }
+        }
         let known: Vec<Identity> =
-            originals(path).filter_map(|original| self.paths.get(&original).copied()).collect();
+            originals.iter().filter_map(|original| self.paths.get(original).copied()).collect();
         let mut others = known.into_iter().filter(|original| *original != found.identity);
         others.find(|original| self.seems_copy(path, found, *original))
     }

@@ -67,9 +67,9 @@ impl Follower {
         !grown.is_empty()
     }
 
-    /// Whether a file of which nothing is read yet was copied and truncated while it waited; then the copy is read first.
-    /// To be asked after reading, and what was read then is not to be used.
-    pub(super) fn overtaken(&mut self, identity: Identity) -> bool {
+    /// Whether a file of which nothing is read yet was copied and truncated while it waited, as it surely was if `is_cut`;
+    /// then the copy is read first. To be asked after reading, and what was read then is not to be used.
+    pub(super) fn overtaken(&mut self, identity: Identity, is_cut: bool) -> bool {
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
         if tail.mark.offset > 0 || tail.rotated {
             return false;
@@ -86,7 +86,8 @@ impl Follower {
         // A new file that is read at once has had no time for that, and its folder has just changed.
         let waited = is_later || now_ms > since_ms + CLOCK_SLACK_MS;
         let folder = path.parent().and_then(|folder| identity::stat(folder).ok());
-        if waited && folder.is_none_or(|folder| folder.modified_ms + CLOCK_SLACK_MS > since_ms) {
+        let is_changed = |folder: Stat| folder.modified_ms + CLOCK_SLACK_MS > since_ms;
+        if is_cut || (waited && folder.is_none_or(is_changed)) {
             self.folders.renew(&path);
             let mut folders = std::mem::take(&mut self.folders);
             self.between(&mut folders, &path, since_ms);

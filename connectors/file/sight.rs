@@ -215,10 +215,14 @@ impl Follower {
             return false;
         }
         let identity = found.identity;
+        let copy_of = self.original_of(&hit.path, found);
+        if self.tails.contains_key(&identity) {
+            return true;
+        }
         let names = (identity, hit.path.clone(), place);
         let mut tail = Tail::new(names, &self.settings.host, Mark::default());
         tail.modified_ns = found.modified_ns;
-        tail.copy_of = self.original_of(&hit.path, found);
+        tail.copy_of = copy_of;
         self.insert(tail);
         if first && self.settings.read_from == ReadFrom::End && self.open(identity) {
             self.begin_at_end(identity, found.size);

@@ -1,13 +1,14 @@
 //! A file's turn: whether it may be read now, reading it once, and handing on what was read.
 //!
 //! Invariant: what was read of a file is handed on only when those that had its path before have been looked at after
-//! that, and read if they had grown.
+//! that, and read if they had grown. If it was truncated meanwhile, its copy has what was read.
 
 use tokio::time::Instant;
 
 use super::follow::{Follower, RETRY};
 use super::identity::Identity;
 use super::tail::{Anchor, Read};
+use super::waiting::Waiting;
 use crate::source::Closed;
 
 /// Most batches of one file on their way.
@@ -25,8 +26,12 @@ impl Follower {
             return Ok(());
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
-        if let Some(waiting) = tail.waiting.take() {
-            return self.take_read(identity, waiting.read);
+        let mut is_cut = false;
+        if let Some(Waiting { read, .. }) = tail.waiting.take() {
+            if tail.file.as_ref().is_some_and(|file| read.mark.proved_by(file)) {
+                return self.take_read(identity, read);
+            }
+            is_cut = true;
         }
         let read = match tail.read(&mut self.desk, &self.settings, flush) {
             Ok(Some(read)) => read,
@@ -42,7 +47,7 @@ impl Follower {
                 return Ok(());
             }
         };
-        if self.overtaken(identity) {
+        if self.overtaken(identity, is_cut) {
             self.enqueue(identity);
             return Ok(());
         }

@@ -1,98 +1,11 @@
-//! What happens between two looks of the source: here it looks when it is told to, and its time stands still meanwhile.
+//! What happens between two looks of the source.
 
 use std::fs;
-use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
+use super::hand::{Hand, LONG};
 use super::hub::Bench;
-use crate::file::follow::Follower;
 use crate::file::identity;
 use crate::file::siblings::Folders;
-use crate::source::Emission;
-
-/// Longer than a batch that was not stored waits, and than files of a [`Bench`] are kept open.
-const LONG: Duration = Duration::from_secs(3);
-
-/// A source that is moved by hand.
-struct Hand {
-    bench: Bench,
-    runtime: Runtime,
-    follower: Follower,
-    inlet: mpsc::Receiver<Emission>,
-}
-
-impl Hand {
-    /// A source that has read `text` in `app.log`; globs match `include`.
-    fn with(include: &str, text: &str) -> Self {
-        let bench = Bench::new(include).with("watch", "poll");
-        bench.append("app.log", text);
-        let mut hand = Self::on(bench);
-        hand.settle();
-        hand
-    }
-
-    fn on(bench: Bench) -> Self {
-        let runtime =
-            Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let inside = runtime.enter();
-        let (emitter, inlet) = bench.emitter();
-        let mut follower =
-            Follower::new(bench.source().settings, emitter, CancellationToken::new());
-        follower.start().unwrap();
-        drop(inside);
-        Self { bench, runtime, follower, inlet }
-    }
-
-    /// As after a kill: what the hub has not taken is lost.
-    fn restart(self) -> Self {
-        Self::on(self.bench)
-    }
-
-    /// Has the source look at everything and read what it may.
-    fn look(&mut self) {
-        let _inside = self.runtime.enter();
-        for _ in 0..4 {
-            self.follower.reconcile_at = Instant::now();
-            self.follower.look_once().unwrap();
-        }
-    }
-
-    /// Lets time go by, in which the source looks again and again.
-    fn wait(&mut self, time: Duration) {
-        for _ in 0..10 {
-            self.runtime.block_on(tokio::time::advance(time / 10));
-            self.look();
-        }
-    }
-
-    fn next(&mut self) -> Emission {
-        self.look();
-        self.inlet.try_recv().unwrap()
-    }
-
-    /// Has everything read and stored.
-    fn settle(&mut self) {
-        self.look();
-        while let Ok(emission) = self.inlet.try_recv() {
-            self.bench.take(emission);
-            self.look();
-        }
-    }
-
-    /// In the end, these are the lines.
-    fn expect(mut self, wanted: &[&str]) {
-        self.settle();
-        for _ in 0..2 {
-            self.wait(LONG);
-            self.settle();
-        }
-        assert_eq!(self.bench.lines, wanted);
-    }
-}
 
 /// Whether rotated files are in the globs or not.
 const BOTH: [&str; 2] = ["app.log", "app.log*"];
@@ -259,7 +172,7 @@ fn what_was_not_stored_is_not_forgotten_though_the_next_was_when_the_source_is_k
 }
 
 /// Moves what is rotated up by one number.
-fn shift(bench: &Bench) {
+pub(super) fn shift(bench: &Bench) {
     for number in (1..9).rev().filter(|number| bench.path(&rotated(*number)).exists()) {
         bench.rename(&rotated(number), &rotated(number + 1));
     }
@@ -287,40 +200,6 @@ fn what_is_written_and_truncated_while_the_hub_takes_nothing_comes_in_its_order(
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         hand.bench.take(first);
         hand.expect(&wanted);
-    }
-}
-
-#[test]
-fn a_new_file_that_is_truncated_while_the_hub_takes_nothing_is_read_from_its_copy_first() {
-    let mut hand = Hand::with("app.log", "");
-    hand.bench.rename("app.log", "app.log.1");
-    hand.bench.append("app.log.1", "1\n");
-    let first = hand.next();
-    hand.bench.append("app.log", "2\n");
-    hand.look();
-    hand.bench.copy_and_truncate("app.log", "app.log-20260101");
-    hand.bench.append("app.log", "3\n");
-    hand.look();
-    hand.bench.take(first);
-    hand.expect(&["1", "2", "3"]);
-}
-
-#[test]
-fn a_copy_that_was_seen_before_its_unread_original_was_truncated_is_read_before_what_came_then() {
-    for at_first in ["", "2\n"] {
-        let hand = Hand::with("app.log", "1\n");
-        hand.bench.copy_and_truncate("app.log", "app.log.1");
-        hand.bench.append("app.log", "2\n3\n");
-        shift(&hand.bench);
-        hand.bench.append("app.log.1", at_first);
-        // It is seen at the start, when the original is still as long as it was.
-        let mut hand = hand.restart();
-        hand.look();
-        fs::copy(hand.bench.path("app.log"), hand.bench.path("app.log.1")).unwrap();
-        hand.look();
-        fs::File::create(hand.bench.path("app.log")).unwrap();
-        hand.bench.append("app.log", "4\n");
-        hand.expect(&["1", "2", "3", "4"]);
     }
 }
 
