@@ -198,8 +198,9 @@ impl Follower {
     pub(super) fn original_of(&mut self, path: &Path, found: &Stat) -> Option<Identity> {
         let originals: Vec<PathBuf> = originals(path).collect();
         for original in &originals {
-            // It may be as new, and nothing was heard of it yet.
-            if !self.paths.contains_key(original) && self.settings.globs.matches(original) {
+            // What is there now may be as new, and nothing was heard of it yet.
+            let now = identity::stat(original).ok().map(|found| found.identity);
+            if now.is_some() && now.as_ref() != self.paths.get(original) {
                 self.look(original);
             }
         }

@@ -53,6 +53,19 @@ fn a_copy_of_which_is_heard_before_its_original_is_one() {
 }
 
 #[test]
+fn a_copy_of_which_is_heard_before_the_original_got_the_path_is_one() {
+    let mut hand = Hand::with("*.log*", "1\n");
+    hand.bench.rename("app.log", "app.log.2");
+    hand.bench.append("app.log", "2\n3\n");
+    fs::copy(hand.bench.path("app.log"), hand.bench.path("app.log.1")).unwrap();
+    let files = ["app.log.1", "app.log"].map(|name| hand.bench.path(name)).to_vec();
+    hand.follow(Hints { files, ..Hints::default() });
+    fs::File::create(hand.bench.path("app.log")).unwrap();
+    hand.bench.append("app.log", "4\n");
+    hand.expect(&["1", "2", "3", "4"]);
+}
+
+#[test]
 fn a_copy_whose_name_comes_before_that_of_its_original_is_one() {
     let mut hand = Hand::with("*.log", "1\n");
     hand.bench.append("new.log", "2\n3\n");
