@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Config;
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, Mistake, Place};
 use super::fault::Fault;
 use super::locate::{Part, locate};
 use super::producer::Acks;
 use super::substitute::Variables;
-use super::syntax;
 use super::tree::{self, Kind, Node, Step, Value, render};
 use super::typed::Typed;
+use super::{mistakes, syntax};
 
 /// One file.
 struct File {
@@ -65,21 +65,24 @@ impl Document {
     /// The settings as types.
     ///
     /// # Errors
-    /// [`ConfigError::Faulty`] with the first value that does not fit.
+    /// [`ConfigError::Faulty`] with the values that do not fit.
     pub(super) fn config(&self) -> Result<Config, ConfigError> {
         if self.root.is_null() {
             let file = self.files.first().map_or("", |file| &file.name).to_owned();
             let problem =
                 "nothing is set; config/quickstart.yaml is an example to begin with".to_owned();
             let place = Place { file, line: 0, column: 0 };
-            return Err(ConfigError::Faulty { place, setting: String::new(), problem });
+            return Err(Mistake { place, setting: String::new(), problem }.into());
         }
         // First as written, so that every fault has the path where it stands; then with the defaults of topics.
-        let written = Config::deserialize(Typed(&self.root)).map_err(|fault| self.fault(fault))?;
+        let all =
+            |faults: Vec<Fault>| faults.into_iter().map(|fault| self.mistake(fault)).collect();
+        let written =
+            mistakes::read(&self.root).map_err(|faults| ConfigError::Faulty(all(faults)))?;
         let full = self.with_topic_defaults();
         let topics = full.get("topics").map(|node| BTreeMap::deserialize(Typed(node)));
         let topics = topics.unwrap_or_else(|| Ok(BTreeMap::new()));
-        let mut config = Config { topics: topics.map_err(|fault| self.fault(fault))?, ..written };
+        let mut config = Config { topics: topics.map_err(|fault| self.mistake(fault))?, ..written };
         let asked_for = self.root.get("producer").and_then(|block| block.get("idempotence"));
         if config.producer.acks != Acks::All && asked_for.is_none() {
             config.producer.idempotence = false;
@@ -115,19 +118,19 @@ impl Document {
         node
     }
 
-    fn fault(&self, fault: Fault) -> ConfigError {
+    fn mistake(&self, fault: Fault) -> Mistake {
         let problem = fault.sentence();
         let Fault { mut path, key, incomplete, file, .. } = fault;
         let setting = render(&path);
         let part = if key.is_some() || incomplete { Part::Key } else { Part::Value };
         path.extend(key.map(Step::Key));
         let place = self.place(file.unwrap_or(self.root.file), &path, part);
-        ConfigError::Faulty { place, setting, problem }
+        Mistake { place, setting, problem }
     }
 
     fn faulty(&self, file: usize, path: &[Step], part: Part, problem: String) -> ConfigError {
         let place = self.place(file, path, part);
-        ConfigError::Faulty { place, setting: render(path), problem }
+        Mistake { place, setting: render(path), problem }.into()
     }
 
     fn place(&self, file: usize, path: &[Step], part: Part) -> Place {

@@ -20,19 +20,39 @@ pub enum ConfigError {
         /// What to do.
         hint: &'static str,
     },
-    /// A file is not YAML, or a value in it does not fit its setting.
-    #[error("{place}: {problem}", problem = with_setting(setting, problem))]
-    Faulty {
-        /// Where it stands.
-        place: Place,
-        /// The full path of the setting; empty where it is about the file.
-        setting: String,
-        /// What is wrong, and what to do.
-        problem: String,
-    },
+    /// A file is not YAML, or values in it do not fit their settings, all that were found.
+    #[error("{}", lines(.0))]
+    Faulty(Vec<Mistake>),
     /// Settings that are well-formed and cannot work, all of them.
     #[error("{}", lines(.0))]
     Invalid(Vec<Invalid>),
+}
+
+/// What does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where it stands.
+    pub place: Place,
+    /// The full path of the setting; empty where it is about the file.
+    pub setting: String,
+    /// What is wrong, and what to do.
+    pub problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, setting, problem } = self;
+        match setting.as_str() {
+            "" => write!(out, "{place}: {problem}"),
+            setting => write!(out, "{place}: {setting}: {problem}"),
+        }
+    }
+}
+
+impl From<Mistake> for ConfigError {
+    fn from(only: Mistake) -> Self {
+        Self::Faulty(vec![only])
+    }
 }
 
 /// A place in a file.
@@ -55,14 +75,7 @@ impl fmt::Display for Place {
     }
 }
 
-fn with_setting(setting: &str, problem: &str) -> String {
-    match setting {
-        "" => problem.to_owned(),
-        setting => format!("{setting}: {problem}"),
-    }
-}
-
-fn lines(invalid: &[Invalid]) -> String {
-    let lines: Vec<String> = invalid.iter().map(ToString::to_string).collect();
+fn lines(found: &[impl fmt::Display]) -> String {
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }

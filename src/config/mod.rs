@@ -19,6 +19,7 @@ mod hub;
 mod listener;
 mod load;
 mod locate;
+mod mistakes;
 mod nearest;
 mod producer;
 mod sink;
@@ -32,7 +33,7 @@ mod units;
 
 pub use admin::{AdminConfig, LogConfig, LogFormat};
 pub use check::{Invalid, Level, check};
-pub use error::{ConfigError, Place};
+pub use error::{ConfigError, Mistake, Place};
 pub use hub::{EmbeddedConfig, Flush, HubConfig, KafkaConfig};
 pub use listener::{
     AclConfig, Listen, ListenerConfig, Mechanism, Operation, PrincipalPart, SaslConfig, TlsConfig,

@@ -1,6 +1,6 @@
 //! What the YAML parser says, with the line and with what usually causes it.
 
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, Mistake, Place};
 
 /// Part of the parser's words, and what usually helps.
 const HINTS: [(&str, &str); 14] = [
@@ -71,7 +71,7 @@ pub(super) fn explain(cause: &serde_yaml::Error, name: &str, text: &str) -> Conf
     if let Some((path, problem)) = words.rsplit_once(": ").filter(|(_, said)| ours(said)) {
         let place = Place { file: name.to_owned(), line: place.0, column: place.1 };
         let (setting, problem) = (path.to_owned(), problem.to_owned());
-        return ConfigError::Faulty { place, setting, problem };
+        return Mistake { place, setting, problem }.into();
     }
     let hint = HINTS.iter().find(|(said, _)| words.contains(said)).map(|(_, hint)| *hint);
     let problem = match hint {
@@ -92,7 +92,7 @@ pub(super) fn not_utf8(name: &str, bytes: &[u8], valid: usize) -> ConfigError {
 
 fn faulty(name: &str, (line, column): (usize, usize), problem: String) -> ConfigError {
     let place = Place { file: name.to_owned(), line, column };
-    ConfigError::Faulty { place, setting: String::new(), problem }
+    Mistake { place, setting: String::new(), problem }.into()
 }
 
 /// Whether these are our own words for what the YAML parser accepts.

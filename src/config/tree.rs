@@ -101,6 +101,21 @@ impl Node {
         }
     }
 
+    /// Takes out what stands at a path of names; whether there was anything.
+    pub(super) fn cut(&mut self, path: &[Step]) -> bool {
+        let (Some((Step::Key(key), rest)), Value::Map(entries)) =
+            (path.split_first(), &mut self.value)
+        else {
+            return false;
+        };
+        let Some(at) = entries.iter().position(|(name, _)| name == key) else { return false };
+        if rest.is_empty() {
+            entries.remove(at);
+            return true;
+        }
+        entries.get_mut(at).is_some_and(|(_, node)| node.cut(rest))
+    }
+
     /// Fills in what `self` does not set from `defaults`, block by block.
     pub(super) fn fill_from(&mut self, defaults: &Self) {
         if self.is_null() {

@@ -1,6 +1,6 @@
 //! Texts that nobody would write: no panic, and every refusal has its place.
 
-use anabranch::config::{ConfigError, check, load_str};
+use anabranch::config::{ConfigError, Mistake, check, load_str};
 use proptest::prelude::*;
 
 const FULL: &str = include_str!("../../../config/full.yaml");
@@ -11,10 +11,14 @@ fn survive(text: &str) -> Result<(), TestCaseError> {
         Ok(config) => {
             let _judged = check(&config);
         }
-        Err(ConfigError::Faulty { place, problem, .. }) => {
+        Err(ConfigError::Faulty(mistakes)) => {
             let breaks = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
-            prop_assert!(place.line <= text.matches(breaks).count() + 2, "{place}");
-            prop_assert!(!problem.is_empty());
+            let lines = text.matches(breaks).count() + 2;
+            prop_assert!(!mistakes.is_empty());
+            for Mistake { place, problem, .. } in mistakes {
+                prop_assert!(place.line <= lines, "{place}");
+                prop_assert!(!problem.is_empty());
+            }
         }
         Err(other) => prop_assert!(false, "{other}"),
     }
