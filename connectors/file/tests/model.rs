@@ -52,8 +52,35 @@ struct Life {
     known: [bool; 2],
     /// Whether a whole line was written to the file that has the path.
     whole: [bool; 2],
-    /// Whether rotated files stay inside the globs.
-    inside: bool,
+    /// Where rotated files are, seen from the globs.
+    rotated: Rotated,
+}
+
+/// Where rotated files are, seen from the globs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rotated {
+    /// Outside: `a.log.1`.
+    Outside,
+    /// Inside: `a.log.1`.
+    Inside,
+    /// Inside, and in the order of names before what they were: `a-1.log`.
+    Before,
+}
+
+impl Rotated {
+    fn globs(self) -> &'static str {
+        match self {
+            Self::Outside | Self::Before => "*.log",
+            Self::Inside => "*.log*",
+        }
+    }
+
+    fn name(self, name: &str, number: usize) -> String {
+        match self {
+            Self::Outside | Self::Inside => format!("{name}.{number}"),
+            Self::Before => name.replace(".log", &format!("-{number}.log")),
+        }
+    }
 }
 
 const NAMES: [&str; 2] = ["a.log", "b.log"];
@@ -79,9 +106,9 @@ impl Life {
 
     fn make_room(&self, name: &str) {
         for number in (1..50).rev() {
-            let from = self.bench.path(&format!("{name}.{number}"));
-            if from.exists() {
-                self.bench.rename(&format!("{name}.{number}"), &format!("{name}.{}", number + 1));
+            let [from, to] = [number, number + 1].map(|number| self.rotated.name(name, number));
+            if self.bench.path(&from).exists() {
+                self.bench.rename(&from, &to);
             }
         }
     }
@@ -103,10 +130,10 @@ impl Life {
     }
 
     async fn may_rotate(&mut self, file: usize) -> bool {
-        if self.running && !self.known[file] && !self.inside {
+        if self.running && !self.known[file] && !self.inside() {
             self.settle().await;
         }
-        self.exists(file) && (self.known[file] || self.inside)
+        self.exists(file) && (self.known[file] || self.inside())
     }
 
     async fn step(&mut self, step: Step) {
@@ -123,7 +150,7 @@ impl Life {
                 }
                 self.end_line(file);
                 self.make_room(NAMES[file]);
-                self.bench.rename(NAMES[file], &format!("{}.1", NAMES[file]));
+                self.bench.rename(NAMES[file], &self.rotated.name(NAMES[file], 1));
                 self.whole[file] = false;
             }
             Step::Copy { file } => {
@@ -132,7 +159,7 @@ impl Life {
                 }
                 self.end_line(file);
                 self.make_room(NAMES[file]);
-                self.bench.copy_and_truncate(NAMES[file], &format!("{}.1", NAMES[file]));
+                self.bench.copy_and_truncate(NAMES[file], &self.rotated.name(NAMES[file], 1));
                 self.look().await;
             }
             Step::Take if self.running => {
@@ -160,7 +187,7 @@ impl Life {
 
     async fn toggle(&mut self) {
         if self.running {
-            if !self.inside {
+            if !self.inside() {
                 self.settle().await;
             }
             for file in (0..2).filter(|file| self.exists(*file)).collect::<Vec<_>>() {
@@ -171,6 +198,10 @@ impl Life {
             self.bench.start();
         }
         self.running = !self.running;
+    }
+
+    fn inside(&self) -> bool {
+        self.rotated != Rotated::Outside
     }
 
     fn exists(&self, file: usize) -> bool {
@@ -184,14 +215,14 @@ impl Life {
     }
 }
 
-async fn live(include: &str, steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let bench = Bench::new(include);
-    let inside = include == "*.log*";
+async fn live(rotated: Rotated, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let bench = Bench::new(rotated.globs());
     let (written, open, known, whole) = Default::default();
-    let mut life = Life { bench, running: true, written, open, known, whole, inside };
+    let mut life = Life { bench, running: true, written, open, known, whole, rotated };
     life.bench.start();
     // Files first seen after their rotation have no order; nor has what is sent again to what was sent meanwhile.
-    let ordered = !inside && !steps.iter().any(|step| matches!(step, Step::Refuse));
+    let ordered =
+        rotated == Rotated::Outside && !steps.iter().any(|step| matches!(step, Step::Refuse));
     for step in steps {
         life.step(step).await;
     }
@@ -244,12 +275,18 @@ proptest! {
     #[test]
     fn every_line_is_stored_once_and_in_order(steps in steps()) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(live("*.log", steps))?;
+        runtime.block_on(live(Rotated::Outside, steps))?;
     }
 
     #[test]
     fn every_line_is_stored_once_when_rotated_files_are_read_too(steps in steps()) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(live("*.log*", steps))?;
+        runtime.block_on(live(Rotated::Inside, steps))?;
+    }
+
+    #[test]
+    fn every_line_is_stored_once_when_rotated_files_come_first_by_their_names(steps in steps()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(live(Rotated::Before, steps))?;
     }
 }
