@@ -1,6 +1,7 @@
 //! `Fetch`: whole batches as they lie, after at most `max_wait_ms` when there are fewer than `min_bytes`.
 //!
-//! Topics are named by their ids from version 13 on (KIP-516). Sessions (KIP-227) are not kept: every answer has session 0, and clients then name all partitions each time.
+//! Topics are named by their ids from version 13 on (KIP-516). Sessions (KIP-227) are not kept: every answer has session
+//! 0, and clients then name all partitions each time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

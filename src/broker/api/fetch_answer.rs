@@ -8,7 +8,8 @@
 //!   ]
 //! ]
 //! ```
-//! What came after version 13 is in tagged fields, which are not needed. From version 12 on, lengths are unsigned varints of one more, and each structure ends with its tagged fields: none.
+//! From version 12 on, lengths are unsigned varints of one more, and each structure ends with its tagged fields: none.
+//! What came after version 13 are such fields, and not needed.
 //! Source: Kafka's protocol guide, `FetchResponse`.
 
 use bytes::Bytes;

@@ -2,8 +2,9 @@
 //!
 //! One thread at a time, started by the keeper when something is due, and joined by it. A partition is due when its
 //! closed segments hold enough that was not compacted (`min.cleanable.dirty.ratio`), when what was not is too old
-//! (`max.compaction.lag.ms`, KIP-354), or when the time of a tombstone has come (after a restart that is known again from the first round on). Sinks are not waited for, as in Kafka: they
-//! may miss values that were overwritten before they read them.
+//! (`max.compaction.lag.ms`, KIP-354), or when the time of a tombstone has come (after a restart that is known again
+//! from the first round on). Sinks are not waited for, as in Kafka: they may miss values that were overwritten before
+//! they read them.
 //!
 //! Invariant: only segments whose positions lie in a snapshot that is on disk are touched.
 
