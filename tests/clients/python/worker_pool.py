@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 
 from scene import consumer, create, fill, name
 
@@ -13,8 +14,12 @@ tasks, done, lock = queue.Queue(maxsize=50), [], threading.Lock()
 def read_all():
     """Reads until nothing comes for three seconds, and then tells each worker to end."""
     reader = consumer(topic, group_id=name("pool"), consumer_timeout_ms=3000)
-    for record in reader:
-        tasks.put(record)
+    # A busy server may take longer than that to let it into the group.
+    came, deadline = 0, time.monotonic() + 60
+    while came < 300 and time.monotonic() < deadline:
+        for record in reader:
+            tasks.put(record)
+            came += 1
     reader.close()
     for _ in workers:
         tasks.put(None)
