@@ -217,6 +217,7 @@ impl Follower {
         let identity = found.identity;
         let copy_of = self.original_of(&hit.path, found);
         if self.tails.contains_key(&identity) {
+            // One of its originals is a link to it, and was looked at for that.
             return true;
         }
         let names = (identity, hit.path.clone(), place);

@@ -113,11 +113,11 @@ impl Random {
 
     /// The id of a topic, or one that nobody has.
     pub(crate) fn topic_id(&mut self) -> Uuid {
-        const HUBS: [&str; 6] = ["plain", "plain", "packed", "compacted", "stamped", "absent"];
+        const TOPICS: [&str; 6] = ["plain", "plain", "packed", "compacted", "stamped", "absent"];
         if self.one_in(10) {
             return Uuid::from_u128(self.pick(&[0, 1, u128::MAX]));
         }
-        topic_id(self.pick(&HUBS))
+        topic_id(self.pick(&TOPICS))
     }
 
     pub(crate) fn group(&mut self) -> GroupId {

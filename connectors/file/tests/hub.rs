@@ -68,6 +68,13 @@ impl Bench {
         tick();
     }
 
+    /// Moves what is rotated up by one number; `name` is what it is called.
+    pub(super) fn shift(&self, name: impl Fn(usize) -> String) {
+        for number in (1..50).rev().filter(|number| self.path(&name(*number)).exists()) {
+            self.rename(&name(number), &name(number + 1));
+        }
+    }
+
     pub(super) fn copy_and_truncate(&self, from: &str, to: &str) {
         fs::copy(self.path(from), self.path(to)).unwrap();
         tick();

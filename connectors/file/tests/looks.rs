@@ -67,15 +67,15 @@ fn a_copy_that_was_seen_empty_is_known_whichever_file_it_turns_out_to_be_one_of(
     for include in BOTH.repeat(6) {
         let mut hand = Hand::with(include, "1\n");
         for old in 1..4 {
-            shift(&hand.bench);
+            hand.bench.shift(rotated);
             hand.bench.copy_and_truncate("app.log", "app.log.1");
             hand.settle();
-            shift(&hand.bench);
+            hand.bench.shift(rotated);
             hand.bench.rename("app.log", "app.log.1");
             hand.bench.append("app.log", &format!("{}\n", old + 1));
             hand.settle();
             if old == 3 {
-                shift(&hand.bench);
+                hand.bench.shift(rotated);
             }
         }
         hand.bench.append("app.log.1", "");
@@ -171,14 +171,7 @@ fn what_was_not_stored_is_not_forgotten_though_the_next_was_when_the_source_is_k
     hand.restart().expect(&["1", "2", "3"]);
 }
 
-/// Moves what is rotated up by one number.
-pub(super) fn shift(bench: &Bench) {
-    for number in (1..9).rev().filter(|number| bench.path(&rotated(*number)).exists()) {
-        bench.rename(&rotated(number), &rotated(number + 1));
-    }
-}
-
-fn rotated(number: usize) -> String {
+pub(super) fn rotated(number: usize) -> String {
     format!("app.log.{number}")
 }
 
@@ -211,7 +204,7 @@ fn of_two_rotations_by_copying_within_one_look_the_rest_of_the_first_is_read_fir
     hand.settle();
     for line in ["3\n", "4\n", "5\n"] {
         hand.bench.append("app.log", line);
-        shift(&hand.bench);
+        hand.bench.shift(rotated);
         hand.bench.copy_and_truncate("app.log", "app.log.1");
     }
     hand.bench.append("app.log", "6\n");
@@ -227,7 +220,7 @@ fn of_two_rotations_by_renaming_within_one_look_the_file_that_was_known_is_read_
     hand.bench.append("app.log", "3\n");
     hand.look();
     for line in ["4\n", ""] {
-        shift(&hand.bench);
+        hand.bench.shift(rotated);
         hand.bench.rename("app.log", "app.log.1");
         if !line.is_empty() {
             hand.bench.append("app.log", line);

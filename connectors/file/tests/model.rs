@@ -105,12 +105,7 @@ impl Life {
     }
 
     fn make_room(&self, name: &str) {
-        for number in (1..50).rev() {
-            let [from, to] = [number, number + 1].map(|number| self.rotated.name(name, number));
-            if self.bench.path(&from).exists() {
-                self.bench.rename(&from, &to);
-            }
-        }
+        self.bench.shift(|number| self.rotated.name(name, number));
     }
 
     async fn settle(&mut self) {

@@ -1,9 +1,10 @@
 //! A file of which nothing is read yet is copied and truncated: nothing but its bytes tells what the copy is.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::hand::Hand;
-use super::looks::shift;
+use super::looks::rotated;
 use crate::file::watch::Hints;
 
 #[test]
@@ -27,7 +28,7 @@ fn a_copy_that_was_seen_before_its_unread_original_was_truncated_is_read_before_
         let hand = Hand::with("app.log", "1\n");
         hand.bench.copy_and_truncate("app.log", "app.log.1");
         hand.bench.append("app.log", "2\n3\n");
-        shift(&hand.bench);
+        hand.bench.shift(rotated);
         hand.bench.append("app.log.1", at_first);
         // It is seen at the start, when the original is still as long as it was.
         let mut hand = hand.restart();
@@ -40,40 +41,42 @@ fn a_copy_that_was_seen_before_its_unread_original_was_truncated_is_read_before_
     }
 }
 
+/// Writes a file and copies it, has the source see both, and truncates the file only then.
+fn see_before_the_truncation(
+    mut hand: Hand,
+    [name, copy]: [&str; 2],
+    see: impl FnOnce(&mut Hand, Vec<PathBuf>),
+) {
+    hand.bench.append(name, "2\n3\n");
+    fs::copy(hand.bench.path(name), hand.bench.path(copy)).unwrap();
+    let copy_first = [copy, name].map(|name| hand.bench.path(name));
+    see(&mut hand, copy_first.to_vec());
+    fs::File::create(hand.bench.path(name)).unwrap();
+    hand.bench.append(name, "4\n");
+    hand.expect(&["1", "2", "3", "4"]);
+}
+
 #[test]
 fn a_copy_of_which_is_heard_before_its_original_is_one() {
-    let mut hand = Hand::with("*.log*", "1\n");
-    hand.bench.append("new.log", "2\n3\n");
-    fs::copy(hand.bench.path("new.log"), hand.bench.path("new.log.1")).unwrap();
-    let grown = ["new.log.1", "new.log"].map(|name| hand.bench.path(name)).to_vec();
-    hand.follow(Hints { grown, ..Hints::default() });
-    fs::File::create(hand.bench.path("new.log")).unwrap();
-    hand.bench.append("new.log", "4\n");
-    hand.expect(&["1", "2", "3", "4"]);
+    let hand = Hand::with("*.log*", "1\n");
+    see_before_the_truncation(hand, ["new.log", "new.log.1"], |hand, grown| {
+        hand.follow(Hints { grown, ..Hints::default() });
+    });
 }
 
 #[test]
 fn a_copy_of_which_is_heard_before_the_original_got_the_path_is_one() {
-    let mut hand = Hand::with("*.log*", "1\n");
+    let hand = Hand::with("*.log*", "1\n");
     hand.bench.rename("app.log", "app.log.2");
-    hand.bench.append("app.log", "2\n3\n");
-    fs::copy(hand.bench.path("app.log"), hand.bench.path("app.log.1")).unwrap();
-    let files = ["app.log.1", "app.log"].map(|name| hand.bench.path(name)).to_vec();
-    hand.follow(Hints { files, ..Hints::default() });
-    fs::File::create(hand.bench.path("app.log")).unwrap();
-    hand.bench.append("app.log", "4\n");
-    hand.expect(&["1", "2", "3", "4"]);
+    see_before_the_truncation(hand, ["app.log", "app.log.1"], |hand, files| {
+        hand.follow(Hints { files, ..Hints::default() });
+    });
 }
 
 #[test]
 fn a_copy_whose_name_comes_before_that_of_its_original_is_one() {
-    let mut hand = Hand::with("*.log", "1\n");
-    hand.bench.append("new.log", "2\n3\n");
-    fs::copy(hand.bench.path("new.log"), hand.bench.path("new-2026-01-01.log")).unwrap();
-    hand.look();
-    fs::File::create(hand.bench.path("new.log")).unwrap();
-    hand.bench.append("new.log", "4\n");
-    hand.expect(&["1", "2", "3", "4"]);
+    let hand = Hand::with("*.log", "1\n");
+    see_before_the_truncation(hand, ["new.log", "new-2026-01-01.log"], |hand, _| hand.look());
 }
 
 #[test]

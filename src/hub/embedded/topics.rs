@@ -61,19 +61,19 @@ pub(crate) struct Topics {
     known: RwLock<Known>,
 }
 
-/// The topics by name, and their names by id.
+/// The topics by name, and by their ids on the wire.
 #[derive(Debug, Default)]
 struct Known {
     by_name: BTreeMap<String, Arc<TopicState>>,
-    names: HashMap<Uuid, String>,
+    by_id: HashMap<Uuid, Arc<TopicState>>,
 }
 
 impl Known {
     /// Adds a topic, or says how it is now.
     fn insert(&mut self, state: TopicState) {
-        let name = state.topic.name.clone();
-        self.names.insert(state.wire_id, name.clone());
-        self.by_name.insert(name, Arc::new(state));
+        let state = Arc::new(state);
+        self.by_id.insert(state.wire_id, Arc::clone(&state));
+        self.by_name.insert(state.topic.name.clone(), state);
     }
 }
 
@@ -84,8 +84,7 @@ impl Topics {
 
     /// The topic with that id on the wire.
     pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<TopicState>> {
-        let known = self.read();
-        known.by_name.get(known.names.get(&id)?).cloned()
+        self.read().by_id.get(&id).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<TopicState>> {
@@ -170,7 +169,7 @@ impl Topics {
         let mut topics = self.write();
         let unknown = || HubError::UnknownTopic(name.to_owned());
         let state = topics.by_name.remove(name).ok_or_else(unknown)?;
-        topics.names.remove(&state.wire_id);
+        topics.by_id.remove(&state.wire_id);
         for partition in &state.partitions {
             partition.delete_folder().map_err(|error| HubError::NotNow(error.to_string()))?;
         }

@@ -216,7 +216,7 @@ async fn a_value_that_is_overwritten_goes_after_the_time_that_the_topic_says() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("127.0.0.1:{}", free_port());
     let blocks = format!("hub: {{ embedded: {{ listen: \"{address}\" }} }}\n");
-    let agent = Agent::start(folder.path(), &blocks);
+    let mut agent = Agent::start(folder.path(), &blocks);
     // Neither the share of new records nor the size of the segment asks for a second round.
     let settings = [("min.cleanable.dirty.ratio", "1"), ("max.compaction.lag.ms", "1000")];
     create(&address, &[&[("cleanup.policy", "compact")], &settings[..]].concat()).await;
@@ -230,5 +230,5 @@ async fn a_value_that_is_overwritten_goes_after_the_time_that_the_topic_says() {
         let is_gone = || read(&address).into_iter().filter_map(|(_, _, word)| word).eq([&*left]);
         wait_until(PATIENCE, "the overwritten values to go", is_gone);
     }
-    drop(agent);
+    agent.stop();
 }
