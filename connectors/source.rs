@@ -97,6 +97,8 @@ pub struct SourceCounters {
     pub bytes: AtomicU64,
     /// What was left out on purpose: reason and count.
     pub dropped: std::sync::Mutex<std::collections::BTreeMap<&'static str, u64>>,
+    /// What it cannot reach while it works otherwise, for `/health`.
+    pub trouble: std::sync::Mutex<Option<String>>,
 }
 
 /// A source's way into the producer. Cheap to clone.
@@ -192,6 +194,13 @@ impl Emitter {
         let mut dropped =
             self.counters.dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *dropped.entry(reason).or_default() += records;
+    }
+
+    /// Tells what the source cannot reach while it works otherwise, or that there is nothing of that kind any more.
+    pub fn trouble(&self, trouble: Option<String>) {
+        let mut known =
+            self.counters.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *known = trouble;
     }
 
     fn emission(&self, batch: Batch, permit: OwnedSemaphorePermit) -> (Emission, Receipt) {

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::exposition;
 use crate::hub::Hub;
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::producer::Producer;
 
 /// What the listener shows and acts on.
@@ -69,28 +69,30 @@ pub async fn serve(
 /// 200 while the agent works, even when a far side is away (a restart would not help); 503 when only a person can mend
 /// the hub.
 async fn health(Shared(state): Shared<State>) -> impl IntoResponse {
-    let part = |state: &metrics::State| match state.problem() {
-        None => json!({ "state": "ok" }),
-        Some(problem) => json!({ "state": "failing", "problem": problem }),
+    let part = |failing: Option<String>, degraded: Option<String>| match (failing, degraded) {
+        (Some(problem), _) => json!({ "state": "failing", "problem": problem }),
+        (None, Some(problem)) => json!({ "state": "degraded", "problem": problem }),
+        (None, None) => json!({ "state": "ok" }),
     };
     let sources: Map<String, Value> = state
         .metrics
         .sources()
         .iter()
-        .map(|(name, meter)| (name.clone(), part(&meter.state)))
+        .map(|(name, meter)| (name.clone(), part(meter.state.problem(), meter.trouble())))
         .collect();
     let sinks: Map<String, Value> = state
         .metrics
         .sinks()
         .iter()
-        .map(|(name, meter)| (name.clone(), part(&meter.state)))
+        .map(|(name, meter)| (name.clone(), part(meter.state.problem(), None)))
         .collect();
     let hub = match state.hub.state() {
         Ok(is) => json!({ "state": "ok", "is": is, "listening": state.listening }),
         Err(problem) => json!({ "state": "failing", "problem": problem }),
     };
-    let fails = |value: &Value| value.get("state") != Some(&json!("ok"));
-    let degraded = fails(&hub) || sources.values().any(fails) || sinks.values().any(fails);
+    let is_unwell = |value: &Value| value.get("state") != Some(&json!("ok"));
+    let mut parts = sources.values().chain(sinks.values());
+    let degraded = is_unwell(&hub) || parts.any(is_unwell);
     let code =
         if state.hub.needs_person() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let status = if degraded { "degraded" } else { "ok" };

@@ -36,7 +36,8 @@ use crate::producer::partitioner::{Partitioner, place};
 use crate::topic_name::{INTERNAL, PARTITIONS_MAX};
 
 /// Largest body of a request, bytes.
-const BODY_MAX: usize = 64 << 20;
+pub(crate) const BODY_MAX: usize = 64 << 20;
+
 /// What the API acts on.
 #[derive(Clone)]
 pub struct Api {
@@ -115,7 +116,7 @@ pub fn router<S>(api: Api) -> Router<S> {
         .route("/api/v1/hub", get(show_hub))
         .route("/api/v1/topics/{topic}", post(create).delete(delete))
         .route("/api/v1/topics/{topic}/records", post(store))
-        .route("/api/v1/groups/{group}/offsets", post(set_offsets))
+        .route("/api/v1/offsets", post(set_offsets))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(api)
 }
@@ -277,6 +278,7 @@ fn push(line: &Line, batch: &mut Batch) -> Result<(), String> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Moves {
+    group: String,
     offsets: Vec<Move>,
 }
 
@@ -296,18 +298,18 @@ impl Move {
     }
 }
 
-async fn set_offsets(State(api): State<Api>, Path(group): Path<String>, body: Bytes) -> Answer {
+async fn set_offsets(State(api): State<Api>, body: Bytes) -> Answer {
+    let Moves { group, offsets } = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
     if api.metrics.sinks().iter().any(|(sink, _)| *sink == group) {
         let problem = format!(
             "group \"{group}\" belongs to a sink of the running agent, whose next commit would undo it; \
-             stop the agent first"
+             stop the agent first, or take the sink out of its configuration"
         );
         return Err(Refused(StatusCode::CONFLICT, problem));
     }
-    let moves: Moves = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
     let offset =
         |Move { topic, partition, offset, epoch }| Offset { topic, partition, offset, epoch };
-    let offsets: Vec<Offset> = moves.offsets.into_iter().map(offset).collect();
+    let offsets: Vec<Offset> = offsets.into_iter().map(offset).collect();
     api.hub.set_offsets(&group, &offsets).await?;
     Ok(Json(json!({ "offsets": offsets.len() })))
 }

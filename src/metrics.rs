@@ -184,6 +184,16 @@ impl Metrics {
         Arc::clone(meter)
     }
 
+    /// Shows a source no more that was taken out of the configuration.
+    pub fn forget_source(&self, name: &str) {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Shows a sink no more that was taken out of the configuration.
+    pub fn forget_sink(&self, name: &str) {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     /// Every source, by name.
     #[must_use]
     pub fn sources(&self) -> Vec<(String, Arc<SourceMeter>)> {
@@ -200,6 +210,12 @@ impl Metrics {
 }
 
 impl SourceMeter {
+    /// What it cannot reach while it works otherwise.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.read.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Notes that the hub has `records`.
     pub fn stored(&self, records: u64, bytes: u64, latency: Duration) {
         self.stored.fetch_add(records, Ordering::Relaxed);

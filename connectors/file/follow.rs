@@ -6,7 +6,7 @@
 //! Invariant: a file is in `ready` at most once, and has at most one timer that counts.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::flights::{Flights, Settled};
+use super::handles::Refused;
 use super::identity::{self, Identity};
 use super::siblings::Folders;
 use super::source::{Settings, WatchMode};
@@ -56,8 +57,8 @@ pub(super) struct Follower {
     pub(super) stored: Stored,
     /// Files that have lost their last path.
     pub(super) lost: Vec<Identity>,
-    /// Paths of which it has been said that they cannot be read.
-    pub(super) refused: HashSet<PathBuf>,
+    /// Paths that cannot be read; each was told once.
+    pub(super) refused: BTreeMap<PathBuf, Refused>,
     /// The watches, where they can be had.
     pub(super) watch: Option<Watch>,
     /// When the folders are looked through next.
@@ -106,7 +107,7 @@ impl Follower {
             lineages: HashMap::new(),
             stored: Stored::default(),
             lost: Vec::new(),
-            refused: HashSet::new(),
+            refused: BTreeMap::new(),
             watch: None,
             reconcile_at: now,
             watch_incomplete: false,

@@ -1,5 +1,7 @@
 //! Open files: taken hold of when they are found, given back when they rest.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -10,6 +12,13 @@ use super::follow::{Follower, RETRY};
 use super::identity::Identity;
 use super::siblings::open_near;
 use super::tail::Tail;
+
+/// Why a path could not be read, and when it was last tried.
+#[derive(Debug)]
+pub(super) struct Refused {
+    cause: Errno,
+    at: Instant,
+}
 
 impl Follower {
     /// Opens a file at its place, unless it is open; whether it is open now.
@@ -30,10 +39,13 @@ impl Follower {
             Ok((place, file)) => {
                 tail.file = Some(file);
                 self.opened += 1;
-                self.refused.remove(&place);
+                let pardoned = self.refused.remove(&place).is_some();
                 if before != place {
                     tail.place = place;
                     self.leave(&before, identity);
+                }
+                if pardoned {
+                    self.tell_trouble();
                 }
                 return true;
             }
@@ -87,16 +99,58 @@ impl Follower {
         closed
     }
 
-    /// Says once that a path cannot be read.
+    /// Takes note that a path cannot be read, and says so once.
     pub(super) fn refuse(&mut self, path: &Path, cause: Errno) {
-        if self.refused.insert(path.to_path_buf()) {
-            let hint = match cause {
-                Errno::ACCESS | Errno::PERM => "let the agent's user read it, e.g. by its group",
-                Errno::MFILE | Errno::NFILE => "raise the limit of open files (LimitNOFILE)",
-                _ => "it is tried again",
-            };
-            let (path, refused) = (path.display(), self.refused.len());
-            warn!(%path, %cause, hint, refused, "cannot read file");
+        let refused = Refused { cause, at: Instant::now() };
+        if self.refused.insert(path.to_path_buf(), refused).is_none() {
+            let (path, refused, hint) = (path.display(), self.refused.len(), hint(cause));
+            warn!(%path, %cause, hint, refused, "cannot read");
+            self.tell_trouble();
         }
     }
+
+    /// Forgets what could not be read and can be now, or has gone.
+    pub(super) fn pardon(&mut self) {
+        if self.refused.is_empty() {
+            return;
+        }
+        let recent = self.settings.reconcile_interval.max(RETRY) * 3;
+        self.refused.retain(|path, refused| match refused.cause {
+            Errno::ACCESS | Errno::PERM => is_closed(path),
+            _ => refused.at.elapsed() < recent,
+        });
+        self.tell_trouble();
+    }
+
+    fn tell_trouble(&self) {
+        let trouble = self.refused.first_key_value().map(|(path, Refused { cause, .. })| {
+            let (path, more, hint) = (path.display(), self.refused.len() - 1, hint(*cause));
+            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            format!("cannot read {path}{more}: {cause}; {hint}")
+        });
+        self.emitter.trouble(trouble);
+    }
+}
+
+/// What a person can do about a path that cannot be read.
+pub(super) const fn hint(cause: Errno) -> &'static str {
+    match cause {
+        Errno::ACCESS | Errno::PERM => "let the agent's user read it, e.g. by its group",
+        Errno::MFILE | Errno::NFILE => "raise the limit of open files (LimitNOFILE)",
+        _ => "it is tried again",
+    }
+}
+
+/// Whether something is there that cannot be opened, by the rights of the agent's user.
+fn is_closed(path: &Path) -> bool {
+    let opened = std::fs::metadata(path).and_then(|found| {
+        if found.is_dir() {
+            std::fs::read_dir(path).map(drop)
+        } else if found.is_file() {
+            File::open(path).map(drop)
+        } else {
+            Ok(())
+        }
+    });
+    opened.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::discover::{Found, Hit, Interest};
 use super::follow::Follower;
+use super::handles::hint;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
 use super::source::ReadFrom;
@@ -34,6 +35,7 @@ impl Follower {
     /// Looks through all folders and at all files: the truth, which hints only bring earlier.
     pub(super) fn reconcile(&mut self, first: bool) -> Result<(), Closed> {
         let began = Instant::now();
+        self.pardon();
         let mut found = self.settings.globs.walk(None);
         for _ in 0..LOOKS_MAX {
             if !self.watch_folders(&mut found) {
@@ -83,8 +85,12 @@ impl Follower {
             }
             Err((folder, cause)) => {
                 if !std::mem::replace(&mut self.watch_incomplete, true) {
-                    let hint = "raise fs.inotify.max_user_watches; files are looked at in turn";
-                    warn!(folder = %folder.display(), %cause, hint, "cannot watch folder");
+                    let hint = match Errno::from_io_error(&cause) {
+                        Some(cause @ (Errno::ACCESS | Errno::PERM)) => hint(cause),
+                        _ => "raise fs.inotify.max_user_watches",
+                    };
+                    let folder = folder.display();
+                    warn!(%folder, %cause, hint, "cannot watch folder; files are looked at in turn");
                 }
                 false
             }

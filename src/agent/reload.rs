@@ -41,6 +41,9 @@ impl Agent {
                 && let Some(part) = self.sinks.remove(&name)
             {
                 part.stop(GRACE).await;
+                if !self.config.sinks.contains_key(&name) {
+                    self.metrics.forget_sink(&name);
+                }
             }
         }
         let wanted: Vec<String> = self.config.sinks.keys().cloned().collect();
@@ -62,6 +65,9 @@ impl Agent {
                 && let Some(part) = self.sources.remove(&name)
             {
                 part.stop(GRACE).await;
+                if !self.config.sources.contains_key(&name) {
+                    self.metrics.forget_source(&name);
+                }
             }
         }
         let wanted: Vec<String> = self.config.sources.keys().cloned().collect();

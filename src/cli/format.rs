@@ -2,9 +2,12 @@
 
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::place::show_time;
+use crate::api::Encoding;
 use crate::client::ConsumedRecord;
 
 /// A format of records.
@@ -169,30 +172,80 @@ fn push_pretty(record: &ConsumedRecord, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// A record as one JSON object, as `produce --json` and the API take it.
+/// A record as one JSON object.
 pub(super) fn as_json(record: &ConsumedRecord) -> Value {
-    let mut headers = Map::new();
-    for (name, value) in &record.headers {
-        headers.insert(name.clone(), text_or_null(value.as_deref()));
-    }
-    json!({
+    let mut object = json!({
         "topic": record.topic(),
         "partition": record.partition,
         "offset": record.offset,
         "timestamp": show_time(record.timestamp_ms),
-        "key": text_or_null(record.key.as_deref()),
-        "value": text_or_null(record.value.as_deref()),
-        "headers": headers,
-    })
+    });
+    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    let headers: Vec<_> = headers.collect();
+    put_content(&mut object, (record.key.as_deref(), record.value.as_deref()), &headers);
+    object
 }
 
-fn text_or_null(bytes: Option<&[u8]>) -> Value {
-    bytes.map_or(Value::Null, |bytes| String::from_utf8_lossy(bytes).into_owned().into())
+/// Puts what a record holds into a JSON object, in the API's words: as text, or with `"encoding": "base64"` when any of
+/// it is no UTF-8.
+pub(super) fn put_content(
+    object: &mut Value,
+    (key, value): (Option<&[u8]>, Option<&[u8]>),
+    headers: &[(&str, Option<&[u8]>)],
+) {
+    let values = headers.iter().map(|(_, value)| *value);
+    let mut all = values.chain([key, value]).flatten();
+    let is_text = all.all(|bytes| std::str::from_utf8(bytes).is_ok());
+    let written = |bytes: Option<&[u8]>| {
+        bytes.map(|bytes| {
+            if is_text {
+                String::from_utf8_lossy(bytes).into_owned()
+            } else {
+                STANDARD.encode(bytes)
+            }
+        })
+    };
+    let headers: Map<String, Value> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), written(*value).into())).collect();
+    object["key"] = written(key).into();
+    object["value"] = written(value).into();
+    object["headers"] = headers.into();
+    if !is_text {
+        object["encoding"] = json!(Encoding::Base64);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_text_is_told_to_be_base64() {
+        let content = |key: &[u8], value: Option<&[u8]>, header: &[u8]| {
+            let mut object = json!({});
+            put_content(&mut object, (Some(key), value), &[("h", Some(header)), ("n", None)]);
+            object.to_string()
+        };
+        assert_eq!(
+            content(b"k", Some("é".as_bytes()), b"1"),
+            r#"{"headers":{"h":"1","n":null},"key":"k","value":"é"}"#
+        );
+        for (key, value, header) in
+            [(&b"\xff"[..], &b"v"[..], &b"1"[..]), (b"k", b"\xfe", b"1"), (b"k", b"v", b"\xfd")]
+        {
+            let expected = format!(
+                r#"{{"encoding":"base64","headers":{{"h":"{}","n":null}},"key":"{}","value":"{}"}}"#,
+                STANDARD.encode(header),
+                STANDARD.encode(key),
+                STANDARD.encode(value)
+            );
+            assert_eq!(content(key, Some(value), header), expected);
+        }
+        assert_eq!(
+            content(b"", None, b""),
+            r#"{"headers":{"h":"","n":null},"key":"","value":null}"#
+        );
+    }
 
     #[test]
     fn a_template_knows_its_fields_and_escapes() {

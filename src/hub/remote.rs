@@ -16,7 +16,7 @@ use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{Encoding, Line};
+use crate::api::{BODY_MAX, Encoding, Line};
 use crate::hub::embedded::view::{StoresOffsets, View};
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
@@ -75,6 +75,12 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// What it answers when it refuses.
+#[derive(Deserialize)]
+struct Problem {
+    error: String,
+}
+
 /// The agent's API.
 #[derive(Clone)]
 struct Api {
@@ -99,12 +105,15 @@ impl Api {
         let away = |error: reqwest::Error| HubError::NotNow(error.without_url().to_string());
         let answer = request.timeout(ANSWER_MAX).send().await.map_err(away)?;
         let status = answer.status();
-        let body: Value = answer.json().await.map_err(away)?;
-        if status.is_success() {
-            return Ok(body);
+        let body = answer.bytes().await.map_err(away)?;
+        let parsed: Option<Value> = serde_json::from_slice(&body).ok();
+        if let Some(parsed) = parsed.filter(|_| status.is_success()) {
+            return Ok(parsed);
         }
-        let problem = body.get("error").and_then(Value::as_str).unwrap_or_default();
-        Err(HubError::Fatal(format!("the agent refuses: {problem}")))
+        let told = serde_json::from_slice::<Problem>(&body).map(|problem| problem.error);
+        let problem =
+            told.unwrap_or_else(|_| format!("{status} {}", String::from_utf8_lossy(&body)));
+        Err(HubError::Fatal(format!("the agent refuses: {}", problem.trim())))
     }
 }
 
@@ -117,8 +126,8 @@ impl StoresOffsets for Api {
             })
         };
         let offsets: Vec<Value> = offsets.iter().map(offset).collect();
-        let url = self.url(&format!("groups/{group}/offsets"));
-        self.call(self.client.post(url).json(&json!({ "offsets": offsets }))).await?;
+        let body = json!({ "group": group, "offsets": offsets });
+        self.call(self.client.post(self.url("offsets")).json(&body)).await?;
         Ok(())
     }
 }
@@ -232,6 +241,12 @@ async fn store(api: &Api, topic: &str, partition: i32, batch: &Batch) -> Result<
         let line = serde_json::to_vec(&line(&record));
         body.extend(line.map_err(|error| NotStored(error.to_string()))?);
         body.push(b'\n');
+    }
+    if body.len() > BODY_MAX {
+        return Err(NotStored(format!(
+            "{} bytes at once are more than the running agent takes: {BODY_MAX} with base64; stop it first",
+            batch.value_bytes()
+        )));
     }
     let answer = api.call(api.client.post(url).body(body)).await;
     let answer = answer.map_err(|error| NotStored(error.to_string()))?;

@@ -53,6 +53,13 @@ impl Checkpoint {
         self.offsets.get(name).copied().unwrap_or(0)
     }
 
+    /// Forgets the partitions of a topic; says whether any were known.
+    pub fn forget_topic(&mut self, topic: &str) -> bool {
+        let before = self.offsets.len();
+        self.offsets.retain(|name, _| name.topic != topic);
+        self.offsets.len() < before
+    }
+
     /// Sets the offset of a partition.
     pub fn set(&mut self, name: PartitionName, offset: i64) {
         self.offsets.insert(name, offset);

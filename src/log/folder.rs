@@ -7,6 +7,9 @@ use crate::log::{Checkpoint, LogError, PartitionName, write_atomically};
 
 /// The version of the format in [`crate::log`].
 const VERSION: &str = "1";
+const RECOVERY_POINTS: &str = "recovery-point-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 
 /// A data folder, held exclusively.
 #[derive(Debug)]
@@ -102,7 +105,7 @@ impl Folder {
     /// What is known to be on disk.
     #[must_use]
     pub fn recovery_points(&self) -> Checkpoint {
-        Checkpoint::load(&self.path.join("recovery-point-checkpoint"))
+        Checkpoint::load(&self.path.join(RECOVERY_POINTS))
     }
 
     /// Notes what is known to be on disk.
@@ -110,13 +113,13 @@ impl Folder {
     /// # Errors
     /// [`LogError`] when it cannot be stored; recovery would read more than it must.
     pub fn store_recovery_points(&self, points: &Checkpoint) -> Result<(), LogError> {
-        points.store(&self.path.join("recovery-point-checkpoint"))
+        points.store(&self.path.join(RECOVERY_POINTS))
     }
 
     /// Where partitions begin whose first records somebody deleted.
     #[must_use]
     pub fn log_starts(&self) -> Checkpoint {
-        Checkpoint::load(&self.path.join("log-start-offset-checkpoint"))
+        Checkpoint::load(&self.path.join(LOG_STARTS))
     }
 
     /// Notes where partitions begin.
@@ -124,13 +127,13 @@ impl Folder {
     /// # Errors
     /// [`LogError`] when it cannot be stored; deleted records could be read again after the next start.
     pub fn store_log_starts(&self, starts: &Checkpoint) -> Result<(), LogError> {
-        starts.store(&self.path.join("log-start-offset-checkpoint"))
+        starts.store(&self.path.join(LOG_STARTS))
     }
 
     /// Up to where partitions are compacted.
     #[must_use]
     pub fn cleaner_offsets(&self) -> Checkpoint {
-        Checkpoint::load(&self.path.join("cleaner-offset-checkpoint"))
+        Checkpoint::load(&self.path.join(CLEANER_OFFSETS))
     }
 
     /// Notes up to where partitions are compacted.
@@ -138,7 +141,22 @@ impl Folder {
     /// # Errors
     /// [`LogError`] when it cannot be stored; they would be compacted from their beginning.
     pub fn store_cleaner_offsets(&self, offsets: &Checkpoint) -> Result<(), LogError> {
-        offsets.store(&self.path.join("cleaner-offset-checkpoint"))
+        offsets.store(&self.path.join(CLEANER_OFFSETS))
+    }
+
+    /// Forgets what is noted of a topic's partitions: one of that name that is made now begins with nothing.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be stored.
+    pub fn forget_topic(&self, topic: &str) -> Result<(), LogError> {
+        for file in [RECOVERY_POINTS, LOG_STARTS, CLEANER_OFFSETS] {
+            let path = self.path.join(file);
+            let mut known = Checkpoint::load(&path);
+            if known.forget_topic(topic) {
+                known.store(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Marks an orderly end; nothing may be appended afterwards.

@@ -15,6 +15,7 @@
 //!     00000000000000001234.producers what producers had done up to its end: a hint, can always be rebuilt
 //!     00000000000000001234.log.cleaned  what will replace the segment (see [`compact`]); removed at the next start
 //!     00000000000000001234.torn     what followed the end of the log after a crash, kept for a person
+//!   <topic id>-<partition>-delete/  what was deleted and is being removed (see [`discard`])
 //! ```
 //!
 //! Bytes on disk are bytes on the wire. An append sets base offset and leader epoch in place, both outside the sum.
@@ -30,6 +31,7 @@
 
 mod checkpoint;
 mod compact;
+mod delete;
 mod extent;
 mod find;
 mod folder;
@@ -53,6 +55,7 @@ use thiserror::Error;
 pub use checkpoint::Checkpoint;
 pub(crate) use compact::KEYS_MAX;
 pub use compact::{Compacted, Compaction, Progress};
+pub use delete::{deleted_folders, discard};
 pub use extent::Extent;
 pub use folder::{Folder, Meta, partitions};
 pub use partition::{Appended, Partition, PartitionName, Settings};
@@ -86,6 +89,12 @@ pub enum LogError {
     Locked {
         /// The folder.
         path: PathBuf,
+    },
+    /// The partition was deleted.
+    #[error("{partition} was deleted")]
+    Deleted {
+        /// Which.
+        partition: PartitionName,
     },
     /// The folder's format is not ours.
     #[error("{}: {problem}", path.display())]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::log::compact::settle;
@@ -62,8 +62,10 @@ pub struct Partition {
     name: PartitionName,
     pub(super) folder: PathBuf,
     pub(super) settings: RwLock<Settings>,
-    /// Held by who replaces or deletes closed segments; whether the folder is gone.
-    pub(super) files: Mutex<bool>,
+    /// Held by who replaces or deletes closed segments.
+    pub(super) files: Mutex<()>,
+    /// Its folder is no longer its own: nothing is made or removed there any more, and there is nothing to read.
+    pub(super) deleted: AtomicBool,
     pub(super) progress: Mutex<Progress>,
     pub(super) segments: RwLock<Vec<Arc<Segment>>>,
     pub(super) start: AtomicI64,
@@ -142,6 +144,7 @@ impl Partition {
             folder: folder.to_owned(),
             settings: RwLock::new(settings),
             files: Mutex::default(),
+            deleted: AtomicBool::new(false),
             progress: Mutex::default(),
             segments: RwLock::new(segments),
             start: AtomicI64::new(start),
@@ -295,6 +298,9 @@ impl Partition {
     /// # Errors
     /// [`LogError`] when the new segment cannot be made.
     pub fn roll(&self) -> Result<Arc<Segment>, LogError> {
+        if self.is_deleted() {
+            return Err(LogError::Deleted { partition: self.name.clone() });
+        }
         if let Some(active) = self.active() {
             if active.size_bytes() == 0 {
                 return Ok(active);

@@ -96,10 +96,13 @@ impl Reader {
     /// [`LogError`] when the files cannot be read.
     pub fn read(&mut self) -> Result<Read<'_>, LogError> {
         loop {
-            if self.next_offset >= self.partition.end() {
+            if self.next_offset >= self.partition.end() || self.partition.is_deleted() {
                 return Ok(Read::End);
             }
             let Some(segment) = self.here()? else {
+                if self.partition.is_deleted() {
+                    return Ok(Read::End);
+                }
                 return Ok(Read::Damage(self.removed()));
             };
             let rest = self.buffer.get(self.used..).unwrap_or_default();

@@ -1,6 +1,10 @@
 //! The built program as its operator sees it: it starts, answers, stops, and survives being killed.
 
-use super::support::{Agent, get};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::support::{Agent, SOON, append_lines, get, wait_until};
 
 const BLOCKS: &str = "topics: { events: { partitions: 1 } }\n";
 
@@ -26,5 +30,58 @@ fn a_killed_agent_starts_again_on_its_data_and_takes_a_reload() {
     agent.reload();
 
     assert!(!agent.log().is_empty());
+    agent.stop();
+}
+
+#[test]
+fn a_sink_and_a_source_that_are_taken_out_are_shown_no_more_and_the_group_may_be_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    let source = |name: &str| {
+        format!(
+            "  {name}: {{ topic: t, from: {{ file: {{ include: [\"{at}/{name}.log\"] }} }} }}\n"
+        )
+    };
+    let sink = |name: &str| {
+        format!("  {name}: {{ topics: [t], to: {{ file: {{ path: \"{at}/{name}.out\" }} }} }}\n")
+    };
+    let blocks = |names: [&[&str]; 2]| {
+        let sources: String = names[0].iter().map(|name| source(name)).collect();
+        let sinks: String = names[1].iter().map(|name| sink(name)).collect();
+        format!("sources:\n{sources}sinks:\n{sinks}")
+    };
+    let mut agent = Agent::start(folder.path(), &blocks([&["kept", "gone"], &["stays", "leaves"]]));
+    append_lines(&folder.path().join("gone.log"), "a", 0..10);
+    agent.wait_no_lag(&["stays", "leaves"], SOON);
+    wait_until(SOON, "ten lines", || {
+        agent.sum("anabranch_sink_delivered_records_total", "leaves") == 10.0
+    });
+
+    agent.configure(&blocks([&["kept"], &["stays"]]));
+    agent.reload();
+    let health = || {
+        let body = get(&format!("http://{}/health", agent.admin)).unwrap().body;
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    wait_until(SOON, "only what is left to be shown", || {
+        let keys = |part: &str| health()[part].as_object().map(|all| all.keys().cloned().collect());
+        (keys("sources"), keys("sinks"))
+            == (Some(vec!["kept".to_owned()]), Some(vec!["stays".to_owned()]))
+    });
+    let shown = agent.metrics().into_keys().filter(|key| {
+        key.contains("sink=\"leaves\"")
+            || key.contains("source=\"gone\"")
+            || key.contains("group=\"leaves\"")
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), [""; 0]);
+    let reset = |group: &str| {
+        let words =
+            ["groups", "reset", group, "--topic", "t", "--to", "earliest", "--yes", "--config"];
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_anabranch")).args(words).arg(agent.config()).output();
+        output.unwrap().status.success()
+    };
+    assert!(reset("leaves"));
+    assert!(!reset("stays"));
     agent.stop();
 }

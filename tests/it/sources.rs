@@ -213,7 +213,7 @@ fn more_files_than_may_be_open_are_each_read_once_through_rotations() {
     };
 
     many_files(&logs).for_each(|(path, origin)| append_lines(&path, &origin, 0..3));
-    let mut agent = Agent::start_limited(folder.path(), &config, Some(200));
+    let mut agent = Agent::start_limited(folder.path(), &config, 200);
     arrived(3);
     agent.stop();
 

@@ -1,17 +1,16 @@
-//! How it ends: by a signal, in the middle of work, because it may not start, and not at all when the disk is full.
+//! How it ends: by a signal, in the middle of work, or because it may not start.
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Signal, geteuid};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::support::{
     Agent, SOON, append_lines, assert_each_once_in_order, file_line_count, file_lines, free_port,
-    get, post, wait_listening, wait_until,
+    get, post, wait_until,
 };
 
 const LONG: Duration = Duration::from_secs(90);
@@ -135,83 +134,4 @@ fn a_source_whose_port_is_taken_is_failing_until_the_port_is_free() {
     wait_until(SOON, "the source to be well", || {
         health(&agent)["sources"]["events"]["state"] == "ok"
     });
-}
-
-/// A small disk of its own, gone when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(path: PathBuf, size: &str) -> Self {
-        fs::create_dir(&path).unwrap();
-        Self::run(Command::new("mount").args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(&path));
-        Self(path)
-    }
-
-    fn resize(&self, size: &str) {
-        Self::run(Command::new("mount").args(["-o", &format!("remount,{size}")]).arg(&self.0));
-    }
-
-    fn run(command: &mut Command) {
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{command:?}: {output:?}");
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // A test that fails must still leave nothing behind.
-        drop(Command::new("umount").arg("-l").arg(&self.0).status());
-    }
-}
-
-#[test]
-fn on_a_full_disk_sources_wait_sinks_drain_and_with_room_it_goes_on_by_itself() {
-    if !geteuid().is_root() {
-        eprintln!("SKIPPED: a small disk can only be mounted as root");
-        return;
-    }
-    const COUNT: usize = 200_000;
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let disk = SmallDisk::mount(folder.join("data"), "size=16m");
-    fs::create_dir(folder.join("logs")).unwrap();
-    append_lines(&folder.join("logs/a.log"), "a", 0..COUNT);
-    let http = free_port();
-    let blocks = format!(
-        "hub: {{ embedded: {{ min_free: 4MiB, segment_size: 2MiB }} }}\n\
-         producer: {{ compression: none }}\n\
-         sources:\n  \
-           logs: {{ topic: logs, from: {{ file: {{ include: [\"{at}/logs/*.log\"] }} }} }}\n  \
-           events: {{ topic: events, from: {{ http: {{ listen: \"127.0.0.1:{http}\", timeout: 1s }} }} }}\n\
-         sinks:\n  \
-           out: {{ topics: [logs], to: {{ file: {{ path: \"{at}/out.txt\", codec: raw }} }} }}\n",
-        at = folder.display(),
-    );
-    let mut agent = Agent::start(folder, &blocks);
-    wait_until(LONG, "the hub to say that there is no room", || {
-        let hub = health(&agent)["hub"].clone();
-        hub["state"] == "failing" && hub.to_string().contains("min_free")
-    });
-    wait_listening(http);
-    let event = || post(&format!("http://127.0.0.1:{http}/"), "application/json", "{\"a\":1}");
-    assert_eq!(event().unwrap().status, 503);
-    agent.wait_no_lag(&["out"], SOON);
-    let out = folder.join("out.txt");
-    let stored = agent.sum("anabranch_partition_end_offset", "topic=\"logs\"");
-    let drained = file_line_count(&out);
-    assert!(drained > 0 && drained < COUNT, "{drained} lines on a disk for fewer than {COUNT}");
-    assert_eq!(stored, f64::from(u32::try_from(drained).unwrap()));
-
-    // Not even a crash with a full disk is a loss.
-    agent.kill();
-    agent.start_again();
-    disk.resize("size=96m");
-    wait_until(LONG, "all lines in the file", || file_line_count(&out) >= COUNT);
-    wait_until(SOON, "a stored event", || event().is_ok_and(|answer| answer.status == 200));
-    assert_eq!(health(&agent)["hub"]["state"], "ok");
-    agent.wait_no_lag(&["out"], SOON);
-    agent.stop();
-    let texts = file_lines(&out);
-    assert_each_once_in_order(&texts, "a", COUNT);
-    assert_eq!(texts.len(), COUNT);
 }

@@ -279,6 +279,7 @@ fn code(call: &Call, fault: &ProduceFault) -> Code {
         // Clients since KIP-890 know what they may abort and go on after.
         ProduceFault::NoTransaction(..) if call.version >= 11 => Code::TransactionAbortable,
         ProduceFault::NoTransaction(..) => Code::InvalidTxnState,
+        ProduceFault::Deleted => Code::UnknownTopicOrPartition,
         ProduceFault::NotNow(_) => Code::KafkaStorageError,
     }
 }

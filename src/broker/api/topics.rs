@@ -218,10 +218,7 @@ pub(super) async fn delete(call: Arc<Call>, request: DeleteTopicsRequest) -> Del
 }
 
 async fn delete_one(call: &Call, name: &str) -> i16 {
-    let deleted = match call.hub().delete_topic(name).await {
-        Ok(()) => call.hub().forget_settings(name).await,
-        Err(error) => Err(error),
-    };
+    let deleted = call.hub().delete_topic(name).await;
     deleted.map_or_else(|error| code_of(&error).code(), |()| 0)
 }
 

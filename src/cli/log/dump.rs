@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::failure::{Done, Failure};
+use crate::cli::format::put_content;
 use crate::cli::place::show_time;
 use crate::hub::HubError;
 use crate::hub::embedded::decode;
@@ -95,19 +96,14 @@ fn dump_partition(
                 break;
             }
             left -= 1;
-            let text = |bytes: Option<&[u8]>| {
-                bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-            };
-            let mut headers = serde_json::Map::new();
-            // Those that the program keeps for itself too: this is what is stored.
-            for (name, value) in stored.record.headers.iter_all() {
-                headers.insert(name.to_owned(), text(value).into());
-            }
-            let line = json!({
+            let mut line = json!({
                 "partition": number, "offset": stored.offset, "epoch": batch.epoch,
-                "timestamp": show_time(stored.record.timestamp_ms), "key": text(stored.record.key),
-                "value": text(stored.record.value), "headers": headers,
+                "timestamp": show_time(stored.record.timestamp_ms),
             });
+            // Headers that the program keeps for itself too: this is what is stored.
+            let record = &stored.record;
+            let headers: Vec<_> = record.headers.iter_all().collect();
+            put_content(&mut line, (record.key, record.value), &headers);
             writeln!(out, "{line}")?;
         }
     }

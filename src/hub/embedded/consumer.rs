@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::error;
+use uuid::Uuid;
 
 use super::Shared;
 use super::decode::decode;
 use super::membership::{Counts, Membership};
 use super::topics::TopicState;
-use super::writer::Command;
+use super::writer::{Command, Place};
 use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
 use crate::log::{Damage, Partition, PartitionName, Read, Reader};
 use crate::wire::BatchHeader;
@@ -28,14 +29,21 @@ pub(super) struct EmbeddedConsumer {
     appended: watch::Receiver<u64>,
     topics_version: Option<u64>,
     membership: Membership,
-    /// The topics that it reads and how many partitions each had when it last joined.
-    joined_for: Counts,
+    /// The topics that it reads, and how many partitions each had, when it last joined.
+    joined_for: Wanted,
     /// Whether it was said that partitions are about to be shared out anew.
     warned: bool,
     readers: Vec<PartitionReader>,
     turn: usize,
     pool: Pool,
     resumed: bool,
+}
+
+/// Topics of its group. One that was deleted and made anew is another one, though it has the same name.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    counts: Counts,
+    ids: Vec<Uuid>,
 }
 
 struct PartitionReader {
@@ -55,7 +63,7 @@ impl EmbeddedConsumer {
             appended,
             topics_version: None,
             membership,
-            joined_for: Counts::new(),
+            joined_for: Wanted::default(),
             warned: false,
             readers: Vec::new(),
             turn: 0,
@@ -82,33 +90,36 @@ impl EmbeddedConsumer {
         if self.topics_version == Some(version) && !self.membership.must_rejoin() {
             return Ok(false);
         }
-        let counts = self.counts();
-        if !is_first && counts == self.joined_for && !self.membership.must_rejoin() {
+        let wanted = self.wanted();
+        if !is_first && wanted == self.joined_for && !self.membership.must_rejoin() {
             self.topics_version = Some(version);
             return Ok(false);
         }
         if self.membership.has_joined() && !std::mem::replace(&mut self.warned, true) {
             return Ok(true);
         }
-        let assigned = self.membership.join(&counts).await?;
+        let assigned = self.membership.join(&wanted.counts).await?;
         let all = self.partitions();
         let is_mine = |name: &PartitionName| {
             assigned.iter().any(|(topic, number)| *topic == name.topic && *number == name.partition)
         };
         let mine: Vec<_> = all.into_iter().filter(|(_, one)| is_mine(one.name())).collect();
         self.share(mine, is_first).await?;
-        (self.joined_for, self.topics_version, self.warned) = (counts, Some(version), false);
+        (self.joined_for, self.topics_version, self.warned) = (wanted, Some(version), false);
         Ok(false)
     }
 
     /// The topics that it wants, and their partitions.
-    fn counts(&self) -> Counts {
-        let states = self.shared.topics.all().into_iter();
-        let wanted = states.filter(|state| self.spec.wants(&state.topic.name));
-        let count = |state: Arc<TopicState>| {
-            (state.topic.name.clone(), i32::try_from(state.partitions.len()).unwrap_or(i32::MAX))
-        };
-        wanted.map(count).collect()
+    fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted::default();
+        for state in self.shared.topics.all() {
+            if self.spec.wants(&state.topic.name) {
+                let count = i32::try_from(state.partitions.len()).unwrap_or(i32::MAX);
+                wanted.counts.insert(state.topic.name.clone(), count);
+                wanted.ids.push(state.wire_id);
+            }
+        }
+        wanted
     }
 
     fn partitions(&self) -> Vec<(Arc<Topic>, Arc<Partition>)> {
@@ -152,6 +163,11 @@ impl EmbeddedConsumer {
         mine: Vec<(Arc<Topic>, Arc<Partition>)>,
         is_first: bool,
     ) -> Result<(), HubError> {
+        let count = self.readers.len();
+        self.readers.retain(|mine| !mine.reader.partition().is_deleted());
+        if self.readers.len() < count {
+            self.resumed = false;
+        }
         let mut anchors = Vec::new();
         for (topic, partition) in mine {
             let known = |mine: &PartitionReader| Arc::ptr_eq(mine.reader.partition(), &partition);
@@ -196,11 +212,24 @@ impl EmbeddedConsumer {
             return Ok(());
         }
         let (done, stored) = oneshot::channel();
-        let metadata = metadata.unwrap_or_default();
-        let offsets = offsets.iter().map(|offset| (offset.clone(), metadata.to_owned())).collect();
+        let place = |offset: &Offset| {
+            let partition = self.partition_of(&offset.topic, offset.partition)?;
+            let metadata = metadata.unwrap_or_default().to_owned();
+            Ok(Place { partition, offset: offset.offset, epoch: offset.epoch, metadata })
+        };
+        let offsets = offsets.iter().map(place).collect::<Result<_, HubError>>()?;
         let group = self.spec.group.clone();
         self.shared.command(Command::Commit { group, offsets, done })?;
         stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
+    }
+
+    /// The partition that it has read under that name, though there may be another one by now.
+    fn partition_of(&self, topic: &str, number: i32) -> Result<Arc<Partition>, HubError> {
+        let mut read = self.readers.iter().map(|mine| mine.reader.partition());
+        let is_meant =
+            |one: &&Arc<Partition>| one.name().topic == topic && one.name().partition == number;
+        read.find(is_meant)
+            .map_or_else(|| self.shared.partition(topic, number), |one| Ok(Arc::clone(one)))
     }
 
     /// Reads batches in turn from the partitions until `max_bytes` are there or none has more.

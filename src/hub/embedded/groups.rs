@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use super::writer::Pairs;
+use super::writer::{Pairs, Place};
 use crate::hub::{GroupInfo, Offset};
 use crate::log::PartitionName;
 
@@ -69,18 +69,13 @@ impl Groups {
     }
 
     /// Takes a commit in and gives its records.
-    pub(super) fn commit(
-        &mut self,
-        group: &str,
-        offsets: Vec<(Offset, String)>,
-        timestamp_ms: i64,
-    ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    pub(super) fn commit(&mut self, group: &str, offsets: Vec<Place>, timestamp_ms: i64) -> Pairs {
         self.sequence += 1;
         let sequence = self.sequence;
         let partitions = self.groups.entry(group.to_owned()).or_default();
         let mut pairs = Vec::with_capacity(offsets.len());
-        for (Offset { topic, partition, offset, epoch }, metadata) in offsets {
-            let name = PartitionName { topic, partition };
+        for Place { partition, offset, epoch, metadata } in offsets {
+            let name = partition.name().clone();
             let committed = Committed { offset, epoch, metadata, timestamp_ms, sequence };
             pairs.push((encode_key(group, &name), Some(encode_value(&committed))));
             partitions.insert(name, committed);
@@ -178,11 +173,12 @@ impl Groups {
         self.groups.keys().cloned().collect()
     }
 
-    pub(super) fn forget_topic(&mut self, topic: &str) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    /// Forgets what all groups have committed for topics; gives the tombstones.
+    pub(super) fn forget_topics(&mut self, goes: impl Fn(&str) -> bool) -> Pairs {
         let mut tombstones = Vec::new();
         for (group, partitions) in &mut self.groups {
             partitions.retain(|name, _| {
-                let gone = name.topic == topic;
+                let gone = goes(&name.topic);
                 if gone {
                     tombstones.push((encode_key(group, name), None));
                 }
@@ -282,6 +278,7 @@ fn decode_value(mut value: &[u8], sequence: u64) -> Option<Committed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Partition;
     use proptest::prelude::*;
 
     fn offset(topic: &str, partition: i32, offset: i64) -> Offset {
@@ -290,11 +287,18 @@ mod tests {
 
     #[test]
     fn what_is_committed_is_replayed_and_the_newest_metadata_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |metadata: &str, number, offset| {
+            let name = PartitionName { topic: "a".into(), partition: number };
+            let settings = crate::log::Settings { segment_bytes: 1 << 20 };
+            let path = folder.path().join(name.to_string());
+            let (partition, _) = Partition::open(&path, name, settings, 0).unwrap();
+            Place { partition: partition.into(), offset, epoch: 2, metadata: metadata.to_owned() }
+        };
         let mut groups = Groups::default();
-        let with = |text: &str, offset| (offset, text.to_owned());
-        let first = [offset("a", 0, 5), offset("a", 1, 7)].map(|offset| with("one", offset));
-        let mut records = groups.commit("g", first.into(), 1000);
-        records.extend(groups.commit("g", vec![with("two", offset("a", 1, 9))], 1000));
+        let first = vec![place("one", 0, 5), place("one", 1, 7)];
+        let mut records = groups.commit("g", first, 1000);
+        records.extend(groups.commit("g", vec![place("two", 1, 9)], 1000));
         let mut again = Groups::default();
         for (key, value) in &records {
             again.replay(key, value.as_deref()).unwrap();
@@ -305,7 +309,8 @@ mod tests {
         assert_eq!(again.latest_metadata("g", &names[..1]).as_deref(), Some("one"));
         let clamped = again.clamp(|name| Some(if name.partition == 1 { 8 } else { 100 }));
         assert_eq!(clamped, [("g".to_owned(), offset("a", 1, 8))]);
-        assert_eq!(again.forget_topic("a").len(), 2);
+        assert_eq!(again.forget_topics(|topic| topic == "b"), []);
+        assert_eq!(again.forget_topics(|topic| topic == "a").len(), 2);
         assert_eq!(again.info()[0].offsets, []);
     }
 

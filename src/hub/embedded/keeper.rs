@@ -22,6 +22,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// Runs until the hub is closing.
 pub(super) fn run(shared: &Arc<Shared>) {
     let mut compactor = Compactor::new(shared);
+    let mut is_full = false;
     let (mut space_at, mut keep_at) = (Instant::now(), Instant::now());
     while !shared.closing.load(Ordering::Acquire) {
         match shared.settings.flush {
@@ -36,7 +37,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
         }
         if space_at.elapsed() >= SPACE_EVERY {
             space_at = Instant::now();
-            watch_space(shared);
+            is_full = watch_space(shared, is_full);
             shared.members.beat();
         }
         if keep_at.elapsed() >= KEEP_EVERY {
@@ -76,11 +77,13 @@ pub(super) fn checkpoint(shared: &Shared) {
     }
 }
 
-fn watch_space(shared: &Shared) {
-    let Some(free) = free_bytes(&shared.settings.data_dir) else { return };
+/// Looks whether there is room on the disk; says whether it is full, and logs it when it was not before. The writer may
+/// have stopped already by its own count.
+fn watch_space(shared: &Shared, was_full: bool) -> bool {
+    let Some(free) = free_bytes(&shared.settings.data_dir) else { return was_full };
     shared.room.store(free, Ordering::Release);
     let full = free < shared.settings.min_free;
-    let was_full = shared.disk_full.swap(full, Ordering::AcqRel);
+    shared.disk_full.store(full, Ordering::Release);
     if full && !was_full {
         let folder = shared.settings.data_dir.display();
         let problem =
@@ -91,6 +94,7 @@ fn watch_space(shared: &Shared) {
         shared.state.ok();
         info!(free, "there is room on the disk again");
     }
+    full
 }
 
 fn free_bytes(folder: &Path) -> Option<u64> {

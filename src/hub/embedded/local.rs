@@ -15,7 +15,7 @@ use super::members::Members;
 use super::produce::{Marker, Produce, ProduceFault, Produced};
 use super::topics::{SETTINGS, TRANSACTIONS, TopicState};
 use super::transactions::Transactions;
-use super::writer::{Command, Pairs};
+use super::writer::{Command, Pairs, Place};
 use super::{Embedded, Shared, TopicSettings};
 use crate::hub::{HubError, Offset};
 use crate::log::{Checkpoint, LogError, Partition, PartitionName};
@@ -37,6 +37,15 @@ impl Shared {
                 .then(|| settings_pair(&state.topic.name, &state.overrides))
         };
         self.topics.all().iter().filter_map(set).collect()
+    }
+
+    /// Offsets with the partitions that they are of.
+    pub(super) fn places(&self, offsets: Vec<(Offset, String)>) -> Result<Vec<Place>, HubError> {
+        let place = |(offset, metadata): (Offset, String)| {
+            let partition = self.partition(&offset.topic, offset.partition)?;
+            Ok(Place { partition, offset: offset.offset, epoch: offset.epoch, metadata })
+        };
+        offsets.into_iter().map(place).collect()
     }
 
     /// Hands a command to the writer without holding up the runtime.
@@ -120,11 +129,6 @@ impl Embedded {
         Ok(())
     }
 
-    /// Forgets what clients have set for a topic that is gone.
-    pub(crate) async fn forget_settings(&self, name: &str) -> Result<(), HubError> {
-        self.store(SETTINGS, vec![(name.as_bytes().to_vec(), None)]).await
-    }
-
     /// How a topic would be kept with these settings.
     pub(crate) fn settings_with(&self, name: &str, overrides: &Overrides) -> TopicSettings {
         configs::apply(self.base_settings(name), overrides)
@@ -159,9 +163,17 @@ impl Embedded {
 
     /// Stores records of an internal topic.
     async fn store(&self, topic: &'static str, pairs: Pairs) -> Result<(), HubError> {
-        let (done, stored) = oneshot::channel();
-        self.shared.command_from_task(Command::Pairs { topic, pairs, done }).await?;
-        stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
+        self.ask_writer(|done| Command::Pairs { topic, pairs, done }).await
+    }
+
+    /// Has the writer do something, and waits until it is done.
+    pub(super) async fn ask_writer<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, HubError>>) -> Command,
+    ) -> Result<T, HubError> {
+        let (done, answer) = oneshot::channel();
+        self.shared.command_from_task(command(done)).await?;
+        answer.await.unwrap_or_else(|_closed| Err(HubError::closing()))
     }
 
     /// Stores what the coordinator of transactions has decided; nothing when there is nothing.
@@ -183,10 +195,8 @@ impl Embedded {
         group: &str,
         offsets: Vec<(Offset, String)>,
     ) -> Result<(), HubError> {
-        let (done, stored) = oneshot::channel();
-        let command = Command::Commit { group: group.to_owned(), offsets, done };
-        self.shared.command_from_task(command).await?;
-        stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
+        let offsets = self.shared.places(offsets)?;
+        self.ask_writer(|done| Command::Commit { group: group.to_owned(), offsets, done }).await
     }
 
     /// What a group has committed; `None` when it never has.
@@ -245,13 +255,15 @@ impl Embedded {
         let failed = |error: LogError| HubError::NotNow(error.to_string());
         blocking(move || {
             let start = partition.raise_start(offset).map_err(failed)?;
+            // Held while topics are looked at: one that is made meanwhile begins with nothing.
+            let folder = shared.folder();
             let mut starts = Checkpoint::default();
             for state in shared.topics.all() {
                 for partition in &state.partitions {
                     starts.set(partition.name().clone(), partition.start());
                 }
             }
-            shared.folder().store_log_starts(&starts).map_err(failed)?;
+            folder.store_log_starts(&starts).map_err(failed)?;
             Ok(start)
         })
         .await
@@ -291,7 +303,7 @@ impl Embedded {
 }
 
 /// Runs what touches the disk where it may block.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, HubError> + Send + 'static,
 ) -> Result<T, HubError> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -9,6 +9,9 @@ pub(crate) mod configs;
 mod consumer;
 pub(crate) mod coordinator;
 mod decode;
+mod deletion;
+#[cfg(test)]
+mod deletion_tests;
 mod encode;
 mod fetchers;
 mod groups;
@@ -38,7 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 pub(crate) use commit::EndFault;
 pub use decode::decode;
@@ -78,15 +81,14 @@ impl Embedded {
             let problem = "a group's name has 1 to 249 bytes and no control characters";
             return Err(HubError::Fatal(problem.to_owned()));
         }
+        let members = self.shared.members.ask(|coordinator, _| coordinator.describe(group));
+        if members.is_some_and(|group| !group.members.is_empty()) {
+            return Err(HubError::Fatal(format!(
+                "group \"{group}\" has members, whose next commit would undo it; stop them first"
+            )));
+        }
         for Offset { topic, partition, offset, .. } in offsets {
-            let state = self.shared.topics.get(topic);
-            let state = state.ok_or_else(|| HubError::UnknownTopic(topic.clone()))?;
-            let number = usize::try_from(*partition).unwrap_or(usize::MAX);
-            let Some(known) = state.partitions.get(number) else {
-                return Err(HubError::Fatal(format!(
-                    "topic \"{topic}\" has no partition {partition}"
-                )));
-            };
+            let known = self.shared.partition(topic, *partition)?;
             if *offset < 0 || *offset > known.end() {
                 let end = known.end();
                 let problem =
@@ -154,6 +156,15 @@ impl Shared {
         self.topics.get(topic)?.partitions.first().cloned()
     }
 
+    fn partition(&self, topic: &str, number: i32) -> Result<Arc<Partition>, HubError> {
+        let state = self.topics.get(topic);
+        let state = state.ok_or_else(|| HubError::UnknownTopic(topic.to_owned()))?;
+        state
+            .partition(number)
+            .cloned()
+            .ok_or_else(|| HubError::Fatal(format!("topic \"{topic}\" has no partition {number}")))
+    }
+
     fn topics_version(&self) -> u64 {
         self.topics_changed.load(Ordering::Acquire)
     }
@@ -162,11 +173,19 @@ impl Shared {
     fn ensure(&self, topic: &str, partitions: Option<u32>) -> Result<(), HubError> {
         let mut settings = self.settings.topic(topic).clone();
         settings.partitions = partitions.unwrap_or(settings.partitions);
+        if self.topics.get(topic).is_none() {
+            let forgotten = self.folder().forget_topic(topic);
+            forgotten.map_err(|error| HubError::NotNow(error.to_string()))?;
+        }
         if self.topics.ensure(&self.settings.data_dir, &self.hub_id, topic, &settings)? {
-            self.topics_changed.fetch_add(1, Ordering::AcqRel);
-            self.wake_consumers();
+            self.topics_have_changed();
         }
         Ok(())
+    }
+
+    fn topics_have_changed(&self) {
+        self.topics_changed.fetch_add(1, Ordering::AcqRel);
+        self.wake_consumers();
     }
 
     fn wake_consumers(&self) {
@@ -280,10 +299,7 @@ impl Hub for Embedded {
     }
 
     async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
-        self.shared.topics.delete(name)?;
-        self.shared.topics_changed.fetch_add(1, Ordering::AcqRel);
-        self.shared.wake_consumers();
-        self.shared.command(Command::ForgetTopic(name.to_owned()))
+        self.end_topic(name).await
     }
 
     async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
@@ -296,10 +312,8 @@ impl Hub for Embedded {
 
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
         self.check_offsets(group, offsets)?;
-        let (done, stored) = oneshot::channel();
         let offsets = offsets.iter().map(|offset| (offset.clone(), String::new())).collect();
-        self.shared.command(Command::Commit { group: group.to_owned(), offsets, done })?;
-        stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
+        self.commit_offsets(group, offsets).await
     }
 
     async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {

@@ -42,9 +42,13 @@ impl Embedded {
         let (topics, seen) = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
         folder.raise_epoch(seen).map_err(fatal)?;
         topics_begin(&folder, &topics).map_err(fatal)?;
-        let (groups, positions) = replay(&topics)?;
+        let (mut groups, positions) = replay(&topics)?;
         replay_settings(&topics, &settings)?;
-        let transactions = replay_transactions(&topics)?;
+        let mut transactions = replay_transactions(&topics)?;
+        // What a crash has left of topics that were deleted.
+        let is_gone = |topic: &str| topics.get(topic).is_none();
+        let stale = groups.forget_topics(is_gone);
+        let held = transactions.forget_topics(is_gone);
         let writer = Arc::new(Queue::new(settings.max_in_flight.clamp(1, QUEUE)));
         let shared = Arc::new(Shared {
             hub_id: folder.meta().hub_id.clone(),
@@ -73,6 +77,10 @@ impl Embedded {
         shared.members.restore(&states);
         make_topics(&shared)?;
         let threads = start(&shared)?;
+        for (topic, pairs) in [(OFFSETS, stale), (TRANSACTIONS, held)] {
+            let (done, _stored) = oneshot::channel();
+            shared.command(Command::Pairs { topic, pairs, done })?;
+        }
         clamp(&shared)?;
         let appender = Arc::new(EmbeddedAppender::new(Arc::clone(&shared)));
         Ok(Arc::new(Self { shared, appender, threads: Mutex::new(threads) }))
@@ -130,6 +138,7 @@ fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
             .map(|committed| committed.metadata.clone());
         let (done, _stored) = oneshot::channel();
         let offsets = vec![(offset, metadata.unwrap_or_default())];
+        let offsets = shared.places(offsets)?;
         shared.command(Command::Commit { group, offsets, done })?;
     }
     Ok(())

@@ -51,6 +51,9 @@ pub(crate) enum ProduceFault {
     /// It belongs to a transaction that is not open, or not for this partition.
     #[error("producer {0} has no open transaction for this partition")]
     NoTransaction(i64, TransactionFault),
+    /// Its topic was deleted.
+    #[error("the topic was deleted")]
+    Deleted,
     /// It may work later.
     #[error("{0}")]
     NotNow(String),
@@ -76,6 +79,9 @@ impl Writer {
     }
 
     fn judge(&self, partition: &Partition, header: &BatchHeader) -> Result<Verdict, ProduceFault> {
+        if partition.is_deleted() {
+            return Err(ProduceFault::Deleted);
+        }
         self.may_append(partition)?;
         let verdict = partition.producers().check(header)?;
         if header.is_transactional() && verdict == Verdict::Append {
@@ -122,7 +128,7 @@ impl Writer {
     pub(super) fn mark(&mut self, marked: Marker) {
         let Marker { partition, producer, committed, reply } = marked;
         let here = Produced { base_offset: partition.end(), log_start: partition.start() };
-        if !partition.producers().is_open(producer.0) {
+        if partition.is_deleted() || !partition.producers().is_open(producer.0) {
             self.touch(&partition);
             self.produced.push((reply, Ok(here)));
             return;

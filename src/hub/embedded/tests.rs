@@ -8,11 +8,11 @@ use anabranch_connectors::{Batch, Emitter, Headers, Position};
 use super::*;
 use crate::hub::{Fetched, Part, StartAt, TopicSelector};
 
-fn open(folder: &Path) -> Arc<Embedded> {
+pub(super) fn open(folder: &Path) -> Arc<Embedded> {
     Embedded::open(Settings::new(folder), Arc::default()).unwrap()
 }
 
-fn batch(lines: &[&str], position: Option<(&str, &str)>) -> Batch {
+pub(super) fn batch(lines: &[&str], position: Option<(&str, &str)>) -> Batch {
     let mut batch = Batch::new(Vec::new().into(), Headers::new().with("host", b"h"), 1000, 1);
     for line in lines {
         batch.push_copy(line.as_bytes());
@@ -24,7 +24,7 @@ fn batch(lines: &[&str], position: Option<(&str, &str)>) -> Batch {
     batch
 }
 
-async fn append(hub: &Embedded, batch: Batch) {
+pub(super) async fn append(hub: &Embedded, batch: Batch) {
     let (emitter, mut outlet) = Emitter::channel(1);
     let receipt = emitter.send(batch).await.unwrap();
     let part = Part::from(outlet.recv().await.unwrap());
@@ -42,7 +42,7 @@ async fn append(hub: &Embedded, batch: Batch) {
     receipt.stored().await.unwrap();
 }
 
-fn spec(group: &str, start: StartAt) -> ConsumerSpec {
+pub(super) fn spec(group: &str, start: StartAt) -> ConsumerSpec {
     ConsumerSpec {
         group: group.into(),
         topics: vec![TopicSelector::parse("^t").unwrap()],
@@ -52,7 +52,7 @@ fn spec(group: &str, start: StartAt) -> ConsumerSpec {
     }
 }
 
-async fn lines(consumer: &mut Box<dyn Consumer>) -> (Fetched, Vec<String>) {
+pub(super) async fn lines(consumer: &mut Box<dyn Consumer>) -> (Fetched, Vec<String>) {
     let fetched = consumer.fetch(1 << 20, Duration::from_millis(50)).await.unwrap();
     let mut lines = Vec::new();
     for one in &fetched.batches {
@@ -63,7 +63,7 @@ async fn lines(consumer: &mut Box<dyn Consumer>) -> (Fetched, Vec<String>) {
     (fetched, lines)
 }
 
-fn offset(offset: i64) -> Offset {
+pub(super) fn offset(offset: i64) -> Offset {
     Offset { topic: "t".into(), partition: 0, offset, epoch: 0 }
 }
 
@@ -76,6 +76,8 @@ async fn groups_read_on_where_they_committed_each_at_its_own_pace() {
     let (fetched, seen) = lines(&mut fast).await;
     assert_eq!((fetched.resumed, seen), (Some(None), vec!["a".into(), "b".into(), "c".into()]));
     fast.commit(&[offset(2)], Some("state")).await.unwrap();
+    let moved = hub.set_offsets("fast", &[offset(0)]).await.unwrap_err();
+    assert!(moved.to_string().contains("\"fast\" has members"), "{moved}");
     let mut late = hub.consumer(spec("late", StartAt::Latest)).await.unwrap();
     lines(&mut late).await;
     append(&hub, batch(&["d"], None)).await;
@@ -125,7 +127,7 @@ async fn positions_come_back_after_a_kill_from_the_data_and_after_a_snapshot() {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub(super) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

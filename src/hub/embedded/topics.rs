@@ -1,11 +1,11 @@
 //! The topics of the embedded hub: folders of partitions, and an id for each topic that is never used again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anabranch_connectors::Topic;
-use tracing::warn;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::configs::{self, Overrides};
@@ -165,15 +165,20 @@ impl Topics {
         topics.insert(state);
     }
 
-    pub(super) fn delete(&self, name: &str) -> Result<(), HubError> {
+    /// Puts the folders of a topic aside, and forgets it; gives their paths.
+    pub(super) fn delete(&self, state: &TopicState) -> Result<Vec<PathBuf>, LogError> {
         let mut topics = self.write();
-        let unknown = || HubError::UnknownTopic(name.to_owned());
-        let state = topics.by_name.remove(name).ok_or_else(unknown)?;
-        topics.by_id.remove(&state.wire_id);
-        for partition in &state.partitions {
-            partition.delete_folder().map_err(|error| HubError::NotNow(error.to_string()))?;
+        let mut folders = Vec::new();
+        // The first partition goes last: until then a crash leaves a topic whose end the next start finishes.
+        for partition in state.partitions.iter().rev() {
+            folders.push(partition.put_aside(short_id(&state.topic.id))?);
         }
-        Ok(())
+        if let Some(folder) = folders.first() {
+            log::sync_parent(folder)?;
+        }
+        topics.by_name.remove(&state.topic.name);
+        topics.by_id.remove(&state.wire_id);
+        Ok(folders)
     }
 }
 
@@ -196,6 +201,7 @@ pub(super) fn open_all(
     settings: &Settings,
     points: &Checkpoint,
 ) -> Result<(Topics, i32), LogError> {
+    finish_deletions(folder)?;
     let (mut by_name, mut epoch) = (BTreeMap::<String, TopicState>::new(), -1);
     for (name, path) in log::partitions(folder.path())? {
         let keep = segment_settings(settings.topic(&name.topic));
@@ -225,6 +231,19 @@ pub(super) fn open_all(
     Ok((topics, epoch))
 }
 
+/// Finishes what a crash has interrupted: a topic of which one folder was put aside is deleted.
+fn finish_deletions(folder: &Folder) -> Result<(), LogError> {
+    let aside = log::deleted_folders(folder.path())?;
+    let deleted: Vec<String> = aside.iter().filter_map(|path| load_id(path)).collect();
+    for (name, path) in log::partitions(folder.path())? {
+        if load_id(&path).is_some_and(|id| deleted.contains(&id)) {
+            info!(partition = %name, "its topic was being deleted when the last life ended");
+            log::discard(&path)?;
+        }
+    }
+    aside.iter().try_for_each(|path| log::discard(path))
+}
+
 fn report(name: &PartitionName, found: &log::Recovered) {
     if let Some((path, bytes)) = &found.torn {
         let path = path.display();
@@ -240,9 +259,14 @@ fn new_id() -> String {
     Uuid::new_v4().simple().to_string().chars().take(12).collect()
 }
 
+/// A topic's id without the hub's, as its folders have it.
+fn short_id(id: &str) -> &str {
+    id.rsplit('.').next().unwrap_or(id)
+}
+
 fn store_id(folder: &Path, id: &str) -> Result<(), LogError> {
-    let id = id.rsplit('.').next().unwrap_or(id);
-    write_atomically(&folder.join("partition.metadata"), &format!("version: 0\ntopic_id: {id}\n"))
+    let text = format!("version: 0\ntopic_id: {}\n", short_id(id));
+    write_atomically(&folder.join("partition.metadata"), &text)
 }
 
 pub(super) fn load_id(folder: &Path) -> Option<String> {

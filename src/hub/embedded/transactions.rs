@@ -274,6 +274,22 @@ impl Transactions {
         pairs
     }
 
+    /// Forgets offsets of topics that wait; gives the records.
+    pub(super) fn forget_topics(&mut self, goes: impl Fn(&str) -> bool) -> Pairs {
+        let waiting = self.pending.values().flat_map(BTreeMap::iter);
+        let named = waiting.flat_map(|(group, held)| held.iter().map(move |one| (group, one)));
+        let named = named.filter(|(_, one)| goes(&one.0));
+        let named: Vec<_> = named
+            .map(|(group, one)| {
+                let (topic, partition) = (one.0.clone(), one.1);
+                (group.clone(), PartitionName { topic, partition })
+            })
+            .collect();
+        let forget =
+            |(group, name): (String, PartitionName)| self.forget_pending(&group, Some(&[name]));
+        named.into_iter().flat_map(forget).collect()
+    }
+
     /// Whether a producer may append to a partition within its transaction.
     pub(super) fn check_produce(
         &self,

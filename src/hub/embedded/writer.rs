@@ -5,6 +5,7 @@
 //! is dropped and nothing overtakes.
 
 use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -22,7 +23,7 @@ use super::produce::{Marker, Produce, ProduceFault, Produced, Reply};
 use super::queue::{Closes, Queue};
 use super::settings::Flush;
 use super::topics::OFFSETS;
-use crate::hub::{HubError, Offset, Part};
+use crate::hub::{HubError, Part};
 use crate::log::{LogError, Partition, PartitionName};
 use crate::wire::{Builder, Codec};
 
@@ -37,10 +38,10 @@ const RETRY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) enum Command {
     Append(Append),
-    /// Offsets of a group, each with its metadata.
+    /// Offsets of a group.
     Commit {
         group: String,
-        offsets: Vec<(Offset, String)>,
+        offsets: Vec<Place>,
         done: Done,
     },
     /// Who the members of a group are; `None`: nobody.
@@ -59,7 +60,7 @@ pub(super) enum Command {
     Positions(Vec<Part>),
     Snapshot,
     Roll(Arc<Partition>),
-    ForgetTopic(String),
+    DeleteTopic(String, Deleted),
     Close(SyncSender<()>),
 }
 
@@ -68,6 +69,18 @@ pub(super) type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// Where the outcome of a commit goes.
 pub(super) type Done = oneshot::Sender<Result<(), HubError>>;
+
+/// Where the folders of a deleted topic go, which are to be removed.
+pub(super) type Deleted = oneshot::Sender<Result<Vec<PathBuf>, HubError>>;
+
+/// What a group commits for one partition: the very one, not whichever has its name by then.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) partition: Arc<Partition>,
+    pub(super) offset: i64,
+    pub(super) epoch: i32,
+    pub(super) metadata: String,
+}
 
 /// One encoded batch.
 #[derive(Debug)]
@@ -90,6 +103,8 @@ pub(super) struct Writer {
     pub(super) commits: Vec<Done>,
     pub(super) position_parts: Vec<Part>,
     pub(super) parked_positions: Vec<Part>,
+    /// What is to be stored as soon as there is room.
+    pub(super) owed: Vec<(&'static str, Pairs)>,
     pub(super) positions_first: bool,
     /// A flush has failed.
     pub(super) broken: bool,
@@ -111,6 +126,7 @@ impl Writer {
             commits: Vec::new(),
             position_parts: Vec::new(),
             parked_positions: Vec::new(),
+            owed: Vec::new(),
             positions_first: false,
             broken: false,
             snapshot_at: Instant::now(),
@@ -123,7 +139,7 @@ impl Writer {
         let queue = Arc::clone(&self.shared.writer);
         let _closes = Closes(&queue);
         loop {
-            let wait = if !self.parked.is_empty() {
+            let wait = if !self.parked.is_empty() || !self.owed.is_empty() {
                 RETRY
             } else if !self.position_parts.is_empty() {
                 self.snapshot_wait()
@@ -131,6 +147,7 @@ impl Writer {
                 Duration::from_secs(1)
             };
             let closed = queue.take(wait).and_then(|first| self.group(first, &queue));
+            self.store_owed();
             self.retry_parked();
             self.finish_group();
             self.snapshot_if_due();
@@ -161,10 +178,7 @@ impl Writer {
                 self.store_ordered_positions();
                 self.append_or_park(append);
             }
-            Command::Commit { group, offsets, done } => {
-                let pairs = self.shared.groups().commit(&group, offsets, now_ms());
-                self.append_for(OFFSETS, &pairs, done);
-            }
+            Command::Commit { group, offsets, done } => self.commit(&group, offsets, done),
             Command::GroupState { group, state } => {
                 let pairs = self.shared.groups().set_state(&group, state);
                 if let Err(error) = self.append_pairs(OFFSETS, &pairs) {
@@ -181,15 +195,26 @@ impl Writer {
                     warn!(%error, "a segment could not be closed, will retry");
                 }
             }
-            Command::ForgetTopic(topic) => {
-                let tombstones = self.shared.groups().forget_topic(&topic);
-                if let Err(error) = self.append_pairs(OFFSETS, &tombstones) {
-                    warn!(%error, topic, "offsets of a deleted topic are still stored");
-                }
-            }
+            Command::DeleteTopic(topic, done) => self.delete_topic(&topic, done),
             Command::Close(done) => return Some(done),
         }
         None
+    }
+
+    /// Stores offsets, but for those of deleted partitions.
+    fn commit(&mut self, group: &str, offsets: Vec<Place>, done: Done) {
+        let (gone, there): (Vec<_>, Vec<_>) =
+            offsets.into_iter().partition(|place| place.partition.is_deleted());
+        let mut pairs = Pairs::new();
+        if !there.is_empty() {
+            pairs = self.shared.groups().commit(group, there, now_ms());
+        }
+        let Some(gone) = gone.first() else { return self.append_for(OFFSETS, &pairs, done) };
+        let unknown = HubError::UnknownTopic(gone.partition.name().topic.clone());
+        let stored = self.append_pairs(OFFSETS, &pairs);
+        let stored = stored.map_err(|error| HubError::NotNow(error.to_string()));
+        // Who asked may be gone.
+        done.send(stored.and(Err(unknown))).ok();
     }
 
     /// Appends to an internal topic; `done` hears of it when it is as durable as configured.
@@ -228,6 +253,10 @@ impl Writer {
     fn append_or_park(&mut self, append: Append) {
         let behind =
             self.parked.iter().any(|parked| Arc::ptr_eq(&parked.partition, &append.partition));
+        if append.partition.is_deleted() {
+            // The parts are handed back to their sources.
+            return;
+        }
         if self.broken || behind || self.shared.must_wait(append.partition.name()) {
             self.parked.push_back(append);
         } else if let Some(append) = self.try_append(append) {

@@ -66,8 +66,8 @@ impl<'a> Group<'a> {
     /// Begins a group whose first segment has that base offset; `None` when the partition's folder is gone.
     pub(super) fn begin(partition: &'a Partition, base: i64) -> Result<Option<Self>, LogError> {
         let limit = partition.settings.read().unwrap_or_else(PoisonError::into_inner).segment_bytes;
-        let gone = partition.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if *gone {
+        let _held = partition.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if partition.is_deleted() {
             return Ok(None);
         }
         let aside = Segment::create_aside(&partition.folder, base)?;
@@ -153,8 +153,8 @@ impl<'a> Group<'a> {
         if let Some(aside) = &self.aside {
             aside.seal_aside(written)?;
         }
-        let gone = self.partition.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if *gone || !self.partition.holds(&self.sources) {
+        let _held = self.partition.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.partition.is_deleted() || !self.partition.holds(&self.sources) {
             // Retention or a person was faster.
             return Ok(bytes);
         }
@@ -233,15 +233,5 @@ impl Partition {
             }
         }
         Ok(())
-    }
-
-    /// Deletes the folder with all that is in it; nothing is made in it any more.
-    ///
-    /// # Errors
-    /// [`LogError`] when it cannot be deleted.
-    pub fn delete_folder(&self) -> Result<(), LogError> {
-        let mut gone = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        *gone = true;
-        std::fs::remove_dir_all(&self.folder).map_err(LogError::io("delete", &self.folder))
     }
 }

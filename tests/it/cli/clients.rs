@@ -118,7 +118,7 @@ fn beside_a_running_agent_reading_needs_no_lock_and_writing_goes_through_it() {
     assert_eq!(
         refused.err,
         "error: the agent refuses: group \"keep\" belongs to a sink of the running agent, whose next commit \
-         would undo it; stop the agent first\n"
+         would undo it; stop the agent first, or take the sink out of its configuration\n"
     );
     run("groups reset mine --topic t --to earliest --yes", "").well();
     assert_eq!(run("consume t --group mine", "").well(), "one\ntwo\n");
@@ -147,6 +147,41 @@ fn beside_a_running_agent_reading_needs_no_lock_and_writing_goes_through_it() {
     assert_eq!(taken.code, 1);
     assert!(taken.err.contains("/data is in use by a running agent"), "{}", taken.err);
     assert_eq!(get(&format!("http://{}/health", agent.admin)).unwrap().status, 200);
+    agent.stop();
+}
+
+#[test]
+fn any_name_of_a_group_and_any_bytes_go_through_the_agent_and_what_is_too_large_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path(), "hub: { embedded: { listen: none } }\n");
+    let run = |line: &str, input: &[u8]| {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        words.extend(["--config", "anabranch.yaml"]);
+        anabranch(folder.path(), &words, input)
+    };
+    run("produce t --key-separator =", b"k=text\nk\xff=\xfe\n").well();
+    let lines = run("consume t --format json", b"").well();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["value"], &lines[0]["encoding"]), (&"text".into(), &().into()));
+    assert_eq!((&lines[1]["value"], &lines[1]["encoding"]), (&"/g==".into(), &"base64".into()));
+    assert_eq!(lines[1]["key"], "a/8=");
+    for group in ["a/b", "what?#", "..", "%2e"] {
+        let words = ["groups", "reset", group, "--topic", "t", "--to", "end", "--yes"];
+        anabranch(folder.path(), &[&words[..], &["--config", "anabranch.yaml"]].concat(), "")
+            .well();
+        let list = run("groups list", b"").well();
+        assert!(list.lines().any(|line| line.starts_with(&format!("{group} "))), "{list}");
+    }
+    let large = run("produce large", &[b'x'; 60_000_000]);
+    assert_eq!(large.code, 1);
+    assert!(
+        large
+            .err
+            .contains("60000000 bytes at once are more than the running agent takes: 67108864"),
+        "{}",
+        large.err
+    );
     agent.stop();
 }
 

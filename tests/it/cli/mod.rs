@@ -27,14 +27,15 @@ impl Ran {
 }
 
 /// Runs the program in `folder` with these words and this input.
-fn anabranch(folder: &Path, words: &[&str], input: &str) -> Ran {
+fn anabranch(folder: &Path, words: &[&str], input: impl AsRef<[u8]>) -> Ran {
+    let input = input.as_ref();
     let mut command = Command::new(env!("CARGO_BIN_EXE_anabranch"));
     command.args(words).current_dir(folder).env_remove("ANABRANCH_CONFIG").env_remove("RUST_LOG");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let output = std::thread::scope(|scope| {
-        scope.spawn(move || drop(stdin.write_all(input.as_bytes())));
+        scope.spawn(move || drop(stdin.write_all(input)));
         child.wait_with_output().unwrap()
     });
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
 
 use super::program::Program;
 use super::waiting::{SOON, wait_until};
@@ -17,8 +17,8 @@ pub(crate) struct Agent {
     folder: PathBuf,
     /// `host:port` of the admin listener.
     pub(crate) admin: String,
-    /// Most files that it may have open, if it shall have less than this process.
-    open_files: Option<u32>,
+    /// The program and its arguments that are to run it.
+    under: Vec<String>,
     program: Option<Program>,
 }
 
@@ -28,15 +28,32 @@ impl Agent {
     /// `blocks` are the `sources`, `sinks` and whatever else the test needs. Set by us are `admin` and, unless
     /// `blocks` has its own, `data_dir` and a `hub` that does not listen.
     pub(crate) fn start(folder: &Path, blocks: &str) -> Self {
-        Self::start_limited(folder, blocks, None)
+        Self::start_under(folder, blocks, &[])
     }
 
     /// The same, with no more than so many files open.
-    pub(crate) fn start_limited(folder: &Path, blocks: &str, open_files: Option<u32>) -> Self {
+    pub(crate) fn start_limited(folder: &Path, blocks: &str, open_files: u32) -> Self {
+        let line = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
+        Self::start_under(folder, blocks, &["sh", "-c", &line])
+    }
+
+    /// The same for one who may read only what the rights of files allow, though he be root.
+    pub(crate) fn start_without_privileges(folder: &Path, blocks: &str) -> Self {
+        if !geteuid().is_root() {
+            return Self::start(folder, blocks);
+        }
+        Self::start_under(
+            folder,
+            blocks,
+            &["setpriv", "--bounding-set", "-dac_override,-dac_read_search"],
+        )
+    }
+
+    fn start_under(folder: &Path, blocks: &str, under: &[&str]) -> Self {
         let mut agent = Self {
             folder: folder.to_owned(),
             admin: format!("127.0.0.1:{}", free_port()),
-            open_files,
+            under: under.iter().map(|&word| word.to_owned()).collect(),
             program: None,
         };
         agent.configure(blocks);
@@ -70,13 +87,12 @@ impl Agent {
     /// Starts it on the data of the run before.
     pub(crate) fn start_again(&mut self) {
         let binary = env!("CARGO_BIN_EXE_anabranch");
-        let mut command = match self.open_files {
+        let mut command = match self.under.split_first() {
             None => Command::new(binary),
-            Some(most) => {
-                let mut shell = Command::new("sh");
-                let line = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
-                shell.args(["-c", &line, binary]);
-                shell
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary);
+                command
             }
         };
         command.arg("run").arg(self.config()).current_dir(&self.folder);

@@ -128,9 +128,10 @@ fn a_damaged_segment_stays_as_it_is_and_a_deleted_folder_away() {
     };
     assert!(matches!(partition.compact(&round), Err(LogError::Format { .. })));
     assert_eq!(std::fs::read(&damaged).unwrap(), bytes);
-    partition.delete_folder().unwrap();
-    // The files are open still, the folder is not made again.
+    let aside = partition.put_aside("id").unwrap();
+    // The files are there still, the folder is not made again.
     assert!(!folder.path().join("t-0").exists());
     partition.compact(&round).ok();
     assert!(!folder.path().join("t-0").exists());
+    assert_eq!(std::fs::read(aside.join(damaged.file_name().unwrap())).unwrap(), bytes);
 }
