@@ -5,6 +5,7 @@ pub mod embedded;
 pub mod kafka;
 mod part;
 pub mod remote;
+pub(crate) mod state;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -25,3 +25,4 @@ mod sources;
 mod stop;
 mod support;
 mod tidy;
+mod topics_change;

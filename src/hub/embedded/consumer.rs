@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::{Pool, Topic};
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
@@ -15,7 +16,9 @@ use super::decode::decode;
 use super::membership::{Counts, Membership};
 use super::topics::TopicState;
 use super::writer::{Command, Place};
-use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
+use crate::hub::{
+    Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt, state,
+};
 use crate::log::{Damage, Partition, PartitionName, Read, Reader};
 use crate::wire::BatchHeader;
 
@@ -207,20 +210,40 @@ impl EmbeddedConsumer {
         })
     }
 
-    async fn store(&self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
+    async fn store(&self, offsets: &[Offset], state: Option<&str>) -> Result<(), HubError> {
         if offsets.is_empty() {
             return Ok(());
         }
         let (done, stored) = oneshot::channel();
+        let metadata = state.map(|state| state::encode(now_ms(), Some(state))).unwrap_or_default();
         let place = |offset: &Offset| {
             let partition = self.partition_of(&offset.topic, offset.partition)?;
-            let metadata = metadata.unwrap_or_default().to_owned();
+            let metadata = metadata.clone();
             Ok(Place { partition, offset: offset.offset, epoch: offset.epoch, metadata })
         };
-        let offsets = offsets.iter().map(place).collect::<Result<_, HubError>>()?;
+        let mut places = offsets.iter().map(place).collect::<Result<Vec<_>, HubError>>()?;
+        if state.is_some() {
+            places.extend(self.with_older_states(offsets));
+        }
         let group = self.spec.group.clone();
-        self.shared.command(Command::Commit { group, offsets, done })?;
+        self.shared.command(Command::Commit { group, offsets: places, done })?;
         stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
+    }
+
+    /// Partitions that are not among `offsets` and have a state that is no longer the latest, without it (see
+    /// [`state`]): its own, and those of topics that the sink does not read any more.
+    fn with_older_states(&self, offsets: &[Offset]) -> Vec<Place> {
+        let mut older = self.shared.groups().with_states(&self.spec.group);
+        older.retain(|older| {
+            let is_it = |topic: &str, number| older.topic == topic && older.partition == number;
+            let mut mine = self.readers.iter().map(|mine| mine.reader.partition().name());
+            let is_mine = mine.any(|name| is_it(&name.topic, name.partition));
+            let is_named = offsets.iter().any(|one| is_it(&one.topic, one.partition));
+            !is_named && (is_mine || !self.spec.wants(&older.topic))
+        });
+        let older = older.into_iter().map(|older| (older, String::new())).collect();
+        // One that was deleted at this moment has no state any more.
+        self.shared.places(older).unwrap_or_default()
     }
 
     /// The partition that it has read under that name, though there may be another one by now.
@@ -321,7 +344,7 @@ impl Consumer for EmbeddedConsumer {
                     .iter()
                     .map(|mine| mine.reader.partition().name().clone())
                     .collect();
-                Some(self.shared.groups().latest_metadata(&self.spec.group, &names))
+                Some(self.shared.groups().latest_state(&self.spec.group, &names))
             };
             let batches = self.gather(max_bytes)?;
             if !batches.is_empty() || resumed.is_some() {

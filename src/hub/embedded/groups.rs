@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use super::writer::{Pairs, Place};
-use crate::hub::{GroupInfo, Offset};
+use crate::hub::{GroupInfo, Offset, state};
 use crate::log::PartitionName;
 
 /// One partition's commit.
@@ -42,16 +42,26 @@ impl Groups {
         self.groups.get(group)?.get(partition)
     }
 
-    /// The metadata of the latest commit that a group made for one of `partitions`.
-    pub(super) fn latest_metadata(
-        &self,
-        group: &str,
-        partitions: &[PartitionName],
-    ) -> Option<String> {
+    /// The latest state of a sink that its group has committed for one of `partitions`.
+    pub(super) fn latest_state(&self, group: &str, partitions: &[PartitionName]) -> Option<String> {
         let group = self.groups.get(group)?;
         let commits = partitions.iter().filter_map(|partition| group.get(partition));
-        let latest = commits.max_by_key(|committed| committed.sequence)?;
-        Some(latest.metadata.clone()).filter(|metadata| !metadata.is_empty())
+        let states = commits.filter(|committed| state::is_state(&committed.metadata));
+        let latest = states.max_by_key(|committed| committed.sequence)?;
+        state::decode(&latest.metadata)?.1.map(str::to_owned)
+    }
+
+    /// What a group has committed with a sink's state.
+    pub(super) fn with_states(&self, group: &str) -> Vec<Offset> {
+        let group = self.groups.get(group).into_iter().flatten();
+        let states = group.filter(|(_, committed)| state::is_state(&committed.metadata));
+        let offset = |(name, committed): (&PartitionName, &Committed)| Offset {
+            topic: name.topic.clone(),
+            partition: name.partition,
+            offset: committed.offset,
+            epoch: committed.epoch,
+        };
+        states.map(offset).collect()
     }
 
     /// Takes in who the members of a group are, or that there are none; gives the record.
@@ -296,17 +306,17 @@ mod tests {
             Place { partition: partition.into(), offset, epoch: 2, metadata: metadata.to_owned() }
         };
         let mut groups = Groups::default();
-        let first = vec![place("one", 0, 5), place("one", 1, 7)];
+        let first = vec![place("1 one", 0, 5), place("1 one", 1, 7)];
         let mut records = groups.commit("g", first, 1000);
-        records.extend(groups.commit("g", vec![place("two", 1, 9)], 1000));
+        records.extend(groups.commit("g", vec![place("1 two", 1, 9)], 1000));
         let mut again = Groups::default();
         for (key, value) in &records {
             again.replay(key, value.as_deref()).unwrap();
         }
         assert_eq!(again.info(), groups.info());
         let names = [0, 1].map(|partition| PartitionName { topic: "a".into(), partition });
-        assert_eq!(again.latest_metadata("g", &names).as_deref(), Some("two"));
-        assert_eq!(again.latest_metadata("g", &names[..1]).as_deref(), Some("one"));
+        assert_eq!(again.latest_state("g", &names).as_deref(), Some("two"));
+        assert_eq!(again.latest_state("g", &names[..1]).as_deref(), Some("one"));
         let clamped = again.clamp(|name| Some(if name.partition == 1 { 8 } else { 100 }));
         assert_eq!(clamped, [("g".to_owned(), offset("a", 1, 8))]);
         assert_eq!(again.forget_topics(|topic| topic == "b"), []);

@@ -14,8 +14,8 @@ use tracing::{debug, info, warn};
 use super::admin::{ANSWER_MAX, not_now};
 use super::context;
 use super::handover::{Handover, Place};
-use super::state::{self, Latest};
-use crate::hub::{HubError, StartAt};
+use crate::hub::state::{self, Latest};
+use crate::hub::{HubError, Offset, StartAt};
 
 /// How often committed offsets are asked for before the assignment is given back.
 const TRIES: u32 = 5;
@@ -65,8 +65,9 @@ impl Assignments {
         turn.generation += 1;
         self.handover.revoke(turn.generation);
         match self.begin(client, places) {
-            Ok((places, latest)) => {
+            Ok((places, latest, older)) => {
                 turn.sequence = turn.sequence.max(latest.sequence);
+                turn.older = older;
                 let partitions = places.len();
                 info!(group = self.group, partitions, "partitions were assigned");
                 self.handover.assign(turn.generation, places, latest.state);
@@ -93,16 +94,19 @@ impl Assignments {
         &self,
         client: &BaseConsumer<Self>,
         wanted: &TopicPartitionList,
-    ) -> Result<(Vec<Place>, Latest), HubError> {
+    ) -> Result<(Vec<Place>, Latest, Vec<Offset>), HubError> {
         let committed = self.committed(client, wanted)?;
         let (mut places, mut fresh) = (Vec::new(), TopicPartitionList::new());
-        let mut latest = Latest::default();
+        let (mut latest, mut older) = (Latest::default(), Vec::new());
         for place in committed.elements() {
             place.error().map_err(not_now)?;
             let (topic, partition) = (place.topic(), place.partition());
             latest.see(place.metadata());
             if let At::Offset(offset) = place.offset() {
                 let topic = topic.to_owned();
+                if state::is_state(place.metadata()) {
+                    older.push(Offset { topic: topic.clone(), partition, offset, epoch: -1 });
+                }
                 places.push(Place { topic, partition, committed: offset, read: offset });
             } else {
                 fresh.add_partition(topic, partition);
@@ -116,7 +120,7 @@ impl Assignments {
         }
         client.assign(&list).map_err(not_now)?;
         self.begun.store(true, Ordering::Relaxed);
-        Ok((places, latest))
+        Ok((places, latest, older))
     }
 
     fn committed(
@@ -194,18 +198,23 @@ fn offsets_at(
     client.offsets_for_times(wanted, ANSWER_MAX).map_err(not_now)
 }
 
-/// The list to commit, each offset with the sink's state.
+/// The list to commit, each offset with the sink's state, and without one those of `older` that are not among them.
 pub(super) fn to_commit(
-    offsets: &[crate::hub::Offset],
+    offsets: &[Offset],
     metadata: Option<&str>,
     sequence: i64,
+    older: &[Offset],
 ) -> Result<TopicPartitionList, HubError> {
     let text = state::encode(sequence, metadata);
+    let is_named = |older: &&Offset| {
+        offsets.iter().any(|one| one.topic == older.topic && one.partition == older.partition)
+    };
+    let older = older.iter().filter(|older| !is_named(older)).map(|older| (older, ""));
     let mut list = TopicPartitionList::with_capacity(offsets.len());
-    for offset in offsets {
+    for (offset, text) in offsets.iter().map(|offset| (offset, text.as_str())).chain(older) {
         let mut place = list.add_partition(&offset.topic, offset.partition);
         place.set_offset(At::Offset(offset.offset)).map_err(not_now)?;
-        place.set_metadata(&text);
+        place.set_metadata(text);
     }
     Ok(list)
 }

@@ -9,7 +9,7 @@ use anabranch_connectors::StoredBatch;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::hub::{Fetched, FetchedBatch, HubError};
+use crate::hub::{Fetched, FetchedBatch, HubError, Offset};
 
 /// How much may wait to be fetched, bytes.
 const BYTES_MAX: usize = 8 << 20;
@@ -40,6 +40,8 @@ pub(super) struct Handover {
 pub(super) struct Turn {
     pub(super) generation: u64,
     pub(super) sequence: i64,
+    /// Partitions whose states were there when they were assigned, and are taken away by the next one.
+    pub(super) older: Vec<Offset>,
 }
 
 #[derive(Debug, Default)]

@@ -190,8 +190,12 @@ impl Commit<'_> {
             return Ok(());
         }
         turn.sequence = clock::now_ms().max(turn.sequence + 1);
-        let list = assignment::to_commit(offsets, metadata, turn.sequence)?;
+        let older = if metadata.is_some() { turn.older.as_slice() } else { &[] };
+        let list = assignment::to_commit(offsets, metadata, turn.sequence, older)?;
         self.client.commit(&list, CommitMode::Sync).map_err(|error| self.refused(&error))?;
+        if metadata.is_some() {
+            turn.older.clear();
+        }
         for offset in offsets {
             self.handover.committed(&offset.topic, offset.partition, offset.offset);
         }

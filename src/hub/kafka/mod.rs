@@ -25,7 +25,6 @@ mod queue;
 mod reader;
 mod round;
 mod settings;
-mod state;
 mod topics;
 mod writer;
 

@@ -170,6 +170,8 @@ impl Settings {
             .set("auto.offset.reset", "earliest")
             .set("partition.assignment.strategy", "range")
             .set("session.timeout.ms", "15000")
+            // A topic that comes, or gets partitions, is read soon after.
+            .set("topic.metadata.refresh.interval.ms", "10000")
             .set("fetch.queue.backoff.ms", "10")
             .set("queued.max.messages.kbytes", "32768");
         self.with_options(config)

@@ -77,6 +77,31 @@ async fn a_commit_keeps_offsets_and_state_for_the_next_member() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_is_not_the_latest_is_never_taken_for_it() {
+    let Some(server) = server("ANABRANCH_KAFKA") else { return };
+    let hub = Kafka::connect(settings(server)).unwrap();
+    let (one, other, group) = (unique("one"), unique("other"), unique("group"));
+    let both = spec(&group, [by_name(&one), by_name(&other)].concat(), StartAt::Earliest);
+    append(&hub, &one, 0, lines(0, 5)).await;
+    append(&hub, &other, 0, lines(0, 5)).await;
+    for (topic, state) in [(&one, "first"), (&other, "second")] {
+        let mut member = hub.consumer(both.clone()).await.unwrap();
+        read(member.as_mut(), 5).await;
+        member.commit(&[next(topic, 0, 5)], Some(state)).await.unwrap();
+    }
+    let mut member = hub.consumer(both).await.unwrap();
+    assert_eq!(resumed(member.as_mut()).await.as_deref(), Some("second"));
+    drop(member);
+    let only = spec(&group, by_name(&one), StartAt::Earliest);
+    let mut member = hub.consumer(only).await.unwrap();
+    assert_eq!(resumed(member.as_mut()).await, None);
+    drop(member);
+    let groups = hub.groups().await.unwrap();
+    let known = groups.iter().find(|known| known.name == group).unwrap();
+    assert!(known.offsets.contains(&next(&one, 0, 5)), "{known:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_group_starts_at_the_end_or_at_a_time() {
     let Some(server) = server("ANABRANCH_KAFKA") else { return };
     let hub = Kafka::connect(settings(server)).unwrap();

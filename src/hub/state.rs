@@ -3,9 +3,13 @@
 //! `<sequence>` or `<sequence> <state>`: a decimal number that grows with every commit of the group, and the sink's
 //! text. Partitions are committed at different times and by different members, so after a rebalance the state of the
 //! highest sequence is the latest. Brokers take 4096 bytes unless told otherwise (`offset.metadata.max.bytes`).
+//!
+//! A state that is not the latest must never be taken for it: it would have a file sink cut its files to what they once
+//! were. The latest goes when its partitions are deleted, or are no longer read. So the first commit after a resume
+//! takes away the states of all partitions that it does not name.
 
 /// As it is committed.
-pub(super) fn encode(sequence: i64, state: Option<&str>) -> String {
+pub(crate) fn encode(sequence: i64, state: Option<&str>) -> String {
     match state {
         Some(state) => format!("{sequence} {state}"),
         None => sequence.to_string(),
@@ -13,23 +17,28 @@ pub(super) fn encode(sequence: i64, state: Option<&str>) -> String {
 }
 
 /// The sequence and the state; `None` for what somebody else has committed.
-pub(super) fn decode(metadata: &str) -> Option<(i64, Option<&str>)> {
+pub(crate) fn decode(metadata: &str) -> Option<(i64, Option<&str>)> {
     match metadata.split_once(' ') {
         Some((sequence, state)) => Some((sequence.parse().ok()?, Some(state))),
         None => Some((metadata.parse().ok()?, None)),
     }
 }
 
+/// Whether that is the metadata of a commit with a state.
+pub(crate) fn is_state(metadata: &str) -> bool {
+    matches!(decode(metadata), Some((_, Some(_))))
+}
+
 /// The latest of several.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Latest {
-    pub(super) sequence: i64,
-    pub(super) state: Option<String>,
+pub(crate) struct Latest {
+    pub(crate) sequence: i64,
+    pub(crate) state: Option<String>,
 }
 
 impl Latest {
     /// Looks at one partition's metadata.
-    pub(super) fn see(&mut self, metadata: &str) {
+    pub(crate) fn see(&mut self, metadata: &str) {
         if let Some((sequence, state)) = decode(metadata)
             && sequence > self.sequence
         {
