@@ -37,6 +37,10 @@ impl Writer {
         let failed = |error: LogError| HubError::NotNow(error.to_string());
         let unknown = || HubError::UnknownTopic(name.to_owned());
         let state = self.shared.topics.get(name).ok_or_else(unknown)?;
+        if state.is_internal() {
+            let problem = format!("topic \"{name}\" belongs to the hub itself");
+            return Err(HubError::Fatal(problem));
+        }
         self.forget(&state);
         let folders = self.shared.topics.delete(&state).map_err(failed)?;
         for partition in &state.partitions {

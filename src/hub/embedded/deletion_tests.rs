@@ -74,6 +74,7 @@ async fn nothing_of_a_deleted_topic_comes_back_after_a_kill() {
 
     let hub = killed(hub, folder.path()).await;
     assert!(hub.topic_state("t").is_none());
+    assert!(hub.delete_topic("__consumer_offsets").await.is_err());
     // The position that lay in the topic is not lost with it.
     assert_eq!(hub.positions("test").await.unwrap(), [(b"f1".to_vec(), b"8".to_vec())]);
     append(&hub, batch(&["new"], Some(("f1", "9")))).await;

@@ -191,7 +191,9 @@ impl Writer {
             Command::Positions(parts) => self.take_positions(parts),
             Command::Snapshot => self.snapshot(),
             Command::Roll(partition) => {
-                if let Err(error) = partition.roll() {
+                if let Err(error) = partition.roll()
+                    && !partition.is_deleted()
+                {
                     warn!(%error, "a segment could not be closed, will retry");
                 }
             }

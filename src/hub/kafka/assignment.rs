@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset as At, TopicPartitionList};
 use tracing::{debug, info, warn};
@@ -15,7 +16,7 @@ use super::admin::{ANSWER_MAX, not_now};
 use super::context;
 use super::handover::{Handover, Place};
 use crate::hub::state::{self, Latest};
-use crate::hub::{HubError, Offset, StartAt};
+use crate::hub::{HubError, Offset, StartAt, TopicSelector};
 
 /// How often committed offsets are asked for before the assignment is given back.
 const TRIES: u32 = 5;
@@ -23,6 +24,7 @@ const TRIES: u32 = 5;
 /// Takes assignments over, on the thread that polls.
 pub(super) struct Assignments {
     pub(super) group: String,
+    pub(super) topics: Vec<TopicSelector>,
     pub(super) start: StartAt,
     /// Whether that start is committed: not for a client that assigns partitions to itself.
     pub(super) keeps_start: bool,
@@ -121,6 +123,42 @@ impl Assignments {
         client.assign(&list).map_err(not_now)?;
         self.begun.store(true, Ordering::Relaxed);
         Ok((places, latest, older))
+    }
+
+    /// What the group has committed with states for topics that the sink does not read any more.
+    ///
+    /// # Errors
+    /// [`HubError::NotNow`] when the brokers do not tell.
+    pub(super) fn states_elsewhere(
+        &self,
+        client: &BaseConsumer<Self>,
+    ) -> Result<Vec<Offset>, HubError> {
+        let known = client.fetch_metadata(None, ANSWER_MAX / 2).map_err(not_now)?;
+        let mut others = TopicPartitionList::new();
+        for topic in known.topics().iter().filter(|topic| !topic.name().starts_with("__")) {
+            if self.topics.iter().any(|selector| selector.matches(topic.name())) {
+                continue;
+            }
+            for partition in topic.partitions() {
+                others.add_partition(topic.name(), partition.id());
+            }
+        }
+        if others.count() == 0 {
+            return Ok(Vec::new());
+        }
+        let committed = client.committed_offsets(others, ANSWER_MAX / 2).map_err(not_now)?;
+        // A partition of which it may not know anything has an error, and no state of ours.
+        let with_state = |place: &TopicPartitionListElem<'_>| {
+            let At::Offset(offset) = place.offset() else { return None };
+            let (topic, partition) = (place.topic().to_owned(), place.partition());
+            state::is_state(place.metadata()).then_some(Offset {
+                topic,
+                partition,
+                offset,
+                epoch: -1,
+            })
+        };
+        Ok(committed.elements().iter().filter_map(with_state).collect())
     }
 
     fn committed(

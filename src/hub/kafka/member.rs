@@ -1,7 +1,7 @@
 //! A member of a consumer group, as a delivery holds it.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::admin::{self, Observer};
 use super::assignment::{self, Assignments};
@@ -36,6 +36,8 @@ pub(super) struct Member {
     client: Weak<BaseConsumer<Assignments>>,
     thread: Option<std::thread::JoinHandle<()>>,
     generation: u64,
+    /// Whether states of topics that are not read any more were taken away, or there are none.
+    swept: Arc<AtomicBool>,
     ends: HashMap<(String, i32), i64>,
     ends_at: Option<Instant>,
 }
@@ -47,9 +49,10 @@ impl Member {
         spec: ConsumerSpec,
     ) -> Result<Self, HubError> {
         let handover = Arc::new(Handover::default());
-        let group = spec.group.clone();
+        let (group, is_client) = (spec.group.clone(), spec.assigned.is_some());
         let context = Assignments {
             group: group.clone(),
+            topics: spec.topics.clone(),
             start: spec.start,
             keeps_start: spec.assigned.is_none(),
             handover: Arc::clone(&handover),
@@ -80,6 +83,7 @@ impl Member {
             client: Arc::downgrade(&client),
             thread: Some(thread),
             generation: 0,
+            swept: Arc::new(AtomicBool::new(is_client)),
             ends: HashMap::new(),
             ends_at: None,
         })
@@ -121,9 +125,10 @@ impl Consumer for Member {
         };
         let (offsets, metadata) = (offsets.to_vec(), metadata.map(str::to_owned));
         let (handover, generation) = (Arc::clone(&self.handover), self.generation);
-        let group = self.group.clone();
+        let (group, swept) = (self.group.clone(), Arc::clone(&self.swept));
         let commit = move || {
-            let work = Commit { client: &client, handover: &handover, group: &group };
+            let work =
+                Commit { client: &client, handover: &handover, group: &group, swept: &swept };
             work.run(&offsets, metadata.as_deref(), generation)
         };
         let done = tokio::task::spawn_blocking(commit).await;
@@ -169,6 +174,7 @@ struct Commit<'a> {
     client: &'a BaseConsumer<Assignments>,
     handover: &'a Handover,
     group: &'a str,
+    swept: &'a AtomicBool,
 }
 
 impl Commit<'_> {
@@ -178,6 +184,7 @@ impl Commit<'_> {
         metadata: Option<&str>,
         generation: u64,
     ) -> Result<(), HubError> {
+        let elsewhere = if metadata.is_some() { self.states_elsewhere() } else { Vec::new() };
         let mut turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = |offset: &Offset| self.handover.reads(&offset.topic, offset.partition);
         if turn.generation != generation || !offsets.iter().all(ours) {
@@ -191,15 +198,28 @@ impl Commit<'_> {
         }
         turn.sequence = clock::now_ms().max(turn.sequence + 1);
         let older = if metadata.is_some() { turn.older.as_slice() } else { &[] };
-        let list = assignment::to_commit(offsets, metadata, turn.sequence, older)?;
+        let older = [older, &elsewhere].concat();
+        let list = assignment::to_commit(offsets, metadata, turn.sequence, &older)?;
         self.client.commit(&list, CommitMode::Sync).map_err(|error| self.refused(&error))?;
         if metadata.is_some() {
             turn.older.clear();
+            self.swept.store(true, Ordering::Release);
         }
         for offset in offsets {
             self.handover.committed(&offset.topic, offset.partition, offset.offset);
         }
         Ok(())
+    }
+
+    /// Looked for once: what a sink reads does not change while it lives.
+    fn states_elsewhere(&self) -> Vec<Offset> {
+        if self.swept.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        self.client.context().states_elsewhere(self.client).unwrap_or_else(|error| {
+            debug!(group = self.group, %error, "states of topics that are not read are not known");
+            Vec::new()
+        })
     }
 
     fn refused(&self, error: &KafkaError) -> HubError {
