@@ -186,6 +186,8 @@ impl SourceRun {
         let positions = self.hub.positions(&self.name).await.map_err(|error| error.to_string())?;
         let counters = Arc::clone(&self.meter.read);
         let emitter = self.producer.emitter(&self.name, positions, counters);
+        // What a former run could not reach need not be of this one.
+        emitter.trouble(None);
         let running = source.run(emitter, self.stop.clone());
         // A source that still runs after a moment has got over what kept it from running.
         let settled = async {

@@ -41,7 +41,7 @@ pub(super) struct ConsumeArgs {
     /// Stop at the end (this is the default without --follow)
     #[arg(long, conflicts_with = "follow")]
     until_end: bool,
-    /// value, json, pretty, keys, or a template
+    /// value, json (bytes that are no text as base64), pretty, keys, or a template
     #[arg(long, value_name = "FORMAT", default_value = "value")]
     format: Format,
     /// Print headers too

@@ -58,6 +58,13 @@ fn what_may_not_be_read_is_told_until_it_may() {
         let told = source(&agent).to_string();
         told.contains("/logs/b.log") && !told.contains("more")
     });
+    // What is no longer to be read is no longer told.
+    agent.configure(&blocks.replace("/logs/*.log", "/logs/a.log"));
+    agent.reload();
+    wait_until(SOON, "nothing to be told", || source(&agent)["state"] == "ok");
+    agent.configure(&blocks);
+    agent.reload();
+    wait_until(SOON, "it to be told again", || source(&agent)["state"] == "degraded");
     set_mode(&at("logs/b.log"), 0o600);
     lines(&["a", "b", "c"]);
     wait_until(SOON, "nothing to be told", || source(&agent)["state"] == "ok");
