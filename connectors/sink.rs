@@ -13,12 +13,14 @@ use crate::Records;
 /// local file) may be done in place.
 #[async_trait]
 pub trait Sink: Send {
-    /// Gives back what [`Sink::checkpoint`] returned before the last commit, before the first write.
+    /// Gives back what [`Sink::checkpoint`] returned before the last commits: before the first write, and again whenever
+    /// its partitions have changed. What was written and not committed comes again; what the sink knew of other
+    /// partitions may no longer hold.
     ///
     /// # Errors
     /// [`WriteError`] when what is there cannot be brought back to that state.
-    async fn resume(&mut self, state: &str) -> Result<(), WriteError> {
-        let _unused = state;
+    async fn resume(&mut self, resumed: &Resumed) -> Result<(), WriteError> {
+        let _unused = resumed;
         Ok(())
     }
 
@@ -52,6 +54,36 @@ pub trait Sink: Send {
 
     /// Called about once a second while there is nothing to write: a chance to close idle files and connections.
     async fn idle(&mut self) {}
+}
+
+/// Where a sink goes on: its partitions, and the states that were committed with their offsets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// Whether it is the only delivery of its sink: all states are its own, and the latest speaks of everything. Else the
+    /// state of a partition speaks for what was written of that partition, and for nothing else.
+    pub alone: bool,
+    /// Every partition that it reads now.
+    pub places: Vec<Placed>,
+}
+
+/// A partition and the state that was committed with its offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The state, and a number that is higher for a later commit.
+    pub state: Option<(i64, String)>,
+}
+
+impl Resumed {
+    /// The latest state of all.
+    #[must_use]
+    pub fn latest(&self) -> Option<&str> {
+        let states = self.places.iter().filter_map(|place| place.state.as_ref());
+        states.max_by_key(|(sequence, _)| *sequence).map(|(_, state)| state.as_str())
+    }
 }
 
 /// What became of the records that [`Sink::write`] was given: done, except those named here.

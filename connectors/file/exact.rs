@@ -10,8 +10,12 @@
 //!
 //! | state                                                   | when                                      |
 //! |---------------------------------------------------------|-------------------------------------------|
-//! | `{"v":1,"files":{NAME:[LENGTH,NUMBER,STARTED_S],…}}`     | it fits into the metadata of a commit     |
+//! | `{"v":1,"files":{NAME:[LENGTH,NUMBER,STARTED_S,OF],…}}`  | it fits into the metadata of a commit     |
 //! | `{"v":1,"spill":{"name":FILE,"sum":XXH3}}`               | many files: the map is in a file of its own |
+//!
+//! `OF` is the partition that a file is of, `TOPIC/NUMBER`, where the path has `{partition}`. With `"parted":true` several
+//! deliveries write side by side (`concurrency`): the state that was committed for a partition then speaks for the
+//! files of that partition only, for those of others are in other hands.
 //!
 //! Names are relative to the base folder. A spill file is written once, under a new name, and is on disk before the
 //! state that names it; so the commit decides which one counts. The last few are kept, in case commits fail.
@@ -20,6 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +32,7 @@ use tracing::warn;
 
 use super::names::{OWN, is_confined};
 use super::rotate::Place;
+use crate::sink::{Placed, Resumed};
 
 /// Longest state, bytes; a hub keeps 4096 with an offset.
 const STATE_MAX: usize = 3800;
@@ -40,13 +46,26 @@ static NEXT_WRITER: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     v: u8,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    parted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     files: Option<Map>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spill: Option<Spill>,
 }
 
-type Map = BTreeMap<String, (u64, u64, i64)>;
+type Map = BTreeMap<String, Listed>;
+
+/// A place as it is written: length, number, start, and the partition that the file is of.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Listed {
+    Of(u64, u64, i64, String),
+    Plain(u64, u64, i64),
+}
+
+/// Where a name stands, and the partition that it is of.
+pub(super) type Known = (String, Place, Option<Arc<str>>);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Spill {
@@ -83,15 +102,23 @@ impl States {
     /// The spill file and what the system says of it.
     pub(super) fn encode(
         &mut self,
-        places: Vec<(String, Place)>,
+        places: Vec<Known>,
+        parted: bool,
     ) -> Result<String, (PathBuf, io::Error)> {
-        let numbers = |at: Place| (at.length, at.sequence, at.started_s);
-        let files: Map = places.into_iter().map(|(name, at)| (name, numbers(at))).collect();
-        let state = text(&State { v: 1, files: Some(files), spill: None });
-        if state.len() <= STATE_MAX { Ok(state) } else { self.spill(&state) }
+        let listed = |(name, at, of): Known| {
+            let Place { length, sequence, started_s } = at;
+            let listed = match of {
+                Some(of) => Listed::Of(length, sequence, started_s, of.as_ref().to_owned()),
+                None => Listed::Plain(length, sequence, started_s),
+            };
+            (name, listed)
+        };
+        let files: Map = places.into_iter().map(listed).collect();
+        let state = text(&State { v: 1, parted, files: Some(files), spill: None });
+        if state.len() <= STATE_MAX { Ok(state) } else { self.spill(&state, parted) }
     }
 
-    fn spill(&mut self, state: &str) -> Result<String, (PathBuf, io::Error)> {
+    fn spill(&mut self, state: &str, parted: bool) -> Result<String, (PathBuf, io::Error)> {
         let name = format!("{}{}.state", self.writer, self.next);
         self.next += 1;
         let path = self.base.join(&name);
@@ -103,7 +130,7 @@ impl States {
             }
         }
         let sum = xxhash_rust::xxh3::xxh3_64(state.as_bytes());
-        Ok(text(&State { v: 1, files: None, spill: Some(Spill { name, sum }) }))
+        Ok(text(&State { v: 1, parted, files: None, spill: Some(Spill { name, sum }) }))
     }
 
     fn store(&self, path: &Path, state: &str) -> io::Result<()> {
@@ -123,20 +150,47 @@ impl States {
     ///
     /// # Errors
     /// A sentence for a person when the state is not one of this sink.
-    pub(super) fn decode(&mut self, state: &str) -> Result<Vec<(String, Place)>, String> {
+    fn decode(&mut self, state: &str) -> Result<Vec<Known>, String> {
         let files = match read(state)? {
             State { files: Some(files), .. } => files,
-            State { spill: Some(spill), .. } => self.unspill(&spill)?,
+            State { spill: Some(spill), parted, .. } => self.unspill(&spill, parted)?,
             State { .. } => return Err(format!("the state {state} names no files")),
         };
         if let Some(name) = files.keys().find(|name| !is_confined(name)) {
             return Err(format!("the state names \"{name}\", which is outside the base folder"));
         }
-        let place = |(length, sequence, started_s)| Place { length, sequence, started_s };
-        Ok(files.into_iter().map(|(name, numbers)| (name, place(numbers))).collect())
+        let known = |(name, listed)| {
+            let (length, sequence, started_s, of) = match listed {
+                Listed::Of(length, sequence, started_s, of) => {
+                    (length, sequence, started_s, Some(of.into()))
+                }
+                Listed::Plain(length, sequence, started_s) => (length, sequence, started_s, None),
+            };
+            (name, Place { length, sequence, started_s }, of)
+        };
+        Ok(files.into_iter().map(known).collect())
     }
 
-    fn unspill(&mut self, spill: &Spill) -> Result<Map, String> {
+    /// What the committed states say of the files that are in this delivery's hands now.
+    ///
+    /// # Errors
+    /// As [`States::decode`].
+    pub(super) fn known(&mut self, resumed: &Resumed) -> Result<Vec<Known>, String> {
+        let Some(latest) = resumed.latest() else { return Ok(Vec::new()) };
+        if resumed.alone && !read(latest)?.parted {
+            return self.decode(latest);
+        }
+        let mut known = Vec::new();
+        for Placed { topic, partition, state } in &resumed.places {
+            let Some((_, state)) = state else { continue };
+            let this = of(topic, *partition);
+            let files = self.decode(state)?;
+            known.extend(files.into_iter().filter(|(_, _, of)| of.as_ref() == Some(&this)));
+        }
+        Ok(known)
+    }
+
+    fn unspill(&mut self, spill: &Spill, parted: bool) -> Result<Map, String> {
         let name = &spill.name;
         if !is_confined(name) || name.contains('/') || !name.starts_with(OWN) {
             return Err(format!("the state is in \"{name}\", which is no file of this sink"));
@@ -147,8 +201,11 @@ impl States {
                 let sum = xxhash_rust::xxh3::xxh3_64(state.as_bytes());
                 if sum == spill.sum { read(&state) } else { Err("its sum is wrong".to_owned()) }
             });
-        self.forget_others(name);
-        self.spills.push_back(path.clone());
+        // The states of other partitions may be in others.
+        if !parted {
+            self.forget_others(name);
+            self.spills.push_back(path.clone());
+        }
         match known {
             Ok(state) => Ok(state.files.unwrap_or_default()),
             Err(reason) => {
@@ -168,6 +225,11 @@ impl States {
             }
         }
     }
+}
+
+/// A partition's name in a state.
+pub(super) fn of(topic: &str, partition: i32) -> Arc<str> {
+    format!("{topic}/{partition}").into()
 }
 
 fn read(state: &str) -> Result<State, String> {
@@ -190,13 +252,13 @@ fn remove(path: &Path) {
 mod tests {
     use super::*;
 
-    fn places(count: u64) -> Vec<(String, Place)> {
+    fn places(count: u64) -> Vec<Known> {
         let place = |length| Place { length, sequence: length % 3, started_s: 1_700_000_000 };
-        (0..count).map(|at| (format!("host-{at:04}/app.ndjson"), place(at))).collect()
+        (0..count).map(|at| (format!("host-{at:04}/app.ndjson"), place(at), None)).collect()
     }
 
-    fn encode(states: &mut States, places: &[(String, Place)]) -> String {
-        states.encode(places.to_vec()).unwrap()
+    fn encode(states: &mut States, places: &[Known]) -> String {
+        states.encode(places.to_vec(), false).unwrap()
     }
 
     fn own_files(folder: &Path) -> usize {
@@ -213,6 +275,37 @@ mod tests {
             assert_eq!(later.decode(&state).unwrap(), places(count));
         }
         assert_eq!(own_files(folder.path()), 1);
+    }
+
+    #[test]
+    fn side_by_side_a_state_speaks_for_the_files_of_its_partition_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut states = States::new(folder.path(), "s", false);
+        let place = |length| Place { length, ..Place::default() };
+        let known =
+            |number: i32, length| (format!("{number}.txt"), place(length), Some(of("t", number)));
+        // Each has both files in its state, and knows only one of them.
+        let first = states.encode(vec![known(0, 100), known(1, 10)], true).unwrap();
+        let second = states.encode(vec![known(0, 10), known(1, 100)], true).unwrap();
+        let alone = states.encode(vec![known(0, 200), known(1, 200)], false).unwrap();
+        let placed = |partition, sequence, state: &str| {
+            let state = Some((sequence, state.to_owned()));
+            Placed { topic: "t".to_owned(), partition, state }
+        };
+        let (one, other) = (placed(0, 1, &first), placed(1, 2, &second));
+        let both = vec![one, other.clone()];
+        for is_alone in [true, false] {
+            let resumed = Resumed { alone: is_alone, places: both.clone() };
+            assert_eq!(states.known(&resumed).unwrap(), [known(0, 100), known(1, 100)]);
+        }
+        let resumed = Resumed { alone: false, places: vec![other.clone()] };
+        assert_eq!(states.known(&resumed).unwrap(), [known(1, 100)]);
+        // One that was alone spoke for all, but only what was committed for a partition is its own.
+        let places = vec![placed(0, 3, &alone), Placed { state: None, ..other }];
+        let resumed = Resumed { alone: true, places: places.clone() };
+        assert_eq!(states.known(&resumed).unwrap(), [known(0, 200), known(1, 200)]);
+        let resumed = Resumed { alone: false, places };
+        assert_eq!(states.known(&resumed).unwrap(), [known(0, 200)]);
     }
 
     #[test]

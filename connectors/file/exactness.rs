@@ -11,6 +11,7 @@ use serde_json::json;
 use super::sink::{FileSink, SinkConfig};
 use crate::records::testing::store;
 use crate::registry::Surroundings;
+use crate::sink::{Placed, Resumed};
 use crate::{Batch, Buffer, Headers, Records, Sink, StoredBatch, WriteError};
 
 pub(super) fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {
@@ -78,7 +79,7 @@ impl Delivery {
         self.sink = sink(&self.config);
         self.written = self.committed.0;
         if let Some(state) = &self.committed.1 {
-            self.sink.resume(state).await.unwrap();
+            self.sink.resume(&alone(state)).await.unwrap();
         }
     }
 
@@ -210,6 +211,12 @@ proptest! {
             .enable_time().start_paused(true).build().unwrap();
         runtime.block_on(run(folder.path(), &extra, steps));
     }
+}
+
+/// What the only delivery of a sink resumes from.
+pub(super) fn alone(state: &str) -> Resumed {
+    let state = Some((1, state.to_owned()));
+    Resumed { alone: true, places: vec![Placed { topic: "t".to_owned(), partition: 0, state }] }
 }
 
 #[tokio::test]

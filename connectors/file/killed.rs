@@ -41,7 +41,7 @@ async fn deliver(folder: PathBuf, extra: &str) {
     let mut sink = sink(&config);
     let (mut offset, state) = committed(&folder);
     if let Some(state) = state {
-        sink.resume(&state).await.unwrap();
+        sink.resume(&super::exactness::alone(&state)).await.unwrap();
     }
     let lines = lines();
     while offset < lines.len() {

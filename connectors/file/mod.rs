@@ -31,6 +31,7 @@ mod sink;
 mod source;
 mod stored;
 mod tail;
+mod taking_up;
 #[cfg(test)]
 mod tests;
 mod turn;

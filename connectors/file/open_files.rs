@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::exact::Known;
 use super::member::Compressor;
 use super::page_cache::Trail;
 use super::rotate::{Place, numbered};
@@ -33,6 +34,8 @@ pub(super) type Failed = (PathBuf, io::Error);
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) place: Place,
+    /// The partition that it is of, where the path has its number.
+    pub(super) of: Option<Arc<str>>,
     /// Whether the last checkpoint's state has it.
     pub(super) covered: bool,
     /// Written since the last checkpoint.
@@ -86,9 +89,17 @@ impl Files {
         self.entries.get_mut(name)
     }
 
-    pub(super) fn insert(&mut self, name: &str, place: Place, covered: bool, now: Instant) {
+    /// Knows of no file any more; what waited for a write comes again.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.touched.clear();
+        self.open = 0;
+    }
+
+    pub(super) fn insert(&mut self, (name, place, of): Known, covered: bool, now: Instant) {
         let entry = Entry {
             place,
+            of,
             covered,
             dirty: false,
             used: now,
@@ -98,7 +109,7 @@ impl Files {
             torn: false,
             before: None,
         };
-        self.entries.insert(Arc::from(name), entry);
+        self.entries.insert(Arc::from(name.as_str()), entry);
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Entry)> {

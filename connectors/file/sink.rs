@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use serde::{Deserialize, Deserializer, de};
 use tokio::time::Instant;
 
-use super::exact::States;
+use super::exact::{States, of};
 use super::member::{Compression, Compressor};
 use super::names::{OWN, PathTemplate};
-use super::open_files::{CHUNK, Failed, Files, settle};
+use super::open_files::{CHUNK, Entry, Failed, Files};
 use super::rotate::{Place, Rotate, numbered};
 use crate::document::Codec;
 use crate::registry::{BuildError, Surroundings};
+use crate::sink::Resumed;
 use crate::{Records, Sink, StoredRecord, WriteError, Written, clock};
 
 /// The `file` block of a sink.
@@ -54,12 +55,14 @@ pub struct SinkConfig {
 /// The sink.
 #[derive(Debug)]
 pub struct FileSink {
-    config: SinkConfig,
-    template: PathTemplate,
-    files: Files,
-    states: States,
+    pub(super) config: SinkConfig,
+    pub(super) template: PathTemplate,
+    pub(super) files: Files,
+    pub(super) states: States,
     /// The state of the last checkpoint, while it still holds.
-    state: Option<String>,
+    pub(super) state: Option<String>,
+    /// Whether other deliveries of this sink write beside it.
+    pub(super) parted: bool,
     /// Why nothing can be trusted until the files are cut to their committed lengths at the next start.
     broken: Option<(PathBuf, String)>,
     /// The file of the record before, and of this one.
@@ -143,7 +146,16 @@ impl FileSink {
         let files = Files::new(&template.base, config.mode, config.max_open_files, compressor);
         let states = States::new(&template.base, &around.name, config.sync);
         let names = (String::new(), String::new());
-        Ok(Self { config, template, files, states, state: None, broken: None, names })
+        Ok(Self {
+            config,
+            template,
+            files,
+            states,
+            state: None,
+            parted: false,
+            broken: None,
+            names,
+        })
     }
 
     fn trusted(&self) -> Result<(), WriteError> {
@@ -162,18 +174,23 @@ impl FileSink {
         self.names.0.clear();
         if self.template.needs.only_the_batch() {
             for stored in records.batches().filter_map(|(batch, _)| batch.iter().next()) {
-                news |= self.next_name(&stored, &mut last) && self.meet(now, now_s)?;
+                news |= self.next_name(&stored, &mut last) && self.meet(&stored, now, now_s)?;
             }
             return Ok(news);
         }
         for stored in records.iter() {
-            news |= self.next_name(&stored, &mut last) && self.meet(now, now_s)?;
+            news |= self.next_name(&stored, &mut last) && self.meet(&stored, now, now_s)?;
         }
         Ok(news)
     }
 
     /// Makes the place of the present name known; true when it must be committed.
-    fn meet(&mut self, now: Instant, now_s: i64) -> Result<bool, WriteError> {
+    fn meet(
+        &mut self,
+        stored: &StoredRecord<'_>,
+        now: Instant,
+        now_s: i64,
+    ) -> Result<bool, WriteError> {
         let name = &self.names.0;
         if let Some(entry) = self.files.get_mut(name) {
             entry.used = now;
@@ -182,7 +199,12 @@ impl FileSink {
         let path = self.template.base.join(name);
         let place = self.config.rotate.discover(&path, now_s);
         let place = place.map_err(|error| refuse((path, error)))?;
-        self.files.insert(name, place, false, now);
+        let of = self
+            .template
+            .needs
+            .partition
+            .then(|| of(&stored.batch.topic.name, stored.batch.partition));
+        self.files.insert((name.clone(), place, of), false, now);
         self.state = None;
         Ok(true)
     }
@@ -260,29 +282,6 @@ impl FileSink {
         }
     }
 
-    fn settle_all(&mut self, places: Vec<(String, Place)>, now: Instant) -> Result<(), Failed> {
-        for (name, place) in places {
-            let path = self.files.path(&name, place.sequence);
-            let place = match std::fs::OpenOptions::new().write(true).open(&path) {
-                Ok(file) => {
-                    let length = settle(&file, &path, place.length);
-                    Place { length: length.map_err(|error| (path, error))?, ..place }
-                }
-                Err(missing) if missing.kind() == ErrorKind::NotFound => {
-                    if place.length > 0 {
-                        tracing::warn!(path = %path.display(), lost = place.length, "a file that was written is gone");
-                    }
-                    Place { length: 0, ..place }
-                }
-                Err(error) => return Err((path, error)),
-            };
-            if (place.sequence > 0) == self.config.rotate.is_on() {
-                self.files.insert(&name, place, true, now);
-            }
-        }
-        Ok(())
-    }
-
     fn forget_idle(&mut self) {
         let oldest = Instant::now().checked_sub(self.config.idle_close);
         if oldest.is_some_and(|oldest| self.files.forget_idle(oldest)) {
@@ -292,7 +291,7 @@ impl FileSink {
 }
 
 /// What a failure of the system means for the delivery.
-fn refuse((path, error): Failed) -> WriteError {
+pub(super) fn refuse((path, error): Failed) -> WriteError {
     let (target, kind, reason) = (path.display().to_string(), error.kind(), error.to_string());
     let fatal = |target, reason, hint| WriteError::Fatal { target, reason, hint };
     if matches!(kind, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) {
@@ -320,13 +319,8 @@ fn refuse((path, error): Failed) -> WriteError {
 
 #[async_trait]
 impl Sink for FileSink {
-    async fn resume(&mut self, state: &str) -> Result<(), WriteError> {
-        let places = self.states.decode(state).map_err(|reason| WriteError::Fatal {
-            target: self.template.base.display().to_string(),
-            reason,
-            hint: "was the group's offset committed by another program? reset the offsets of the group",
-        })?;
-        self.settle_all(places, Instant::now()).map_err(refuse)
+    async fn resume(&mut self, resumed: &Resumed) -> Result<(), WriteError> {
+        self.take_up(resumed)
     }
 
     async fn prepare(&mut self, records: &Records) -> Result<bool, WriteError> {
@@ -362,8 +356,11 @@ impl Sink for FileSink {
         self.files.look_after();
         self.rotate();
         if self.state.is_none() {
-            let places = self.files.iter_mut().map(|(name, entry)| (name.to_owned(), entry.place));
-            self.state = Some(self.states.encode(places.collect()).map_err(refuse)?);
+            let place = |(name, entry): (&str, &mut Entry)| {
+                (name.to_owned(), entry.place, entry.of.clone())
+            };
+            let places = self.files.iter_mut().map(place).collect();
+            self.state = Some(self.states.encode(places, self.parted).map_err(refuse)?);
         }
         for (_, entry) in self.files.iter_mut() {
             (entry.covered, entry.dirty) = (true, false);

@@ -14,6 +14,7 @@ mod write;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use anabranch_connectors::sink::Resumed;
 use anabranch_connectors::{Emitter, Records, Sink};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -124,9 +125,9 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
 impl Loop {
     async fn step(&mut self) -> Result<(), Stopped> {
         let fetched = self.fetch().await?;
-        if let Some(state) = fetched.resumed {
+        if let Some(resumed) = &fetched.resumed {
             self.progress = Progress::default();
-            self.resume(state.as_deref()).await?;
+            self.resume(resumed).await?;
         }
         if fetched.batches.is_empty() && !fetched.rebalancing {
             self.sink.idle().await;
@@ -189,15 +190,16 @@ impl Loop {
         }
     }
 
-    async fn resume(&mut self, state: Option<&str>) -> Result<(), Stopped> {
-        let Some(state) = state else { return Ok(()) };
+    async fn resume(&mut self, resumed: &Resumed) -> Result<(), Stopped> {
         let (first, longest) = self.settings.backoff;
         let mut backoff = Backoff::new(first, longest);
-        while let Err(error) = self.sink.resume(state).await {
+        while let Err(error) = self.sink.resume(resumed).await {
             let wait = self.write_failed(&error, &mut backoff);
             self.pause(wait).await?;
         }
-        self.recovered();
+        if backoff.tries() > 0 {
+            self.recovered();
+        }
         Ok(())
     }
 

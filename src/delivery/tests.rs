@@ -27,8 +27,8 @@ struct ToldSink(Arc<Told>);
 
 #[async_trait]
 impl Sink for ToldSink {
-    async fn resume(&mut self, state: &str) -> Result<(), WriteError> {
-        self.0.resumed.lock().unwrap().push(state.to_owned());
+    async fn resume(&mut self, resumed: &Resumed) -> Result<(), WriteError> {
+        self.0.resumed.lock().unwrap().extend(resumed.latest().map(str::to_owned));
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::StoredBatch;
+use anabranch_connectors::sink::Resumed;
 use async_trait::async_trait;
 use regex::Regex;
 use thiserror::Error;
@@ -144,6 +145,12 @@ impl ConsumerSpec {
         }
     }
 
+    /// Whether it is the only member that this process has in the group.
+    #[must_use]
+    pub const fn is_alone(&self) -> bool {
+        self.member.1 <= 1
+    }
+
     /// Whether this member reads a partition: it is assigned, or its turn among the members of this process.
     #[must_use]
     pub fn is_mine(&self, name: &crate::log::PartitionName) -> bool {
@@ -230,9 +237,9 @@ pub trait Consumer: Send {
 /// The answer to a fetch.
 #[derive(Debug, Default)]
 pub struct Fetched {
-    /// Set when reading starts anew at the committed offsets (at the start, after a rebalance): the metadata of the
-    /// latest commit. What was fetched before and not committed will come again.
-    pub resumed: Option<Option<String>>,
+    /// Set when reading starts anew at the committed offsets (at the start, after a rebalance). What was fetched before
+    /// and not committed will come again.
+    pub resumed: Option<Resumed>,
     /// Batches, in order within each partition. The first may begin before the committed offset: `skip` records of
     /// it belong to what is committed.
     pub batches: Vec<FetchedBatch>,

@@ -115,6 +115,12 @@ fn check_concurrency(config: &Config, name: &str, sink: &SinkBlock, findings: &m
         findings.error(path, problem, hint);
         return;
     }
+    let several = sink.topics.len() > 1 || sink.topics.iter().any(|topic| topic.starts_with('^'));
+    if several && sink.to.writes("a").is_some_and(|(_, path)| !path.contains("{topic}")) {
+        let problem = "several deliveries would write one file, with records of several topics";
+        findings.error(path, problem, "put {topic} into the path, too");
+        return;
+    }
     let names_only = sink.topics.iter().all(|topic| !topic.starts_with('^'));
     let partitions = sink.topics.iter().map(|topic| config.topic(topic).partitions).max();
     if let (HubConfig::Embedded(_), true, Some(partitions)) = (&config.hub, names_only, partitions)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::sink::Resumed;
 use anabranch_connectors::{Pool, Topic};
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
@@ -239,7 +240,7 @@ impl EmbeddedConsumer {
             let mut mine = self.readers.iter().map(|mine| mine.reader.partition().name());
             let is_mine = mine.any(|name| is_it(&name.topic, name.partition));
             let is_named = offsets.iter().any(|one| is_it(&one.topic, one.partition));
-            !is_named && (is_mine || !self.spec.wants(&older.topic))
+            !is_named && (is_mine && self.spec.is_alone() || !self.spec.wants(&older.topic))
         });
         let older = older.into_iter().map(|older| (older, String::new())).collect();
         // One that was deleted at this moment has no state any more.
@@ -339,12 +340,10 @@ impl Consumer for EmbeddedConsumer {
             let resumed = if self.resumed {
                 None
             } else {
-                let names: Vec<_> = self
-                    .readers
-                    .iter()
-                    .map(|mine| mine.reader.partition().name().clone())
-                    .collect();
-                Some(self.shared.groups().latest_state(&self.spec.group, &names))
+                let groups = self.shared.groups();
+                let names = self.readers.iter().map(|mine| mine.reader.partition().name());
+                let places = names.map(|name| groups.placed(&self.spec.group, name)).collect();
+                Some(Resumed { alone: self.spec.is_alone(), places })
             };
             let batches = self.gather(max_bytes)?;
             if !batches.is_empty() || resumed.is_some() {

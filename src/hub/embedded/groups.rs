@@ -13,6 +13,8 @@
 
 use std::collections::BTreeMap;
 
+use anabranch_connectors::sink::Placed;
+
 use super::writer::{Pairs, Place};
 use crate::hub::{GroupInfo, Offset, state};
 use crate::log::PartitionName;
@@ -42,13 +44,14 @@ impl Groups {
         self.groups.get(group)?.get(partition)
     }
 
-    /// The latest state of a sink that its group has committed for one of `partitions`.
-    pub(super) fn latest_state(&self, group: &str, partitions: &[PartitionName]) -> Option<String> {
-        let group = self.groups.get(group)?;
-        let commits = partitions.iter().filter_map(|partition| group.get(partition));
-        let states = commits.filter(|committed| state::is_state(&committed.metadata));
-        let latest = states.max_by_key(|committed| committed.sequence)?;
-        state::decode(&latest.metadata)?.1.map(str::to_owned)
+    /// A partition with the state of a sink that its group has committed for it.
+    pub(super) fn placed(&self, group: &str, name: &PartitionName) -> Placed {
+        let committed = self.committed(group, name);
+        let state = committed.and_then(|committed| {
+            let sequence = i64::try_from(committed.sequence).unwrap_or(i64::MAX);
+            Some((sequence, state::decode(&committed.metadata)?.1?.to_owned()))
+        });
+        Placed { topic: name.topic.clone(), partition: name.partition, state }
     }
 
     /// What a group has committed with a sink's state.
@@ -315,8 +318,10 @@ mod tests {
         }
         assert_eq!(again.info(), groups.info());
         let names = [0, 1].map(|partition| PartitionName { topic: "a".into(), partition });
-        assert_eq!(again.latest_state("g", &names).as_deref(), Some("two"));
-        assert_eq!(again.latest_state("g", &names[..1]).as_deref(), Some("one"));
+        let state = |name| again.placed("g", name).state.unwrap();
+        let (first, second) = (state(&names[0]), state(&names[1]));
+        assert_eq!((first.1.as_str(), second.1.as_str()), ("one", "two"));
+        assert!(first.0 < second.0);
         let clamped = again.clamp(|name| Some(if name.partition == 1 { 8 } else { 100 }));
         assert_eq!(clamped, [("g".to_owned(), offset("a", 1, 8))]);
         assert_eq!(again.forget_topics(|topic| topic == "b"), []);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use anabranch_connectors::sink::{Placed, Resumed};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
@@ -15,7 +16,7 @@ use tracing::{debug, info, warn};
 use super::admin::{ANSWER_MAX, not_now};
 use super::context;
 use super::handover::{Handover, Place};
-use crate::hub::state::{self, Latest};
+use crate::hub::state;
 use crate::hub::{HubError, Offset, StartAt, TopicSelector};
 
 /// How often committed offsets are asked for before the assignment is given back.
@@ -25,6 +26,8 @@ const TRIES: u32 = 5;
 pub(super) struct Assignments {
     pub(super) group: String,
     pub(super) topics: Vec<TopicSelector>,
+    /// Whether this process has no other member in the group.
+    pub(super) alone: bool,
     pub(super) start: StartAt,
     /// Whether that start is committed: not for a client that assigns partitions to itself.
     pub(super) keeps_start: bool,
@@ -67,12 +70,14 @@ impl Assignments {
         turn.generation += 1;
         self.handover.revoke(turn.generation);
         match self.begin(client, places) {
-            Ok((places, latest, older)) => {
-                turn.sequence = turn.sequence.max(latest.sequence);
+            Ok((places, resumed, older)) => {
+                let sequences = resumed.places.iter().filter_map(|place| place.state.as_ref());
+                let last = sequences.map(|(sequence, _)| *sequence).max().unwrap_or(0);
+                turn.sequence = turn.sequence.max(last);
                 turn.older = older;
                 let partitions = places.len();
                 info!(group = self.group, partitions, "partitions were assigned");
-                self.handover.assign(turn.generation, places, latest.state);
+                self.handover.assign(turn.generation, places, resumed);
             }
             Err(error) => {
                 warn!(group = self.group, %error, "cannot take partitions over, will join again");
@@ -96,17 +101,20 @@ impl Assignments {
         &self,
         client: &BaseConsumer<Self>,
         wanted: &TopicPartitionList,
-    ) -> Result<(Vec<Place>, Latest, Vec<Offset>), HubError> {
+    ) -> Result<(Vec<Place>, Resumed, Vec<Offset>), HubError> {
         let committed = self.committed(client, wanted)?;
         let (mut places, mut fresh) = (Vec::new(), TopicPartitionList::new());
-        let (mut latest, mut older) = (Latest::default(), Vec::new());
+        let mut resumed = Resumed { alone: self.alone, places: Vec::new() };
+        let mut older = Vec::new();
         for place in committed.elements() {
             place.error().map_err(not_now)?;
             let (topic, partition) = (place.topic(), place.partition());
-            latest.see(place.metadata());
+            let known = state::decode(place.metadata());
+            let known = known.and_then(|(sequence, state)| Some((sequence, state?.to_owned())));
+            resumed.places.push(Placed { topic: topic.to_owned(), partition, state: known });
             if let At::Offset(offset) = place.offset() {
                 let topic = topic.to_owned();
-                if state::is_state(place.metadata()) {
+                if self.alone && state::is_state(place.metadata()) {
                     older.push(Offset { topic: topic.clone(), partition, offset, epoch: -1 });
                 }
                 places.push(Place { topic, partition, committed: offset, read: offset });
@@ -122,7 +130,7 @@ impl Assignments {
         }
         client.assign(&list).map_err(not_now)?;
         self.begun.store(true, Ordering::Relaxed);
-        Ok((places, latest, older))
+        Ok((places, resumed, older))
     }
 
     /// What the group has committed with states for topics that the sink does not read any more.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::StoredBatch;
+use anabranch_connectors::sink::Resumed;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -49,8 +50,7 @@ struct State {
     batches: VecDeque<Arc<StoredBatch>>,
     bytes: usize,
     generation: u64,
-    #[expect(clippy::option_option, reason = "as in Fetched")]
-    resumed: Option<Option<String>>,
+    resumed: Option<Resumed>,
     places: Vec<Place>,
     error: Option<HubError>,
     idle_since: Option<Instant>,
@@ -99,10 +99,10 @@ impl Handover {
     }
 
     /// A new assignment; what waits of the old one is dropped.
-    pub(super) fn assign(&self, generation: u64, places: Vec<Place>, metadata: Option<String>) {
+    pub(super) fn assign(&self, generation: u64, places: Vec<Place>, resumed: Resumed) {
         let mut state = self.lock();
         state.clear(generation);
-        (state.places, state.resumed) = (places, Some(metadata));
+        (state.places, state.resumed) = (places, Some(resumed));
         self.room.notify_all();
         self.arrived.notify_one();
     }

@@ -53,6 +53,7 @@ impl Member {
         let context = Assignments {
             group: group.clone(),
             topics: spec.topics.clone(),
+            alone: spec.is_alone(),
             start: spec.start,
             keeps_start: spec.assigned.is_none(),
             handover: Arc::clone(&handover),

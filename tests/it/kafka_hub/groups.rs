@@ -60,7 +60,7 @@ async fn a_commit_keeps_offsets_and_state_for_the_next_member() {
     let (mut metadata, mut values) = (None, Vec::new());
     while values.len() < 3 {
         let fetched = fetch(member.as_mut()).await;
-        metadata = fetched.resumed.or(metadata);
+        metadata = fetched.resumed.map(|resumed| resumed.latest().map(str::to_owned)).or(metadata);
         for stored in fetched.batches.iter().flat_map(|fetched| fetched.batch.iter()) {
             values.push(stored.offset);
         }

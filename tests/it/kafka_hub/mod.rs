@@ -120,8 +120,8 @@ async fn read(consumer: &mut dyn Consumer, count: usize) -> BTreeMap<i32, Vec<St
 
 async fn resumed(consumer: &mut dyn Consumer) -> Option<String> {
     loop {
-        if let Some(metadata) = fetch(consumer).await.resumed {
-            return metadata;
+        if let Some(resumed) = fetch(consumer).await.resumed {
+            return resumed.latest().map(str::to_owned);
         }
     }
 }

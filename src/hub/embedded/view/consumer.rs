@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_connectors::sink::Resumed;
 use anabranch_connectors::{Pool, Topic};
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -140,7 +141,7 @@ impl Consumer for ViewConsumer {
     async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError> {
         let deadline = Instant::now() + wait;
         loop {
-            let resumed = (!std::mem::replace(&mut self.resumed, true)).then_some(None);
+            let resumed = (!std::mem::replace(&mut self.resumed, true)).then(Resumed::default);
             let batches = self.gather(max_bytes)?;
             if !batches.is_empty() || resumed.is_some() {
                 return Ok(Fetched { resumed, batches, rebalancing: false });

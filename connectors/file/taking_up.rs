@@ -1,0 +1,50 @@
+//! The sink takes its files up where the committed states say that they are.
+
+use std::io::ErrorKind;
+
+use tokio::time::Instant;
+
+use super::exact::Known;
+use super::open_files::{Failed, settle};
+use super::rotate::Place;
+use super::sink::{FileSink, refuse};
+use crate::WriteError;
+use crate::sink::Resumed;
+
+impl FileSink {
+    /// Forgets all that it knows, which may have got into other hands meanwhile, and goes on with what was committed.
+    pub(super) fn take_up(&mut self, resumed: &Resumed) -> Result<(), WriteError> {
+        self.files.clear();
+        (self.state, self.parted) = (None, !resumed.alone);
+        let known = self.states.known(resumed).map_err(|reason| WriteError::Fatal {
+            target: self.template.base.display().to_string(),
+            reason,
+            hint: "was the group's offset committed by another program? reset the offsets of the group",
+        })?;
+        self.settle_all(known, Instant::now()).map_err(refuse)
+    }
+
+    /// Cuts files to their committed lengths.
+    fn settle_all(&mut self, known: Vec<Known>, now: Instant) -> Result<(), Failed> {
+        for (name, place, of) in known {
+            let path = self.files.path(&name, place.sequence);
+            let place = match std::fs::OpenOptions::new().write(true).open(&path) {
+                Ok(file) => {
+                    let length = settle(&file, &path, place.length);
+                    Place { length: length.map_err(|error| (path, error))?, ..place }
+                }
+                Err(missing) if missing.kind() == ErrorKind::NotFound => {
+                    if place.length > 0 {
+                        tracing::warn!(path = %path.display(), lost = place.length, "a file that was written is gone");
+                    }
+                    Place { length: 0, ..place }
+                }
+                Err(error) => return Err((path, error)),
+            };
+            if (place.sequence > 0) == self.config.rotate.is_on() {
+                self.files.insert((name, place, of), true, now);
+            }
+        }
+        Ok(())
+    }
+}
