@@ -66,14 +66,44 @@ pub struct Line {
     /// The value.
     pub value: Value,
     /// Names and values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub headers: LineHeaders,
     /// Milliseconds since the Unix epoch; now when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
     /// How bytes are written.
     #[serde(default)]
     pub encoding: Encoding,
+}
+
+/// Headers of a [`Line`]: an object, or pairs where names are repeated or the order counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LineHeaders {
+    /// Each name once.
+    Object(BTreeMap<String, Option<String>>),
+    /// As they come.
+    Pairs(Vec<(String, Option<String>)>),
+}
+
+impl Default for LineHeaders {
+    fn default() -> Self {
+        Self::Pairs(Vec::new())
+    }
+}
+
+impl LineHeaders {
+    /// The names and values, in order.
+    fn pairs(&self) -> Vec<(&str, Option<&str>)> {
+        match self {
+            Self::Object(headers) => {
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect()
+            }
+            Self::Pairs(headers) => {
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect()
+            }
+        }
+    }
 }
 
 /// How bytes are written in a [`Line`].
@@ -263,11 +293,11 @@ fn push(line: &Line, batch: &mut Batch) -> Result<(), String> {
     if let Some(key) = &line.key {
         batch.set_key(&bytes(key)?);
     }
-    for (name, value) in &line.headers {
+    for (name, value) in line.headers.pairs() {
         if name.starts_with(header::INTERNAL) {
             return Err(format!("header \"{name}\" is reserved"));
         }
-        batch.set_header(name, &bytes(value)?);
+        batch.set_header(name, &bytes(value.unwrap_or_default())?);
     }
     if let Some(timestamp_ms) = line.timestamp {
         batch.set_timestamp_ms(timestamp_ms);

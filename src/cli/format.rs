@@ -187,7 +187,7 @@ pub(super) fn as_json(record: &ConsumedRecord) -> Value {
 }
 
 /// Puts what a record holds into a JSON object, in the API's words: as text, or with `"encoding": "base64"` when any of
-/// it is no UTF-8.
+/// it is no UTF-8. Headers are an object, or pairs when a name is repeated.
 pub(super) fn put_content(
     object: &mut Value,
     (key, value): (Option<&[u8]>, Option<&[u8]>),
@@ -205,11 +205,18 @@ pub(super) fn put_content(
             }
         })
     };
-    let headers: Map<String, Value> =
+    let shown: Map<String, Value> =
         headers.iter().map(|(name, value)| ((*name).to_owned(), written(*value).into())).collect();
+    let pair = |(name, value): &(&str, Option<&[u8]>)| json!([name, written(*value)]);
+    let is_each_once = shown.len() == headers.len();
+    let headers: Value = if is_each_once {
+        shown.into()
+    } else {
+        headers.iter().map(pair).collect::<Vec<_>>().into()
+    };
     object["key"] = written(key).into();
     object["value"] = written(value).into();
-    object["headers"] = headers.into();
+    object["headers"] = headers;
     if !is_text {
         object["encoding"] = json!(Encoding::Base64);
     }

@@ -135,6 +135,7 @@ impl Loop {
         for records in progress::windows(&fetched.batches, self.settings.max_records) {
             self.deliver(&records).await?;
         }
+        self.progress.pass(&fetched.passed);
         if fetched.rebalancing || self.committed_at.elapsed() >= self.settings.commit_interval {
             self.commit().await;
         }
@@ -163,6 +164,7 @@ impl Loop {
                 return Ok(more);
             }
             fetched.batches.extend(more.batches);
+            fetched.passed.extend(more.passed);
             if more.rebalancing {
                 fetched.rebalancing = true;
                 return Ok(fetched);

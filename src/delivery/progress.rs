@@ -31,6 +31,17 @@ impl Progress {
         self.dirty = true;
     }
 
+    /// Notes how far partitions were read where there was nothing to deliver, once all before that is.
+    pub(super) fn pass(&mut self, passed: &[Offset]) {
+        for Offset { topic, partition, offset, epoch } in passed {
+            let next = self.next.entry((topic.clone(), *partition)).or_insert((-1, -1));
+            if next.0 < *offset {
+                *next = (*offset, *epoch);
+                self.dirty = true;
+            }
+        }
+    }
+
     fn set(&mut self, batch: &StoredBatch, next_offset: i64) {
         self.dirty = true;
         let key = (batch.topic.name.clone(), batch.partition);

@@ -199,3 +199,22 @@ async fn a_poison_record_is_found_by_halves_and_a_stubborn_one_is_given_up() {
     assert_eq!(rig.dead().await[1].1, "gave up after 4 tries: 503");
     rig.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn marks_of_transactions_at_the_end_are_passed_and_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    rig.produce(&["a"]).await;
+    let partition = Arc::clone(rig.hub.topic_state("app").unwrap().partition(0).unwrap());
+    for _ in 0..2 {
+        partition.append(&crate::wire::marker((7, 0), true, 0, 1), 0).unwrap();
+    }
+    let told = Arc::new(Told::default());
+    let committed = || {
+        let committed = rig.hub.committed("s").unwrap_or_default();
+        committed.values().next().map(|committed| committed.offset)
+    };
+    rig.deliver(&told, |_| committed() == Some(3)).await;
+    assert_eq!(writes(&told), [vec!["a"]]);
+    rig.close().await;
+}

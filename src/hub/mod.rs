@@ -243,6 +243,9 @@ pub struct Fetched {
     /// Batches, in order within each partition. The first may begin before the committed offset: `skip` records of
     /// it belong to what is committed.
     pub batches: Vec<FetchedBatch>,
+    /// Partitions at whose end there is nothing for a sink (marks of transactions, and what they took back), and the
+    /// offsets behind that: the group has come so far once it has all `batches`.
+    pub passed: Vec<Offset>,
     /// The group is about to share out its partitions anew: what was read should be committed now.
     pub rebalancing: bool,
 }

@@ -1,6 +1,5 @@
 //! The embedded hub of a running agent: read from its data folder, written through its API.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{BODY_MAX, Encoding, Line};
+use crate::api::{BODY_MAX, Encoding, Line, LineHeaders};
 use crate::hub::embedded::view::{StoresOffsets, View};
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
@@ -257,9 +256,8 @@ async fn store(api: &Api, topic: &str, partition: i32, batch: &Batch) -> Result<
 
 fn line(record: &Record<'_>) -> Line {
     let text = |bytes: &[u8]| STANDARD.encode(bytes);
-    let header =
-        |(name, value): (&str, Option<&[u8]>)| (name.to_owned(), text(value.unwrap_or_default()));
-    let headers: BTreeMap<String, String> = record.headers.iter().map(header).collect();
+    let header = |(name, value): (&str, Option<&[u8]>)| (name.to_owned(), value.map(text));
+    let headers = LineHeaders::Pairs(record.headers.iter().map(header).collect());
     Line {
         key: record.key.map(text),
         value: record.value.map_or(Value::Null, |value| text(value).into()),

@@ -9,19 +9,17 @@ use anabranch_connectors::{Pool, Topic};
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
-use tracing::error;
 use uuid::Uuid;
 
 use super::Shared;
-use super::decode::decode;
 use super::membership::{Counts, Membership};
+use super::partition_reader::{PartitionReader, next_batch};
 use super::topics::TopicState;
 use super::writer::{Command, Place};
 use crate::hub::{
     Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt, state,
 };
-use crate::log::{Damage, Partition, PartitionName, Read, Reader};
-use crate::wire::BatchHeader;
+use crate::log::{Partition, PartitionName, Reader};
 
 /// How often it looks, while there is nothing to read, whether its group shares out its partitions anew.
 const LOOK: Duration = Duration::from_millis(500);
@@ -48,13 +46,6 @@ pub(super) struct EmbeddedConsumer {
 struct Wanted {
     counts: Counts,
     ids: Vec<Uuid>,
-}
-
-struct PartitionReader {
-    topic: Arc<Topic>,
-    reader: Reader,
-    /// Records of a batch before this offset are not wanted.
-    from: i64,
 }
 
 impl EmbeddedConsumer {
@@ -185,7 +176,7 @@ impl EmbeddedConsumer {
                 anchors.push(Offset { topic, partition, offset: from, epoch: -1 });
             }
             let reader = Reader::new(partition, from);
-            self.readers.push(PartitionReader { topic, reader, from });
+            self.readers.push(PartitionReader { topic, reader, from, told: from });
         }
         if is_first && self.spec.start != StartAt::Earliest && self.spec.assigned.is_none() {
             // Where "latest" was is part of the group's progress from now on, whatever happens next.
@@ -264,6 +255,7 @@ impl EmbeddedConsumer {
             let Some(mine) = self.readers.get_mut(self.turn) else { break };
             match next_batch(&self.shared, mine, &self.pool, &self.spec.group)? {
                 Some(fetched) => {
+                    mine.told = fetched.batch.next_offset;
                     bytes += fetched.batch.data.len();
                     batches.push(fetched);
                     idle = 0;
@@ -280,51 +272,19 @@ impl EmbeddedConsumer {
     }
 }
 
-/// Whether a batch was taken back by its producer.
-fn is_aborted(partition: &Partition, header: &BatchHeader) -> bool {
-    header.is_transactional() && partition.producers().is_aborted(header)
-}
-
-/// The next batch with a record that the group has not had; `None` at the end.
-fn next_batch(
-    shared: &Shared,
-    mine: &mut PartitionReader,
-    pool: &Pool,
-    group: &str,
-) -> Result<Option<FetchedBatch>, HubError> {
-    let partition = Arc::clone(mine.reader.partition());
-    let number = partition.name().partition;
-    loop {
-        if mine.reader.next_offset() >= partition.stable() {
-            return Ok(None);
+impl EmbeddedConsumer {
+    /// What was read since the last time and had nothing for a sink.
+    fn passed(&mut self) -> Vec<Offset> {
+        let mut passed = Vec::new();
+        for mine in &mut self.readers {
+            let offset = mine.reader.next_offset();
+            if offset > mine.told {
+                mine.told = offset;
+                let PartitionName { topic, partition } = mine.reader.partition().name().clone();
+                passed.push(Offset { topic, partition, offset, epoch: -1 });
+            }
         }
-        let read = mine.reader.read().map_err(|error| HubError::NotNow(error.to_string()))?;
-        let damage = match read {
-            Read::End => return Ok(None),
-            Read::Batch(header, _) if header.is_control() || header.count == 0 => continue,
-            Read::Batch(header, _) if is_aborted(&partition, &header) => continue,
-            Read::Batch(header, bytes) => match decode(&header, bytes, (&mine.topic, number), pool)
-            {
-                Ok(batch) => {
-                    let before =
-                        |record: &anabranch_connectors::StoredRecord<'_>| record.offset < mine.from;
-                    let skip = if batch.base_offset < mine.from {
-                        batch.iter().take_while(before).count()
-                    } else {
-                        0
-                    };
-                    return Ok(Some(FetchedBatch { batch: Arc::new(batch), skip }));
-                }
-                Err(reason) => {
-                    Damage { from: header.base_offset, to: header.next_offset(), reason }
-                }
-            },
-            Read::Damage(damage) => damage,
-        };
-        let Damage { from, to, reason } = damage;
-        shared.lost(group, u64::try_from(to - from).unwrap_or(0));
-        let topic = &mine.topic.name;
-        error!(topic, partition = number, from, to, %reason, group, "records are lost; reading goes on behind them");
+        passed
     }
 }
 
@@ -346,9 +306,10 @@ impl Consumer for EmbeddedConsumer {
                 Some(Resumed { alone: self.spec.is_alone(), places })
             };
             let batches = self.gather(max_bytes)?;
-            if !batches.is_empty() || resumed.is_some() {
+            let passed = self.passed();
+            if !batches.is_empty() || !passed.is_empty() || resumed.is_some() {
                 self.resumed = true;
-                return Ok(Fetched { resumed, batches, rebalancing: false });
+                return Ok(Fetched { resumed, batches, passed, rebalancing: false });
             }
             let look = deadline.min(Instant::now() + LOOK);
             match tokio::time::timeout_at(look, self.appended.changed()).await {

@@ -38,7 +38,7 @@ async fn a_sink_reads_a_topic_that_was_made_anew_from_its_beginning() {
         append(&hub, batch(&["d", "e", "f", "g"], None)).await;
         // It has not seen yet that this is another topic.
         assert_eq!(reader.commit(&[offset(3)], None).await, gone);
-        assert_eq!(hub.group(group).await.unwrap().unwrap().offsets, []);
+        assert_eq!(hub.group(group).await.unwrap(), None);
         let (mut seen, mut resumed) = (Vec::new(), false);
         for _ in 0..100 {
             let (fetched, some) = lines(&mut reader).await;
@@ -116,6 +116,27 @@ async fn a_deletion_that_a_crash_has_interrupted_is_finished() {
     let hub = killed(hub, folder.path()).await;
     assert_eq!(hub.topic_state("t").unwrap().partitions.len(), 1);
     hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_whose_folder_is_missing_keeps_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = open(folder.path());
+    hub.create_topic("t", 3).await.unwrap();
+    let number = |partition, at| Offset { partition, ..offset(at) };
+    hub.close().await;
+    drop(hub);
+    std::fs::remove_dir_all(folder.path().join("t-1")).unwrap();
+    for _ in 0..2 {
+        let hub = open(folder.path());
+        let state = hub.topic_state("t").unwrap();
+        let numbers = state.partitions.iter().map(|partition| partition.name().partition);
+        assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2]);
+        hub.set_offsets("g", &[number(2, 0)]).await.unwrap();
+        hub.close().await;
+    }
+    let ids = ["t-0", "t-1", "t-2"].map(|name| topics::load_id(&folder.path().join(name)));
+    assert!(ids[0].is_some() && ids[0] == ids[1] && ids[1] == ids[2], "{ids:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

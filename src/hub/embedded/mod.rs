@@ -21,6 +21,7 @@ mod local;
 mod members;
 mod membership;
 mod open;
+mod partition_reader;
 mod positions;
 mod produce;
 mod queue;

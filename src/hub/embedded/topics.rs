@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anabranch_connectors::Topic;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::configs::{self, Overrides};
@@ -226,9 +226,27 @@ pub(super) fn open_all(
     let topics = Topics::default();
     for mut state in by_name.into_values() {
         state.partitions.sort_by_key(|partition| partition.name().partition);
+        fill_gaps(folder.path(), &mut state)?;
         topics.write().insert(state);
     }
     Ok((topics, epoch))
+}
+
+/// Makes partitions anew whose folders somebody has taken away: a partition's number is its place.
+fn fill_gaps(folder: &Path, state: &mut TopicState) -> Result<(), LogError> {
+    let last = state.partitions.last().map_or(-1, |partition| partition.name().partition);
+    for (at, number) in (0..last).enumerate() {
+        if state.partitions.get(at).is_some_and(|partition| partition.name().partition == number) {
+            continue;
+        }
+        let name = PartitionName { topic: state.topic.name.clone(), partition: number };
+        let path = folder.join(name.to_string());
+        error!(path = %path.display(), "the folder of a partition is missing, and its records with it; it is made anew");
+        let (partition, _) = Partition::open(&path, name, segment_settings(&state.settings), 0)?;
+        store_id(&path, &state.topic.id)?;
+        state.partitions.insert(at, Arc::new(partition));
+    }
+    Ok(())
 }
 
 /// Finishes what a crash has interrupted: a topic of which one folder was put aside is deleted.

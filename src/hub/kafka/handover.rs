@@ -166,7 +166,7 @@ impl Handover {
             }
             return Ok(None);
         }
-        Ok(Some((Fetched { resumed, batches, rebalancing: false }, state.generation)))
+        Ok(Some((Fetched { resumed, batches, ..Fetched::default() }, state.generation)))
     }
 
     /// Remembers what was committed.

@@ -166,6 +166,10 @@ fn any_name_of_a_group_and_any_bytes_go_through_the_agent_and_what_is_too_large_
     assert_eq!((&lines[0]["value"], &lines[0]["encoding"]), (&"text".into(), &().into()));
     assert_eq!((&lines[1]["value"], &lines[1]["encoding"]), (&"/g==".into(), &"base64".into()));
     assert_eq!(lines[1]["key"], "a/8=");
+    run("produce h --header a=1 --header a=2 --header Z=0 --header b=", b"x\n").well();
+    assert_eq!(run("consume h --headers", b"").well(), "a=1,a=2,Z=0,b=\tx\n");
+    let line = run("consume h --format json", b"").well();
+    assert!(line.contains(r#""headers":[["a","1"],["a","2"],["Z","0"],["b",""]]"#), "{line}");
     for group in ["a/b", "what?#", "..", "%2e"] {
         let words = ["groups", "reset", group, "--topic", "t", "--to", "end", "--yes"];
         anabranch(folder.path(), &[&words[..], &["--config", "anabranch.yaml"]].concat(), "")

@@ -144,7 +144,7 @@ impl Consumer for ViewConsumer {
             let resumed = (!std::mem::replace(&mut self.resumed, true)).then(Resumed::default);
             let batches = self.gather(max_bytes)?;
             if !batches.is_empty() || resumed.is_some() {
-                return Ok(Fetched { resumed, batches, rebalancing: false });
+                return Ok(Fetched { resumed, batches, ..Fetched::default() });
             }
             if Instant::now() >= deadline {
                 return Ok(Fetched::default());
