@@ -36,12 +36,18 @@ impl Failure {
             Self::Failed(what) => (ExitCode::FAILURE, what),
             Self::Wrong(what) => (ExitCode::from(2), what),
         };
-        let mut errors = io::stderr().lock();
-        for line in what.lines() {
-            // Without a standard error there is nobody to tell.
-            writeln!(errors, "error: {line}").ok();
-        }
+        complain(&what);
         code
+    }
+}
+
+/// Says on standard error what is wrong, a line each; warnings among them say themselves that they are.
+pub(super) fn complain(problem: &str) {
+    let mut errors = io::stderr().lock();
+    for line in problem.lines() {
+        let kind = if line.contains(": warning: ") { "" } else { "error: " };
+        // Without a standard error there is nobody to tell.
+        writeln!(errors, "{kind}{line}").ok();
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
+use super::failure::complain;
 use super::greeting;
 use crate::agent::{Agent, Signal};
 use crate::config::{self, Config, LogConfig, LogFormat};
@@ -155,13 +156,5 @@ fn greet(config: &Config, listening: &[String]) {
             // A terminal that went away is no reason to stop.
             writeln!(out, "{line}").ok();
         }
-    }
-}
-
-fn complain(problem: &str) {
-    let mut out = std::io::stderr().lock();
-    for line in problem.lines() {
-        // Nobody reads it then.
-        writeln!(out, "error: {line}").ok();
     }
 }
