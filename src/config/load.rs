@@ -27,9 +27,7 @@ pub fn load_checked(path: &Path) -> Result<(Config, Vec<Invalid>), ConfigError> 
     let document = document(path)?;
     let config = document.config()?;
     let found = check(&config).into_iter();
-    let mut found: Vec<_> =
-        found.map(|found| found.placed(|path| document.place_of(path))).collect();
-    found.sort_by_key(|found| found.level == Level::Warning);
+    let found: Vec<_> = found.map(|found| found.placed(|path| document.place_of(path))).collect();
     match found.iter().any(|found| found.level == Level::Error) {
         true => Err(ConfigError::Invalid(found)),
         false => Ok((config, found)),
