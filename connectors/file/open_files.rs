@@ -40,6 +40,8 @@ pub(super) struct Entry {
     pub(super) covered: bool,
     /// Written since the last checkpoint.
     pub(super) dirty: bool,
+    /// It has had its time, and is about to be written.
+    pub(super) due: bool,
     /// When it was last written.
     pub(super) used: Instant,
     handle: Option<File>,
@@ -102,6 +104,7 @@ impl Files {
             of,
             covered,
             dirty: false,
+            due: false,
             used: now,
             handle: None,
             trail: Trail::at(place.length),

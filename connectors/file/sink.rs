@@ -194,7 +194,8 @@ impl FileSink {
         let name = &self.names.0;
         if let Some(entry) = self.files.get_mut(name) {
             entry.used = now;
-            return Ok(!entry.covered || self.config.rotate.is_due(entry.place, now_s));
+            entry.due = self.config.rotate.is_due(entry.place, now_s);
+            return Ok(!entry.covered || entry.due);
         }
         let path = self.template.base.join(name);
         let place = self.config.rotate.discover(&path, now_s);
@@ -257,12 +258,14 @@ impl FileSink {
         }
     }
 
-    /// Gives every name whose file has had its time the next number.
+    /// Gives every name whose file has had its time the next number. Side by side with others only those whose partitions
+    /// are part of the commit: for the others the new number would not be known.
     fn rotate(&mut self) {
         let (rotate, now_s) = (&self.config.rotate, clock::now_ms().div_euclid(1000));
         let mut ended = Vec::new();
         for (name, entry) in self.files.iter_mut() {
-            if rotate.is_due(entry.place, now_s) {
+            let is_named = !self.parted || entry.dirty || std::mem::take(&mut entry.due);
+            if is_named && rotate.is_due(entry.place, now_s) {
                 let sequence = entry.place.sequence + 1;
                 entry.place = Place { length: 0, sequence, started_s: now_s };
                 ended.push((name.to_owned(), entry.place));
