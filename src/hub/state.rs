@@ -6,7 +6,8 @@
 //!
 //! A state that is not the latest must never be taken for it: it would have a file sink cut its files to what they once
 //! were. The latest goes when its partitions are deleted, or are no longer read. So the first commit after a resume
-//! takes away the states of all partitions that it does not name.
+//! takes away the states of the partitions that it does not name: those of topics that are no longer read, and its own
+//! if it is the only delivery of its sink. Of several, each state speaks for its own partition, and stays.
 
 /// As it is committed.
 pub(crate) fn encode(sequence: i64, state: Option<&str>) -> String {

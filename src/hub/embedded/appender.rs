@@ -42,9 +42,7 @@ impl Appender for EmbeddedAppender {
     }
 
     fn append(&self, topic: &str, partition: i32, mut parts: Vec<Part>) {
-        let state = self.shared.topics.get(topic);
-        let number = usize::try_from(partition).unwrap_or(usize::MAX);
-        let Some(partition) = state.and_then(|state| state.partitions.get(number).cloned()) else {
+        let Ok(partition) = self.shared.partition(topic, partition) else {
             // Deleted a moment ago: the parts are handed back to their sources, which may try again.
             return;
         };

@@ -118,9 +118,7 @@ fn start(shared: &Arc<Shared>) -> Result<Threads, HubError> {
 /// What a power cut took back, groups have not read: their offsets are set back to the end, and said so.
 fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
     let end = |name: &PartitionName| {
-        let state = shared.topics.get(&name.topic)?;
-        let number = usize::try_from(name.partition).ok()?;
-        state.partitions.get(number).map(|partition| partition.end())
+        shared.partition(&name.topic, name.partition).ok().map(|partition| partition.end())
     };
     let clamped = shared.groups().clamp(end);
     for (group, offset) in clamped {

@@ -111,10 +111,11 @@ impl Assignments {
             let (topic, partition) = (place.topic(), place.partition());
             let known = state::decode(place.metadata());
             let known = known.and_then(|(sequence, state)| Some((sequence, state?.to_owned())));
+            let has_state = known.is_some();
             resumed.places.push(Placed { topic: topic.to_owned(), partition, state: known });
             if let At::Offset(offset) = place.offset() {
                 let topic = topic.to_owned();
-                if self.alone && state::is_state(place.metadata()) {
+                if self.alone && has_state {
                     older.push(Offset { topic: topic.clone(), partition, offset, epoch: -1 });
                 }
                 places.push(Place { topic, partition, committed: offset, read: offset });
