@@ -8,6 +8,9 @@ use super::code::Code;
 use super::messages::Identity;
 use crate::wire::batch_header;
 
+/// Batches of several partitions share a request up to this size, bytes.
+const REQUEST_BYTES: usize = 1 << 20;
+
 /// A topic and a partition of it.
 pub type Place = (Arc<str>, i32);
 
@@ -91,6 +94,16 @@ pub(super) fn first_refused(batches: &[Batch]) -> Option<String> {
 /// Whether a batch of that partition has been sent and not been answered.
 pub(super) fn is_on_the_way(batches: &[Batch], place: &Place) -> bool {
     batches.iter().any(|batch| batch.state == State::OnTheWay && batch.place == *place)
+}
+
+/// Whether one more batch may be part of a request: one of each partition, and not too many bytes.
+pub(super) fn fits(request: &[usize], batches: &[Batch], number: usize) -> bool {
+    let Some(batch) = batches.get(number) else { return false };
+    let others = || request.iter().filter_map(|number| batches.get(*number));
+    let bytes: usize = others().map(|other| other.bytes.len()).sum();
+    request.is_empty()
+        || (bytes + batch.bytes.len() <= REQUEST_BYTES
+            && others().all(|other| other.place != batch.place))
 }
 
 #[cfg(test)]

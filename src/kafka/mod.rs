@@ -13,8 +13,11 @@ mod messages;
 mod options;
 mod produce;
 mod producer;
+#[cfg(test)]
+mod producer_tests;
 mod sasl;
 mod scram;
+mod sequences;
 mod socket;
 mod tls;
 mod transaction;

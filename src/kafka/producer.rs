@@ -2,26 +2,24 @@
 //!
 //! The owner of the batches keeps them; a batch that a broker could not take, or whose answer was lost, is sent again
 //! with the sequence number that it had, so that an idempotent producer stores it once. At most `max_in_flight`
-//! requests are on their way to one broker. Nothing here runs beside the caller: answers are read when they are
-//! needed.
+//! requests are on their way to one broker; after trouble the batches of a partition go one by one until one is stored.
+//! Nothing here runs beside the caller: answers are read when they are needed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::{Batch, Place, State, first_refused, is_on_the_way, next_sequence, open};
+use super::batch::{Batch, Place, State, first_refused, fits, is_on_the_way, open};
 use super::cluster::Cluster;
 use super::code::Code;
 use super::error::Error;
 use super::messages::{self, Api, Identity};
 use super::options::{Context, Options, Patience};
 use super::produce::{self, Terms};
+use super::sequences::Sequences;
 use super::transaction::{Transaction, UNKNOWN_MAX};
-
-/// Batches of several partitions share a request up to this size, bytes.
-const REQUEST_BYTES: usize = 1 << 20;
 
 /// How a producer writes.
 #[derive(Debug, Clone)]
@@ -54,7 +52,7 @@ pub struct Producer {
     settings: ProducerSettings,
     transaction: Option<Transaction>,
     identity: Option<Identity>,
-    sequences: HashMap<Place, i32>,
+    sequences: Sequences,
     /// What keeps it from getting on.
     setback: Option<String>,
     setbacks: u32,
@@ -83,7 +81,7 @@ impl Producer {
             settings,
             transaction,
             identity: None,
-            sequences: HashMap::new(),
+            sequences: Sequences::default(),
             setback: None,
             setbacks: 0,
             first_open: 0,
@@ -97,7 +95,7 @@ impl Producer {
     /// [`Error`] when it cannot.
     pub fn start(&mut self, until: Instant) -> Result<(), Error> {
         self.cluster.disconnect();
-        self.sequences.clear();
+        self.sequences = Sequences::default();
         (self.setback, self.setbacks, self.identity) = (None, 0, None);
         self.begin();
         if let Some(transaction) = &mut self.transaction {
@@ -223,6 +221,7 @@ impl Producer {
 
     fn set_back(&mut self, why: String) {
         self.context.patience.trouble(&why);
+        self.sequences.doubt();
         self.setbacks = self.setbacks.saturating_add(1);
         self.setback = Some(why);
     }
@@ -237,8 +236,8 @@ impl Producer {
                 continue;
             };
             let place = batch.place.clone();
-            let is_again = batch.tries > 0;
-            if held.contains(&place) || (is_again && is_on_the_way(batches, &place)) {
+            let alone = batch.tries > 0 || !self.sequences.is_sure(&place);
+            if held.contains(&place) || (alone && is_on_the_way(batches, &place)) {
                 held.insert(place);
                 continue;
             }
@@ -260,6 +259,9 @@ impl Producer {
                 continue;
             }
             requests.entry(node).or_default().push(number);
+            if alone {
+                held.insert(place);
+            }
         }
         for (node, request) in requests {
             self.send(node, request, batches)?;
@@ -308,6 +310,9 @@ impl Producer {
         for number in numbers {
             if let Some(batch) = batches.get_mut(number) {
                 (batch.state, batch.tries) = (state, batch.tries.saturating_add(1));
+                if state == State::Stored {
+                    self.sequences.stored(&batch.place);
+                }
             }
         }
         done.or_else(|error| self.lose(node, error, batches))
@@ -318,9 +323,8 @@ impl Producer {
         if let Some(identity) = self.identity
             && batch.sequence.is_none()
         {
-            let sequence = self.sequences.entry(batch.place.clone()).or_insert(0);
-            batch.stamp(identity, *sequence, self.transaction.is_some());
-            *sequence = next_sequence(*sequence, batch.count);
+            let sequence = self.sequences.take(&batch.place, batch.count);
+            batch.stamp(identity, sequence, self.transaction.is_some());
         }
     }
 
@@ -358,6 +362,7 @@ impl Producer {
         batch.state = match code {
             Code::NONE | Code::DUPLICATE => {
                 (self.setbacks, self.setback) = (0, None);
+                self.sequences.stored(&batch.place);
                 State::Stored
             }
             Code::OUT_OF_ORDER if follows_a_gap() => State::Waiting,
@@ -384,14 +389,4 @@ impl Producer {
         self.set_back(error.to_string());
         Ok(())
     }
-}
-
-/// Whether one more batch may be part of a request: one of each partition, and not too many bytes.
-fn fits(request: &[usize], batches: &[Batch], number: usize) -> bool {
-    let Some(batch) = batches.get(number) else { return false };
-    let others = || request.iter().filter_map(|number| batches.get(*number));
-    let bytes: usize = others().map(|other| other.bytes.len()).sum();
-    request.is_empty()
-        || (bytes + batch.bytes.len() <= REQUEST_BYTES
-            && others().all(|other| other.place != batch.place))
 }

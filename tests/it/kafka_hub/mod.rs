@@ -14,7 +14,7 @@ use anabranch::hub::{
     Appender, Consumer, ConsumerSpec, Fetched, Hub, HubError, Offset, Part, StartAt, TopicSelector,
 };
 use anabranch_connectors::source::{NotStored, Stored};
-use anabranch_connectors::{Batch, Buffer, Emission, Headers, Position};
+use anabranch_connectors::{Batch, Buffer, Emission, Headers, Position, clock};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -57,9 +57,16 @@ fn part(batch: Batch) -> (Part, Receipt) {
     (Part::from(emission), receipt)
 }
 
+/// The time of records whose time does not matter, ms.
+const LONG_AGO: i64 = 1_700_000_000_000;
+
 fn lines(first: usize, count: usize) -> Batch {
+    lines_at(LONG_AGO, first, count)
+}
+
+fn lines_at(time_ms: i64, first: usize, count: usize) -> Batch {
     let headers = Headers::new().with("host", b"web-1");
-    let mut batch = Batch::new(Buffer::default(), headers, 1_700_000_000_000, 0);
+    let mut batch = Batch::new(Buffer::default(), headers, time_ms, 0);
     for number in first..first + count {
         batch.push_copy(format!("line {number}").as_bytes());
     }

@@ -21,12 +21,15 @@ pub(crate) fn server(variable: &str) -> Option<String> {
 /// A port of 127.0.0.1 that nobody has, TCP or UDP, and that this process hands out only once.
 ///
 /// It lies below the range from which the kernel takes ports for connections and for port 0, so
-/// that nobody gets it by chance before the test has used it.
+/// that nobody gets it by chance before the test has used it. Processes begin far from each other, so that several
+/// runs of tests may go on side by side.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
+    const APART: u32 = 997;
     static HANDED_OUT: AtomicU16 = AtomicU16::new(0);
-    let process = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    let process = std::process::id().wrapping_mul(APART) % u32::from(COUNT);
+    let process = u16::try_from(process).unwrap();
     (0..COUNT)
         .map(|_attempt| HANDED_OUT.fetch_add(1, Ordering::Relaxed))
         .map(|count| FIRST + (process + count % COUNT) % COUNT)
