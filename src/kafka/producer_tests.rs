@@ -179,7 +179,7 @@ impl Patience for Patient {
     }
 
     fn rest(&self, time: Duration) {
-        std::thread::sleep(time);
+        std::thread::park_timeout(time);
     }
 
     fn trouble(&self, _why: &str) {}
