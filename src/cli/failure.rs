@@ -51,6 +51,12 @@ pub(super) fn complain(problem: &str) {
     }
 }
 
+/// Says on standard error what the user should know while the command goes on.
+pub(super) fn warn(what: &str) {
+    // Without a standard error there is nobody to tell.
+    writeln!(io::stderr(), "warning: {what}").ok();
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == ErrorKind::BrokenPipe {

@@ -6,12 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::Args;
+use tokio::time::Instant;
 
-use super::failure::{Done, Failure};
+use super::failure::{Done, Failure, warn};
 use super::hub::{HubArgs, pair};
-use crate::client::{Message, Producer, ProducerSettings, is_topic_name};
+use crate::client::{HubHandle, Message, Producer, ProducerSettings, is_topic_name};
+
+/// How long nothing may get on before it is told.
+const QUIET: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct ProduceArgs {
@@ -45,6 +50,7 @@ pub(super) fn topic_name(text: &str) -> Result<String, String> {
 /// What became of the lines so far.
 #[derive(Default)]
 struct Outcomes {
+    sent: AtomicU64,
     stored: AtomicU64,
     failed: AtomicU64,
     first_error: Mutex<Option<String>>,
@@ -63,8 +69,15 @@ pub(super) async fn produce(args: ProduceArgs, out: &mut dyn Write) -> Done {
     let hub = args.hub.writer().await?;
     let producer = Producer::new(&hub, ProducerSettings::default())?;
     let outcomes = Arc::new(Outcomes::default());
-    let sent = send(&args, input, &producer, &outcomes).await;
-    producer.close().await;
+    let work = async {
+        let sent = send(&args, input, &producer, &outcomes).await;
+        producer.close().await;
+        sent
+    };
+    let sent = tokio::select! {
+        sent = work => sent,
+        () = tell_of_waits(&hub, &outcomes) => Ok(()),
+    };
     hub.close().await;
     sent?;
     let stored = outcomes.stored.load(Ordering::Acquire);
@@ -76,6 +89,25 @@ pub(super) async fn produce(args: ProduceArgs, out: &mut dyn Write) -> Done {
     let first = outcomes.first_error.lock().unwrap_or_else(PoisonError::into_inner).take();
     let first = first.unwrap_or_default();
     Err(Failure::failed(format!("{failed} records are not stored: {first}")))
+}
+
+/// Says on standard error when nothing has got on for a while, and what it waits for. Never ends.
+async fn tell_of_waits(hub: &HubHandle, outcomes: &Outcomes) {
+    let (mut known, mut since, mut told) = (0, Instant::now(), false);
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let done =
+            outcomes.stored.load(Ordering::Acquire) + outcomes.failed.load(Ordering::Acquire);
+        let waiting = outcomes.sent.load(Ordering::Acquire).saturating_sub(done);
+        if waiting == 0 || done != known {
+            (known, since, told) = (done, Instant::now(), false);
+        } else if since.elapsed() >= QUIET && !told {
+            let state = hub.hub().state();
+            let why = state.map_or_else(|why| why, |hub| format!("{hub} does not take more now"));
+            warn(&format!("still waiting: {waiting} records are not stored yet; {why}"));
+            told = true;
+        }
+    }
 }
 
 async fn send(
@@ -96,6 +128,7 @@ async fn send(
             return Ok(());
         }
         for line in lines {
+            outcomes.sent.fetch_add(1, Ordering::AcqRel);
             let outcomes = Arc::clone(outcomes);
             let told = move |outcome: Result<_, crate::client::ClientError>| match outcome {
                 Ok(_stored) => drop(outcomes.stored.fetch_add(1, Ordering::AcqRel)),

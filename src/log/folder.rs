@@ -175,23 +175,27 @@ impl Meta {
     /// [`LogError::Format`] when it is not ours or of a later version.
     pub fn load(folder: &Path) -> Result<Option<Self>, LogError> {
         let path = folder.join("meta.properties");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(LogError::io("read", &path)(error)),
         };
         let value = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::trim)
+            let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            found.map(str::trim).ok_or_else(|| {
+                let problem = format!(
+                    "has no {name}, so it is damaged; remove this file, and the next start makes another: \
+                     records and positions stay, only cluster.id is a new one"
+                );
+                LogError::Format { path: path.clone(), problem }
+            })
         };
-        let version = value("version").unwrap_or("none");
+        let version = value("version")?;
         if version != VERSION {
             let problem = format!("format version {version}; this program reads version {VERSION}");
             return Err(LogError::Format { path, problem });
         }
-        let hub_id = value("cluster.id").map(str::to_owned).ok_or_else(|| LogError::Format {
-            path: path.clone(),
-            problem: "has no cluster.id".to_owned(),
-        })?;
+        let hub_id = value("cluster.id")?.to_owned();
         Ok(Some(Self { hub_id }))
     }
 
@@ -232,4 +236,32 @@ pub fn partitions(folder: &Path) -> Result<Vec<(PartitionName, PathBuf)>, LogErr
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_properties_say_what_helps_and_it_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("meta.properties");
+        for (damaged, missing) in [
+            (&b"\xff\x00garbage"[..], "version"),
+            (b"", "version"),
+            (b"version=1\n", "cluster.id"),
+            (b"cluster.id=abc\n", "version"),
+        ] {
+            std::fs::write(&path, damaged).unwrap();
+            let error = Folder::open(folder.path(), "new").unwrap_err().to_string();
+            let expected =
+                format!("{}: has no {missing}, so it is damaged; remove", path.display());
+            assert!(error.starts_with(&expected), "{error}");
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(Folder::open(folder.path(), "new").unwrap().meta.hub_id, "new");
+        }
+        std::fs::write(&path, "version=7\ncluster.id=abc\n").unwrap();
+        let error = Folder::open(folder.path(), "new").unwrap_err().to_string();
+        assert!(error.ends_with("format version 7; this program reads version 1"), "{error}");
+    }
 }

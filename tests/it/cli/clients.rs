@@ -218,3 +218,27 @@ fn one_who_follows_sees_what_another_process_stores_and_may_hang_up() {
         (Some(0), "")
     );
 }
+
+#[test]
+fn what_producing_waits_for_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent =
+        Agent::start(folder.path(), "hub: { embedded: { listen: none, min_free: 1000000TiB } }\n");
+    let config = agent.config();
+    let mut producing = Command::new(env!("CARGO_BIN_EXE_anabranch"))
+        .args(["produce", "t", "--config"])
+        .arg(&config)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until(SOON, "an agent that takes nothing", || agent.log().contains("min_free"));
+    std::io::Write::write_all(&mut producing.stdin.take().unwrap(), b"one\ntwo\n").unwrap();
+    let mut told = String::new();
+    BufReader::new(producing.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    let expected = "warning: still waiting: 2 records are not stored yet; the agent at http://";
+    assert!(told.starts_with(expected), "{told}");
+    producing.kill().unwrap();
+    producing.wait().unwrap();
+    agent.stop();
+}
