@@ -67,6 +67,7 @@ async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done
     let mut consumer = Consumer::new(hub, settings(args, &meant)?).await?;
     let ends = if args.follow { None } else { Some(Ends::of(args, hub, &meant).await?) };
     let (mut left, mut bytes) = (args.count.unwrap_or(u64::MAX), Vec::new());
+    let mut committed = Vec::new();
     let mut quiet_since = Instant::now();
     let is_done = |consumer: &Consumer, quiet: Duration| {
         ends.as_ref().is_some_and(|ends| ends.are_reached(consumer, quiet))
@@ -84,7 +85,13 @@ async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done
         }
         out.write_all(&bytes)?;
         out.flush()?;
-        commit(args, &mut consumer, &next, left).await?;
+        if args.group.is_some() {
+            let printed = printed(&consumer, &next, left);
+            if printed != committed {
+                consumer.commit_offsets(&printed).await?;
+                committed = printed;
+            }
+        }
         left = left.saturating_sub(next.len() as u64);
         if !next.is_empty() {
             quiet_since = Instant::now();
@@ -93,30 +100,19 @@ async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done
     Ok(())
 }
 
-/// Stores what was printed, and no more.
-async fn commit(
-    args: &ConsumeArgs,
-    consumer: &mut Consumer,
-    next: &[ConsumedRecord],
-    left: u64,
-) -> Done {
-    if args.group.is_none() || next.is_empty() {
-        return Ok(());
-    }
+/// Up to where everything was printed, when of the records that came `next` only `left` were wanted.
+fn printed(consumer: &Consumer, next: &[ConsumedRecord], left: u64) -> Vec<Offset> {
     let mut offsets = consumer.position();
-    let printed = next.iter().take(usize::try_from(left).unwrap_or(usize::MAX));
-    let mut last = std::collections::BTreeMap::new();
-    for record in printed {
-        last.insert((record.topic().to_owned(), record.partition), record.offset + 1);
+    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    for offset in &mut offsets {
+        let is_of_it = |record: &&ConsumedRecord| {
+            record.topic() == offset.topic && record.partition == offset.partition
+        };
+        if let Some(unwanted) = next.iter().skip(left).find(is_of_it) {
+            offset.offset = unwanted.offset;
+        }
     }
-    offsets.retain_mut(|offset| {
-        let known = last.get(&(offset.topic.clone(), offset.partition));
-        known.is_some_and(|end| {
-            offset.offset = *end;
-            true
-        })
-    });
-    Ok(consumer.commit_offsets(&offsets).await?)
+    offsets
 }
 
 /// The topics that are there and meant.

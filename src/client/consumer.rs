@@ -98,6 +98,8 @@ pub struct Consumer {
     settings: ConsumerSettings,
     buffered: VecDeque<ConsumedRecord>,
     polled: BTreeMap<(String, i32), (i64, i32)>,
+    /// What there was nothing in behind the buffered records.
+    passed: Vec<Offset>,
     committed_at: Instant,
 }
 
@@ -121,8 +123,8 @@ impl Consumer {
             assigned: settings.assigned.clone(),
         };
         let inner = hub.hub().consumer(spec).await?;
-        let (buffered, polled) = (VecDeque::new(), BTreeMap::new());
-        Ok(Self { inner, settings, buffered, polled, committed_at: Instant::now() })
+        let (buffered, polled, passed) = (VecDeque::new(), BTreeMap::new(), Vec::new());
+        Ok(Self { inner, settings, buffered, polled, passed, committed_at: Instant::now() })
     }
 
     /// The next records, at most `max_poll_records`, in order within each partition; none when nothing came within
@@ -139,12 +141,16 @@ impl Consumer {
             if fetched.resumed.is_some() {
                 self.polled.clear();
             }
+            self.passed = fetched.passed;
             for one in &fetched.batches {
                 let records = one.batch.iter().skip(one.skip);
                 self.buffered.extend(records.map(|stored| ConsumedRecord::new(&stored)));
             }
-            if self.buffered.is_empty() && Instant::now() >= deadline {
-                return Ok(Vec::new());
+            if self.buffered.is_empty() {
+                self.pass();
+                if Instant::now() >= deadline {
+                    return Ok(Vec::new());
+                }
             }
         }
         let count = self.buffered.len().min(self.settings.max_poll_records.max(1));
@@ -153,7 +159,17 @@ impl Consumer {
             let place = (record.topic().to_owned(), record.partition);
             self.polled.insert(place, (record.offset + 1, record.epoch));
         }
+        if self.buffered.is_empty() {
+            self.pass();
+        }
         Ok(records)
+    }
+
+    /// What has nothing for anybody counts as polled with the last record before it.
+    fn pass(&mut self) {
+        for Offset { topic, partition, offset, epoch } in self.passed.drain(..) {
+            self.polled.insert((topic, partition), (offset, epoch));
+        }
     }
 
     /// The next record, or `None` when nothing came within `timeout`. What it gave before counts as polled.
@@ -188,7 +204,7 @@ impl Consumer {
         self.inner.commit(offsets, None).await.map_err(ClientError::Hub)
     }
 
-    /// For each partition that gave records, the next offset that will be polled.
+    /// For each partition that was read, the next offset that will be polled.
     #[must_use]
     pub fn position(&self) -> Vec<Offset> {
         let offset = |((topic, partition), (offset, epoch)): (&(String, i32), &(i64, i32))| {

@@ -119,7 +119,7 @@ impl Folder {
     /// Where partitions begin whose first records somebody deleted.
     #[must_use]
     pub fn log_starts(&self) -> Checkpoint {
-        Checkpoint::load(&self.path.join(LOG_STARTS))
+        log_starts(&self.path)
     }
 
     /// Notes where partitions begin.
@@ -219,6 +219,12 @@ fn store_epoch(path: &Path, epoch: i32) -> Result<(), LogError> {
         }
         stored => stored,
     }
+}
+
+/// Where partitions begin whose first records somebody deleted; for the folder's owner and for those who only look.
+#[must_use]
+pub fn log_starts(folder: &Path) -> Checkpoint {
+    Checkpoint::load(&folder.join(LOG_STARTS))
 }
 
 /// The partitions in a data folder, in order; for its owner and for those who only look.

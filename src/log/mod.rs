@@ -57,7 +57,7 @@ pub(crate) use compact::KEYS_MAX;
 pub use compact::{Compacted, Compaction, Progress};
 pub use delete::{deleted_folders, discard};
 pub use extent::Extent;
-pub use folder::{Folder, Meta, partitions};
+pub use folder::{Folder, Meta, log_starts, partitions};
 pub use partition::{Appended, Partition, PartitionName, Settings};
 pub use producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};
 pub use raw::RawRead;

@@ -157,7 +157,7 @@ impl Partition {
         }
     }
 
-    fn set_producers(&self, producers: Producers) {
+    pub(super) fn set_producers(&self, producers: Producers) {
         let open_from = producers.oldest_open().unwrap_or(i64::MAX);
         self.open_from.store(open_from, Ordering::Release);
         *self.producers() = producers;

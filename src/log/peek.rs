@@ -6,30 +6,34 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use crate::log::partition::segment_paths;
-use crate::log::recovery::resync;
-use crate::log::segment::Segment;
+use crate::log::producers::Producers;
+use crate::log::recovery::{note, replay, resync};
+use crate::log::segment::{Segment, base_offset};
 use crate::log::{LogError, Partition, PartitionName, Settings, scan};
 
 /// How often the files are listed while they are being merged.
 const LIST_TRIES: usize = 5;
 
 impl Partition {
-    /// Looks at the partition in `folder` without writing, beside the process that owns it: what is there now.
-    /// Damage is passed over and left for readers to report.
+    /// Looks at the partition in `folder` without writing, beside the process that owns it: what is there now, from
+    /// the offset `start` on. Damage is passed over and left for readers to report.
     ///
     /// # Errors
     /// [`LogError`] when its files cannot be read.
-    pub fn peek(folder: &Path, name: PartitionName) -> Result<Self, LogError> {
+    pub fn peek(folder: &Path, name: PartitionName, start: i64) -> Result<Self, LogError> {
         let mut seen = list(folder)?;
         for _ in 1..LIST_TRIES {
-            if seen.2 {
+            if seen.is_whole {
                 break;
             }
             seen = list(folder)?;
         }
-        let (segments, end, _is_whole) = seen;
+        let Seen { segments, end, producers, .. } = seen;
         let settings = Settings { segment_bytes: u64::MAX };
-        Ok(Self::assemble(folder, name, settings, (segments, end)))
+        let partition = Self::assemble(folder, name, settings, (segments, end));
+        partition.set_producers(producers);
+        partition.start.fetch_max(start.min(end), Ordering::AcqRel);
+        Ok(partition)
     }
 
     /// For a partition that was opened with [`Partition::peek`]: takes in what has been appended, begun and removed
@@ -45,8 +49,7 @@ impl Partition {
             if let Some(active) = &active
                 && active.file_bytes()? > active.size_bytes()
             {
-                let end = look(active, active.size_bytes(), self.end())?;
-                self.end.store(end, Ordering::Release);
+                self.look_on(active, active.size_bytes())?;
             }
             if !self.take_next(active.as_deref())? {
                 return Ok(self.end() > before);
@@ -62,10 +65,18 @@ impl Partition {
             return Ok(false);
         }
         let segment = Arc::new(Segment::open(&path, false)?);
-        let end = look(&segment, 0, base)?;
-        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
-        self.end.store(end, Ordering::Release);
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&segment));
+        self.look_on(&segment, 0)?;
         Ok(true)
+    }
+
+    fn look_on(&self, segment: &Segment, place: u64) -> Result<(), LogError> {
+        let mut producers = std::mem::take(&mut *self.producers());
+        let end = look(segment, place, self.end(), &mut producers);
+        // What is open must be known before its records can be read.
+        self.set_producers(producers);
+        self.end.store(end?, Ordering::Release);
+        Ok(())
     }
 
     fn forget_removed(&self) {
@@ -79,10 +90,19 @@ impl Partition {
     }
 }
 
-/// The segments that are there, the offset behind the last, and whether none was gone before it could be opened behind
-/// one that was there: compaction merges segments.
-fn list(folder: &Path) -> Result<(Vec<Arc<Segment>>, i64, bool), LogError> {
+/// What is there.
+struct Seen {
+    segments: Vec<Arc<Segment>>,
+    /// The offset behind the last.
+    end: i64,
+    producers: Producers,
+    /// Whether none was gone before it could be opened behind one that was there: compaction merges segments.
+    is_whole: bool,
+}
+
+fn list(folder: &Path) -> Result<Seen, LogError> {
     let (mut segments, mut end, mut is_whole) = (Vec::new(), 0, true);
+    let mut producers = Producers::default();
     let paths = segment_paths(folder)?;
     for (number, path) in paths.iter().enumerate() {
         let segment = match Segment::open(path, false) {
@@ -95,19 +115,31 @@ fn list(folder: &Path) -> Result<(Vec<Arc<Segment>>, i64, bool), LogError> {
         };
         end = segment.base_offset();
         if number + 1 == paths.len() || !segment.load_index() {
-            end = look(&segment, 0, end)?;
+            end = look(&segment, 0, end, &mut producers)?;
+        } else {
+            let next = paths.get(number + 1).and_then(|path| base_offset(path));
+            match segment.load_producers(next) {
+                Some(known) => producers = known,
+                None => replay(&segment, &mut producers)?,
+            }
         }
         segments.push(Arc::new(segment));
     }
-    Ok((segments, end, is_whole))
+    Ok(Seen { segments, end, producers, is_whole })
 }
 
 /// Notes every good batch from `place` on, and gives the offset after the last.
-fn look(segment: &Segment, mut place: u64, mut next_offset: i64) -> Result<i64, LogError> {
+fn look(
+    segment: &Segment,
+    mut place: u64,
+    mut next_offset: i64,
+    producers: &mut Producers,
+) -> Result<i64, LogError> {
     segment.set_size_bytes(segment.file_bytes()?);
     loop {
-        let end = scan(segment, place, |header, at, _bytes| {
+        let end = scan(segment, place, |header, at, bytes| {
             segment.note(header.base_offset, at, header.max_timestamp_ms);
+            note(producers, header, bytes);
         })?;
         next_offset = end.next_offset.unwrap_or(next_offset);
         let behind = match end.fault {
@@ -127,7 +159,7 @@ fn look(segment: &Segment, mut place: u64, mut next_offset: i64) -> Result<i64, 
 mod tests {
     use super::*;
     use crate::log::{Read, Reader};
-    use crate::wire::{Builder, Codec, Stamp};
+    use crate::wire::{Builder, Codec, Stamp, batch_header, marker};
 
     fn batch(count: i32) -> Vec<u8> {
         let (mut builder, mut out) = (Builder::new(Codec::None, None), Vec::new());
@@ -139,6 +171,13 @@ mod tests {
         out
     }
 
+    /// One record of a transaction of producer 7.
+    fn of_transaction(sequence: i32) -> Vec<u8> {
+        let mut batch = batch(1);
+        batch_header::stamp(&mut batch, (7, 0, sequence), true);
+        batch
+    }
+
     #[test]
     fn one_who_looks_sees_growth_new_segments_and_what_retention_removed() {
         let folder = tempfile::tempdir().unwrap();
@@ -148,7 +187,7 @@ mod tests {
         let (owner, _) = Partition::open(&path, name.clone(), settings, 0).unwrap();
         owner.append(&batch(2), 0).unwrap();
 
-        let seen = Arc::new(Partition::peek(&path, name).unwrap());
+        let seen = Arc::new(Partition::peek(&path, name, 0).unwrap());
         assert_eq!((seen.start(), seen.end()), (0, 2));
         assert!(!seen.refresh().unwrap());
         for _ in 0..9 {
@@ -167,5 +206,30 @@ mod tests {
         owner.delete_before(10).unwrap();
         seen.refresh().unwrap();
         assert_eq!(seen.start(), owner.start());
+    }
+
+    #[test]
+    fn one_who_looks_knows_transactions_and_where_the_partition_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t-0");
+        let name = PartitionName { topic: "t".into(), partition: 0 };
+        let settings = Settings { segment_bytes: 400 };
+        let (owner, _) = Partition::open(&path, name.clone(), settings, 0).unwrap();
+        let mut seen: Option<Partition> = None;
+        for round in 0..6 {
+            owner.append(&of_transaction(round), 0).unwrap();
+            owner.append(&batch(1), 0).unwrap();
+            let fresh = Partition::peek(&path, name.clone(), 2).unwrap();
+            let seen = seen.get_or_insert_with(|| Partition::peek(&path, name.clone(), 0).unwrap());
+            seen.refresh().unwrap();
+            assert_eq!((fresh.start(), seen.start()), (2, 0));
+            for one in [&fresh, seen] {
+                assert_eq!(one.stable(), owner.stable());
+                assert_eq!(one.aborted(0, 100), owner.aborted(0, 100));
+            }
+            owner.append(&marker((7, 0), round % 2 == 0, 0, 2), 0).unwrap();
+        }
+        assert!(owner.segments().len() > 3);
+        assert_eq!(owner.aborted(0, 100).len(), 3);
     }
 }

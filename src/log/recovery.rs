@@ -162,7 +162,8 @@ pub(super) fn recover(
     }
 }
 
-fn note(producers: &mut Producers, header: &BatchHeader, bytes: &[u8]) {
+/// Takes in what a batch says of its producer.
+pub(super) fn note(producers: &mut Producers, header: &BatchHeader, bytes: &[u8]) {
     let committed = if header.is_control() { is_commit(bytes) } else { None };
     producers.note_epoch(header);
     producers.note(header, committed);

@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::membership::{Counts, Membership};
-use super::partition_reader::{PartitionReader, next_batch};
+use super::partition_reader::PartitionReader;
 use super::topics::TopicState;
 use super::writer::{Command, Place};
 use crate::hub::{
     Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt, state,
 };
-use crate::log::{Partition, PartitionName, Reader};
+use crate::log::{Partition, PartitionName};
 
 /// How often it looks, while there is nothing to read, whether its group shares out its partitions anew.
 const LOOK: Duration = Duration::from_millis(500);
@@ -175,8 +175,7 @@ impl EmbeddedConsumer {
                 let PartitionName { topic, partition } = partition.name().clone();
                 anchors.push(Offset { topic, partition, offset: from, epoch: -1 });
             }
-            let reader = Reader::new(partition, from);
-            self.readers.push(PartitionReader { topic, reader, from, told: from });
+            self.readers.push(PartitionReader::new(topic, partition, from));
         }
         if is_first && self.spec.start != StartAt::Earliest && self.spec.assigned.is_none() {
             // Where "latest" was is part of the group's progress from now on, whatever happens next.
@@ -253,9 +252,9 @@ impl EmbeddedConsumer {
         while idle < self.readers.len() && bytes < max_bytes {
             self.turn = (self.turn + 1) % self.readers.len();
             let Some(mine) = self.readers.get_mut(self.turn) else { break };
-            match next_batch(&self.shared, mine, &self.pool, &self.spec.group)? {
+            let group = &self.spec.group;
+            match mine.next(&self.pool, group, |records| self.shared.lost(group, records))? {
                 Some(fetched) => {
-                    mine.told = fetched.batch.next_offset;
                     bytes += fetched.batch.data.len();
                     batches.push(fetched);
                     idle = 0;
@@ -269,22 +268,6 @@ impl EmbeddedConsumer {
             }
         }
         Ok(batches)
-    }
-}
-
-impl EmbeddedConsumer {
-    /// What was read since the last time and had nothing for a sink.
-    fn passed(&mut self) -> Vec<Offset> {
-        let mut passed = Vec::new();
-        for mine in &mut self.readers {
-            let offset = mine.reader.next_offset();
-            if offset > mine.told {
-                mine.told = offset;
-                let PartitionName { topic, partition } = mine.reader.partition().name().clone();
-                passed.push(Offset { topic, partition, offset, epoch: -1 });
-            }
-        }
-        passed
     }
 }
 
@@ -306,7 +289,8 @@ impl Consumer for EmbeddedConsumer {
                 Some(Resumed { alone: self.spec.is_alone(), places })
             };
             let batches = self.gather(max_bytes)?;
-            let passed = self.passed();
+            let passed: Vec<_> =
+                self.readers.iter_mut().filter_map(PartitionReader::passed).collect();
             if !batches.is_empty() || !passed.is_empty() || resumed.is_some() {
                 self.resumed = true;
                 return Ok(Fetched { resumed, batches, passed, rebalancing: false });

@@ -3,6 +3,7 @@
 mod clients;
 mod damage;
 mod dead_letters;
+mod isolation;
 mod wire;
 mod wrong;
 

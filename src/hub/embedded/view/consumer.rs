@@ -4,17 +4,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_connectors::Pool;
 use anabranch_connectors::sink::Resumed;
-use anabranch_connectors::{Pool, Topic};
 use async_trait::async_trait;
 use tokio::time::Instant;
-use tracing::error;
 
 use super::View;
-use crate::hub::embedded::decode::decode;
+use crate::hub::embedded::partition_reader::PartitionReader;
 use crate::hub::embedded::times;
 use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
-use crate::log::{LogError, Read, Reader};
+use crate::log::{LogError, Partition};
 
 /// How often the end of the log is looked at while nothing comes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -25,17 +24,15 @@ const TOPICS_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct ViewConsumer {
     view: View,
     spec: ConsumerSpec,
-    readers: Vec<PartitionReader>,
+    readers: Vec<Mine>,
     listed: Option<Instant>,
     turn: usize,
     pool: Pool,
     resumed: bool,
 }
 
-struct PartitionReader {
-    topic: Arc<Topic>,
-    reader: Reader,
-    from: i64,
+struct Mine {
+    reader: PartitionReader,
     committed: i64,
 }
 
@@ -53,7 +50,7 @@ impl ViewConsumer {
         let is_first = self.listed.is_none();
         self.listed = Some(Instant::now());
         let known: HashSet<_> =
-            self.readers.iter().map(|mine| mine.reader.partition().name().clone()).collect();
+            self.readers.iter().map(|mine| mine.partition().name().clone()).collect();
         let topics = self.view.look(|name| self.spec.is_mine(name) && !known.contains(name))?;
         if topics.is_empty() {
             return Ok(());
@@ -65,15 +62,15 @@ impl ViewConsumer {
                 let committed = groups.committed(&self.spec.group, name);
                 let start = if is_first { self.spec.start } else { StartAt::Earliest };
                 let from = match (committed, start) {
-                    (Some(committed), _) => committed.offset,
+                    (Some(committed), _) => committed.offset.max(partition.start()),
                     (None, StartAt::Earliest) => partition.start(),
                     (None, StartAt::Latest) => partition.end(),
                     (None, StartAt::Offset(at)) => at.clamp(partition.start(), partition.end()),
                     (None, StartAt::Time(ms)) => times::offset_at(partition, &seen.topic, ms)?,
                 };
-                let reader = Reader::new(Arc::clone(partition), from);
                 let topic = Arc::clone(&seen.topic);
-                self.readers.push(PartitionReader { topic, reader, from, committed: from });
+                let reader = PartitionReader::new(topic, Arc::clone(partition), from);
+                self.readers.push(Mine { reader, committed: from });
             }
         }
         Ok(())
@@ -84,7 +81,7 @@ impl ViewConsumer {
         while idle < self.readers.len() && bytes < max_bytes {
             let turn = self.turn % self.readers.len();
             let Some(mine) = self.readers.get_mut(turn) else { break };
-            match mine.next(&self.pool)? {
+            match mine.reader.next(&self.pool, &self.spec.group, |_records| {})? {
                 Some(fetched) => {
                     bytes += fetched.batch.data.len();
                     batches.push(fetched);
@@ -101,34 +98,15 @@ impl ViewConsumer {
 
     fn refresh(&self) -> Result<(), HubError> {
         for mine in &self.readers {
-            mine.reader.partition().refresh().map_err(|error| not_now(&error))?;
+            mine.partition().refresh().map_err(|error| not_now(&error))?;
         }
         Ok(())
     }
 }
 
-impl PartitionReader {
-    fn next(&mut self, pool: &Pool) -> Result<Option<FetchedBatch>, HubError> {
-        loop {
-            let number = self.reader.partition().name().partition;
-            let (from, to, reason) = match self.reader.read().map_err(|error| not_now(&error))? {
-                Read::End => return Ok(None),
-                Read::Batch(header, _) if header.is_control() || header.count == 0 => continue,
-                Read::Damage(damage) => (damage.from, damage.to, damage.reason),
-                Read::Batch(header, bytes) => {
-                    match decode(&header, bytes, (&self.topic, number), pool) {
-                        Ok(batch) => {
-                            let old = batch.iter().take_while(|stored| stored.offset < self.from);
-                            let skip = old.count();
-                            return Ok(Some(FetchedBatch { batch: Arc::new(batch), skip }));
-                        }
-                        Err(reason) => (header.base_offset, header.next_offset(), reason),
-                    }
-                }
-            };
-            let topic = &self.topic.name;
-            error!(topic, partition = number, from, to, %reason, "these offsets cannot be read; reading goes on behind them");
-        }
+impl Mine {
+    fn partition(&self) -> &Arc<Partition> {
+        self.reader.reader.partition()
     }
 }
 
@@ -143,8 +121,10 @@ impl Consumer for ViewConsumer {
         loop {
             let resumed = (!std::mem::replace(&mut self.resumed, true)).then(Resumed::default);
             let batches = self.gather(max_bytes)?;
-            if !batches.is_empty() || resumed.is_some() {
-                return Ok(Fetched { resumed, batches, ..Fetched::default() });
+            let passed: Vec<_> =
+                self.readers.iter_mut().filter_map(|mine| mine.reader.passed()).collect();
+            if !batches.is_empty() || !passed.is_empty() || resumed.is_some() {
+                return Ok(Fetched { resumed, batches, passed, rebalancing: false });
             }
             if Instant::now() >= deadline {
                 return Ok(Fetched::default());
@@ -162,7 +142,7 @@ impl Consumer for ViewConsumer {
         self.view.set_offsets(&self.spec.group, offsets).await?;
         for Offset { topic, partition, offset, .. } in offsets {
             for mine in &mut self.readers {
-                let name = mine.reader.partition().name();
+                let name = mine.partition().name();
                 if name.topic == *topic && name.partition == *partition {
                     mine.committed = *offset;
                 }
@@ -172,8 +152,8 @@ impl Consumer for ViewConsumer {
     }
 
     async fn lag(&mut self) -> Vec<Lag> {
-        let lag = |mine: &PartitionReader| {
-            let partition = mine.reader.partition();
+        let lag = |mine: &Mine| {
+            let partition = mine.partition();
             let behind = partition.end() - mine.committed.max(partition.start());
             Lag {
                 topic: partition.name().topic.clone(),

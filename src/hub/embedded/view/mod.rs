@@ -88,12 +88,14 @@ impl View {
     ) -> Result<BTreeMap<String, Seen>, HubError> {
         let not_now = |error: LogError| HubError::NotNow(error.to_string());
         let mut topics: BTreeMap<String, Seen> = BTreeMap::new();
+        let starts = log::log_starts(&self.folder);
         for (name, path) in log::partitions(&self.folder).map_err(not_now)? {
             if !wanted(&name) {
                 continue;
             }
             let topic = name.topic.clone();
-            let partition = match Partition::peek(&path, name) {
+            let start = starts.get(&name);
+            let partition = match Partition::peek(&path, name, start) {
                 // Deleted a moment ago.
                 Err(_) if !path.exists() => continue,
                 seen => Arc::new(seen.map_err(not_now)?),
