@@ -140,7 +140,14 @@ pub(crate) fn write_atomically(path: &std::path::Path, text: &str) -> Result<(),
 /// # Errors
 /// [`LogError`] when the system says no.
 pub(crate) fn sync_parent(path: &std::path::Path) -> Result<(), LogError> {
-    let Some(parent) = path.parent() else { return Ok(()) };
-    let folder = std::fs::File::open(parent).map_err(LogError::io("open", parent))?;
-    folder.sync_all().map_err(LogError::io("sync", parent))
+    path.parent().map_or(Ok(()), sync)
+}
+
+/// Makes names in `folder` durable.
+///
+/// # Errors
+/// [`LogError`] when the system says no.
+pub(crate) fn sync(folder: &std::path::Path) -> Result<(), LogError> {
+    let open = std::fs::File::open(folder).map_err(LogError::io("open", folder))?;
+    open.sync_all().map_err(LogError::io("sync", folder))
 }

@@ -132,6 +132,21 @@ impl Partition {
         Ok((partition, found))
     }
 
+    /// Makes the partition in `folder`, which must not be there. A power cut takes it away again unless its folder and
+    /// the one above are synced.
+    ///
+    /// # Errors
+    /// [`LogError`] when its files cannot be made.
+    pub fn create(
+        folder: &Path,
+        name: PartitionName,
+        settings: Settings,
+    ) -> Result<Self, LogError> {
+        std::fs::create_dir(folder).map_err(LogError::io("create", folder))?;
+        let segment = Arc::new(Segment::create(folder, 0)?);
+        Ok(Self::assemble(folder, name, settings, (vec![segment], 0)))
+    }
+
     pub(super) fn assemble(
         folder: &Path,
         name: PartitionName,

@@ -282,7 +282,7 @@ impl Hub for Embedded {
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
         for selector in &spec.topics {
             if let TopicSelector::Name(name) = selector {
-                self.shared.ensure(name, None)?;
+                self.ensure_topic(name, None).await?;
             }
         }
         Ok(Box::new(consumer::EmbeddedConsumer::new(Arc::clone(&self.shared), spec)))
@@ -296,7 +296,7 @@ impl Hub for Embedded {
         if self.shared.topics.get(name).is_some() {
             return Err(HubError::Exists(name.to_owned()));
         }
-        self.shared.ensure(name, Some(partitions))
+        self.ensure_topic(name, Some(partitions)).await
     }
 
     async fn delete_topic(&self, name: &str) -> Result<(), HubError> {

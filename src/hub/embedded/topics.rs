@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anabranch_connectors::Topic;
 use tracing::{error, info, warn};
@@ -59,6 +59,8 @@ impl TopicState {
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
     known: RwLock<Known>,
+    /// Held while folders are made or put aside, which may take long: whoever looks a topic up does not wait for it.
+    making: Mutex<()>,
 }
 
 /// The topics by name, and by their ids on the wire.
@@ -95,6 +97,10 @@ impl Topics {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn making(&self) -> MutexGuard<'_, ()> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write(&self) -> RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,33 +126,28 @@ impl Topics {
         settings: &TopicSettings,
     ) -> Result<bool, HubError> {
         let failed = |error: LogError| HubError::NotNow(error.to_string());
-        let mut topics = self.write();
-        let known = topics.by_name.get(name);
-        let have = known.map_or(0, |state| state.partitions.len());
+        let _held = self.making();
+        let known = self.get(name);
+        let have = known.as_ref().map_or(0, |state| state.partitions.len());
         let want = usize::try_from(settings.partitions.max(1)).unwrap_or(1);
         if have >= want {
             return Ok(false);
         }
-        let mut partitions = known.map(|state| state.partitions.clone()).unwrap_or_default();
-        let mut id = known.map(|state| state.topic.id.clone());
+        let id =
+            known.map_or_else(|| format!("{hub_id}.{}", new_id()), |state| state.topic.id.clone());
+        let topic = Topic { name: name.to_owned(), id };
+        let mut made = Vec::new();
         for number in have..want {
             let number = i32::try_from(number).unwrap_or(i32::MAX);
-            let partition_name = PartitionName { topic: name.to_owned(), partition: number };
-            let path = folder.join(partition_name.to_string());
-            let (partition, _) =
-                Partition::open(&path, partition_name, segment_settings(settings), 0)
-                    .map_err(failed)?;
-            let id = id.get_or_insert_with(new_id);
-            store_id(&path, id).map_err(failed)?;
-            partitions.push(Arc::new(partition));
+            made.push(make(folder, &topic, number, settings).map_err(failed)?);
         }
-        let id = id.unwrap_or_else(new_id);
-        let id = if known.is_some() { id } else { format!("{hub_id}.{id}") };
-        let topic = Topic { name: name.to_owned(), id };
-        let kept = known.map(|state| (Arc::clone(&state.settings), Arc::clone(&state.overrides)));
-        let (settings, overrides) =
-            kept.unwrap_or_else(|| (Arc::new(settings.clone()), Arc::default()));
-        let state = TopicState { partitions, ..TopicState::new(topic, settings, overrides) };
+        log::sync(folder).map_err(failed)?;
+        let mut topics = self.write();
+        // What it is kept by may have been changed meanwhile, but nobody else has made or deleted it.
+        let new = || TopicState::new(topic, Arc::new(settings.clone()), Arc::default());
+        let known = topics.by_name.get(name);
+        let mut state = known.map_or_else(new, |known| TopicState::clone(known));
+        state.partitions.append(&mut made);
         topics.insert(state);
         Ok(true)
     }
@@ -167,7 +168,7 @@ impl Topics {
 
     /// Puts the folders of a topic aside, and forgets it; gives their paths.
     pub(super) fn delete(&self, state: &TopicState) -> Result<Vec<PathBuf>, LogError> {
-        let mut topics = self.write();
+        let _held = self.making();
         let mut folders = Vec::new();
         // The first partition goes last: until then a crash leaves a topic whose end the next start finishes.
         for partition in state.partitions.iter().rev() {
@@ -176,6 +177,7 @@ impl Topics {
         if let Some(folder) = folders.first() {
             log::sync_parent(folder)?;
         }
+        let mut topics = self.write();
         topics.by_name.remove(&state.topic.name);
         topics.by_id.remove(&state.wire_id);
         Ok(folders)
@@ -242,11 +244,29 @@ fn fill_gaps(folder: &Path, state: &mut TopicState) -> Result<(), LogError> {
         let name = PartitionName { topic: state.topic.name.clone(), partition: number };
         let path = folder.join(name.to_string());
         error!(path = %path.display(), "the folder of a partition is missing, and its records with it; it is made anew");
-        let (partition, _) = Partition::open(&path, name, segment_settings(&state.settings), 0)?;
-        store_id(&path, &state.topic.id)?;
-        state.partitions.insert(at, Arc::new(partition));
+        state.partitions.insert(at, make(folder, &state.topic, number, &state.settings)?);
     }
-    Ok(())
+    log::sync(folder)
+}
+
+/// Makes a partition of a topic; it stays when `folder` is synced as well.
+fn make(
+    folder: &Path,
+    topic: &Topic,
+    number: i32,
+    settings: &TopicSettings,
+) -> Result<Arc<Partition>, LogError> {
+    let name = PartitionName { topic: topic.name.clone(), partition: number };
+    let path = folder.join(name.to_string());
+    let settings = segment_settings(settings);
+    let partition = if path.exists() {
+        // It was begun, and there was no room for the rest.
+        Partition::open(&path, name, settings, 0)?.0
+    } else {
+        Partition::create(&path, name, settings)?
+    };
+    store_id(&path, &topic.id)?;
+    Ok(Arc::new(partition))
 }
 
 /// Finishes what a crash has interrupted: a topic of which one folder was put aside is deleted.
@@ -290,4 +310,34 @@ fn store_id(folder: &Path, id: &str) -> Result<(), LogError> {
 pub(super) fn load_id(folder: &Path) -> Option<String> {
     let text = std::fs::read_to_string(folder.join("partition.metadata")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("topic_id: ")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_while_a_large_topic_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let topics = Topics::default();
+        let make = |name: &str, partitions| {
+            let settings = TopicSettings { partitions, ..TopicSettings::default() };
+            topics.ensure(folder.path(), "hub", name, &settings).unwrap()
+        };
+        assert!(make("small", 1));
+        std::thread::scope(|scope| {
+            scope.spawn(|| make("large", 300));
+            let mut looked_up = 0;
+            while topics.get("large").is_none() {
+                if folder.path().join("large-0").exists() && topics.get("small").is_some() {
+                    looked_up += 1;
+                }
+            }
+            assert!(looked_up > 100, "{looked_up} times");
+        });
+        assert!(!make("large", 300));
+        assert!(make("large", 301));
+        assert_eq!(topics.get("large").unwrap().partitions.len(), 301);
+        assert_eq!(log::partitions(folder.path()).unwrap().len(), 302);
+    }
 }
