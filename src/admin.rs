@@ -53,6 +53,7 @@ pub async fn serve(
         hub: Arc::clone(&state.hub),
         metrics: Arc::clone(&state.metrics),
         data_dir: state.data_dir.clone(),
+        listening: state.listening.clone(),
     };
     let app = Router::new()
         .merge(crate::api::router(api))

@@ -47,6 +47,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// The agent's data folder.
     pub data_dir: PathBuf,
+    /// Where it listens for clients of Kafka's protocol, `PROTOCOL://host:port`.
+    pub listening: Vec<String>,
 }
 
 impl std::fmt::Debug for Api {
@@ -154,7 +156,7 @@ pub fn router<S>(api: Api) -> Router<S> {
 async fn show_hub(State(api): State<Api>) -> Answer {
     let folder = std::path::absolute(&api.data_dir).unwrap_or(api.data_dir);
     let state = api.hub.state().unwrap_or_else(|problem| problem);
-    Ok(Json(json!({ "state": state, "data_dir": folder })))
+    Ok(Json(json!({ "state": state, "data_dir": folder, "listening": api.listening })))
 }
 
 #[derive(Deserialize)]

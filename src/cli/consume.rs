@@ -53,8 +53,8 @@ pub(super) struct ConsumeArgs {
 
 pub(super) async fn consume(args: ConsumeArgs, out: &mut dyn Write) -> Done {
     // A group's progress is written.
-    let hub = match args.group {
-        Some(_) => args.hub.writer().await?,
+    let hub = match &args.group {
+        Some(group) => args.hub.member(group).await?,
         None => args.hub.reader().await?,
     };
     let printed = print(&args, &hub, out).await;

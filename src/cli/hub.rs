@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::failure::Failure;
+use super::failure::{Failure, warn};
 use crate::client::{Connection, HubHandle, ProducerSettings};
 use crate::config::{Config, HubConfig};
 use crate::hub::Hub;
@@ -74,7 +74,7 @@ pub(super) fn config_path(named: Option<&Path>) -> Result<PathBuf, Failure> {
 /// A hub, before it is opened.
 enum Target {
     Kafka(Box<crate::hub::kafka::Settings>),
-    Embedded { settings: Box<Settings>, admin: Option<String> },
+    Embedded { settings: Box<Settings>, config: Option<Box<Config>> },
 }
 
 impl HubArgs {
@@ -91,39 +91,55 @@ impl HubArgs {
 
     /// Opens the hub for writing; while an agent has the data folder, the way leads through its API.
     pub(super) async fn writer(&self) -> Result<HubHandle, Failure> {
-        let (settings, admin) = match self.target()? {
+        let (settings, config) = match self.target()? {
             Target::Kafka(settings) => return connect_kafka(*settings).await,
-            Target::Embedded { settings, admin } => (*settings, admin),
+            Target::Embedded { settings, config } => (*settings, config),
         };
         if !Folder::is_held(&settings.data_dir) {
-            let opened =
-                tokio::task::spawn_blocking(move || Embedded::open(settings, Arc::default())).await;
-            let hub = opened.map_err(|error| Failure::failed(error.to_string()))??;
-            return Ok(HubHandle::from(hub as Arc<dyn Hub>));
+            return open(settings).await;
         }
-        let folder = settings.data_dir.display();
-        let Some(admin) = admin else {
-            return Err(Failure::failed(format!(
-                "{folder} is in use by a running agent; name the agent's configuration with --config, \
-                 so that it can be asked through `admin.listen`, or stop it first"
-            )));
-        };
-        let remote = Remote::connect(&admin, View::open(&settings.data_dir)?).await?;
+        let remote = ask_agent(&settings, config.as_deref()).await?;
         Ok(HubHandle::from(Arc::new(remote) as Arc<dyn Hub>))
+    }
+
+    /// Opens the hub for a member of `group`. While an agent has the data folder, the way leads through the hub's
+    /// listener if everybody may use it, so that all members share what there is.
+    pub(super) async fn member(&self, group: &str) -> Result<HubHandle, Failure> {
+        let (settings, config) = match self.target()? {
+            Target::Kafka(settings) => return connect_kafka(*settings).await,
+            Target::Embedded { settings, config } => (*settings, config),
+        };
+        if !Folder::is_held(&settings.data_dir) {
+            return open(settings).await;
+        }
+        if config.as_ref().is_some_and(|config| config.sinks.contains_key(group)) {
+            return Err(Failure::wrong(format!(
+                "group \"{group}\" is that of a sink, which would not get what is read here; \
+                 read without --group, or as another group"
+            )));
+        }
+        let remote = ask_agent(&settings, config.as_deref()).await?;
+        let is_for_all = config.is_some_and(|config| match &config.hub {
+            HubConfig::Embedded(hub) => hub.acls.is_empty() && hub.super_users.is_empty(),
+            HubConfig::Kafka(_) => false,
+        });
+        let address = remote.listens_at().filter(|_| is_for_all).map(str::to_owned);
+        let Some(address) = address else {
+            warn(
+                "members of a group that read through this agent do not share its partitions: each reads all",
+            );
+            return Ok(HubHandle::from(Arc::new(remote) as Arc<dyn Hub>));
+        };
+        connect_kafka(by_bootstrap(&address, BTreeMap::new())?).await
     }
 
     fn target(&self) -> Result<Target, Failure> {
         if let Some(bootstrap) = &self.bootstrap {
-            let Connection::Kafka { bootstrap, .. } = Connection::kafka(bootstrap) else {
-                return Err(Failure::wrong("no brokers"));
-            };
             let options: BTreeMap<String, String> = self.options.iter().cloned().collect();
-            let settings = ProducerSettings::default();
-            let settings = crate::client::kafka_settings(bootstrap, options, &settings);
-            return Ok(Target::Kafka(Box::new(settings)));
+            return Ok(Target::Kafka(Box::new(by_bootstrap(bootstrap, options)?)));
         }
         if let (None, Some(folder)) = (&self.config, &self.data_dir) {
-            return Ok(Target::Embedded { settings: Box::new(keep_all(folder)), admin: None });
+            return Ok(Target::Embedded { settings: Box::new(keep_all(folder)), config: None });
         }
         let path = config_path(self.config.as_deref()).map_err(|_none| {
             Failure::wrong(
@@ -136,18 +152,48 @@ impl HubArgs {
         if let Some(folder) = &self.data_dir {
             config.data_dir.clone_from(folder);
         }
-        target_of(&config)
+        target_of(config)
     }
 }
 
-fn target_of(config: &Config) -> Result<Target, Failure> {
+/// Opens an embedded hub that nobody else has.
+async fn open(settings: Settings) -> Result<HubHandle, Failure> {
+    let opened =
+        tokio::task::spawn_blocking(move || Embedded::open(settings, Arc::default())).await;
+    let hub = opened.map_err(|error| Failure::failed(error.to_string()))??;
+    Ok(HubHandle::from(hub as Arc<dyn Hub>))
+}
+
+/// The hub of the running agent that has the data folder.
+async fn ask_agent(settings: &Settings, config: Option<&Config>) -> Result<Remote, Failure> {
+    let Some(admin) = config.and_then(|config| config.admin.listen.as_deref()) else {
+        let folder = settings.data_dir.display();
+        return Err(Failure::failed(format!(
+            "{folder} is in use by a running agent; name the agent's configuration with --config, \
+             so that it can be asked through `admin.listen`, or stop it first"
+        )));
+    };
+    Ok(Remote::connect(admin, View::open(&settings.data_dir)?).await?)
+}
+
+fn by_bootstrap(
+    bootstrap: &str,
+    options: BTreeMap<String, String>,
+) -> Result<crate::hub::kafka::Settings, Failure> {
+    let Connection::Kafka { bootstrap, .. } = Connection::kafka(bootstrap) else {
+        return Err(Failure::wrong("no brokers"));
+    };
+    Ok(crate::client::kafka_settings(bootstrap, options, &ProducerSettings::default()))
+}
+
+fn target_of(config: Config) -> Result<Target, Failure> {
     match &config.hub {
         HubConfig::Embedded(embedded) => {
-            let settings = Box::new(agent::hub_settings(config, embedded)?);
-            Ok(Target::Embedded { settings, admin: config.admin.listen.clone() })
+            let settings = Box::new(agent::hub_settings(&config, embedded)?);
+            Ok(Target::Embedded { settings, config: Some(Box::new(config)) })
         }
         HubConfig::Kafka(kafka) => {
-            let mut settings = agent::kafka_settings(config, kafka);
+            let mut settings = agent::kafka_settings(&config, kafka);
             // A transactional id belongs to the agent: whoever else uses it stops the agent's producer.
             settings.transactional = false;
             settings.positions_topic = String::new();

@@ -29,6 +29,8 @@ const QUEUE: usize = 4;
 /// The hub of a running agent.
 pub struct Remote {
     api: Api,
+    /// Where the hub listens for clients of Kafka's protocol without TLS and SASL.
+    listening: Option<String>,
     view: View,
     appender: Arc<Sender>,
 }
@@ -63,8 +65,22 @@ impl Remote {
         }
         let view = view.storing_offsets(Arc::new(api.clone()));
         let appender = Arc::new(Sender::start(listen)?);
-        Ok(Self { api, view, appender })
+        let listening = answer.get("listening").and_then(Value::as_array);
+        let plain = |address: &Value| Some(local(address.as_str()?.strip_prefix("PLAINTEXT://")?));
+        let listening = listening.and_then(|all| all.iter().find_map(plain));
+        Ok(Self { api, listening, view, appender })
     }
+
+    /// Where the hub listens for clients of Kafka's protocol without TLS and SASL, `host:port`.
+    #[must_use]
+    pub fn listens_at(&self) -> Option<&str> {
+        self.listening.as_deref()
+    }
+}
+
+/// One who listens everywhere is here too.
+fn local(listen: &str) -> String {
+    listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -89,8 +105,7 @@ struct Api {
 
 impl Api {
     fn new(listen: &str) -> Self {
-        // One who listens everywhere is here too.
-        let listen = listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+        let listen = local(listen);
         // It is on this machine or one beside it: a proxy would only be in the way.
         let client = Client::builder().no_proxy().build().unwrap_or_default();
         Self { base: format!("http://{listen}/api/v1"), client }

@@ -4,6 +4,7 @@ mod clients;
 mod damage;
 mod dead_letters;
 mod isolation;
+mod members;
 mod wire;
 mod wrong;
 

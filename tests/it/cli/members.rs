@@ -1,0 +1,85 @@
+//! Members of one group beside a running agent.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+
+use super::anabranch;
+use crate::support::{Agent, SOON, free_port, wait_until};
+
+/// Follows the topic `t` as a member of `group`, into a file.
+fn follow(agent: &Agent, group: &str, out: &std::path::Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_anabranch"))
+        .args(["consume", "t", "--follow", "--group", group, "--config"])
+        .arg(agent.config())
+        .stdin(Stdio::null())
+        .stdout(std::fs::File::create(out).unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn two_that_follow_as_one_group_share_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let blocks = format!(
+        "hub: {{ embedded: {{ listen: \"{address}\" }} }}\ntopic_defaults: {{ partitions: 4 }}\n"
+    );
+    let mut agent = Agent::start(folder.path(), &blocks);
+    let config = agent.config();
+    let run = |words: &str, input: &str| {
+        let mut words: Vec<&str> = words.split(' ').collect();
+        words.extend(["--config", config.to_str().unwrap()]);
+        anabranch(folder.path(), &words, input).well()
+    };
+    run("topics create t --partitions 4", "");
+    let outs = ["one", "two"].map(|name| folder.path().join(name));
+    let mut members = outs.each_ref().map(|out| follow(&agent, "g", out));
+    let (mut sent, mut both) = (0, false);
+    wait_until(SOON, "both have something", || {
+        let lines: String = (sent..sent + 8).map(|number| format!("{number}\n")).collect();
+        for (partition, line) in lines.lines().enumerate() {
+            run(&format!("produce t --partition {}", partition % 4), line);
+        }
+        sent += 8;
+        both = outs.iter().all(|out| std::fs::metadata(out).unwrap().len() > 0);
+        both
+    });
+    let read = || {
+        let texts = outs.each_ref().map(|out| std::fs::read_to_string(out).unwrap());
+        let mut numbers: Vec<usize> =
+            texts.iter().flat_map(|text| text.lines()).map(|line| line.parse().unwrap()).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    wait_until(SOON, "everything once", || read() == (0..sent).collect::<Vec<_>>());
+    for member in &mut members {
+        member.kill().unwrap();
+        member.wait().unwrap();
+    }
+    agent.stop();
+}
+
+#[test]
+fn the_group_of_a_sink_is_left_to_it_and_without_a_listener_it_is_told_that_nothing_is_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = "hub: { embedded: { listen: none } }\nsinks: { keep: { topics: [t], to: { file: { path: out.log } } } }\n";
+    let mut agent = Agent::start(folder.path(), blocks);
+    let config = agent.config();
+    let config = config.to_str().unwrap();
+    anabranch(folder.path(), &["produce", "t", "--config", config], "one\n").well();
+    let refused =
+        anabranch(folder.path(), &["consume", "t", "--group", "keep", "--config", config], "");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.starts_with("error: group \"keep\" is that of a sink"), "{}", refused.err);
+    let mut child = follow(&agent, "mine", &folder.path().join("out"));
+    wait_until(SOON, "what was produced", || {
+        std::fs::read_to_string(folder.path().join("out")).unwrap() == "one\n"
+    });
+    child.kill().unwrap();
+    let mut told = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    child.wait().unwrap();
+    assert!(told.starts_with("warning: members of a group that read through this agent"), "{told}");
+    agent.stop();
+}
