@@ -85,3 +85,29 @@ fn a_sink_and_a_source_that_are_taken_out_are_shown_no_more_and_the_group_may_be
     assert!(!reset("stays"));
     agent.stop();
 }
+
+#[test]
+fn progress_that_somebody_took_away_is_missed_aloud() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    let blocks = format!(
+        "sources: {{ in: {{ topic: t, from: {{ file: {{ include: [\"{at}/in.log\"] }} }} }} }}\n\
+         sinks: {{ keep: {{ topics: [t], to: {{ file: {{ path: \"{at}/out\" }} }} }} }}\n"
+    );
+    let mut agent = Agent::start(folder.path(), &blocks);
+    append_lines(&folder.path().join("in.log"), "a", 0..10);
+    wait_until(SOON, "ten lines", || {
+        agent.sum("anabranch_sink_delivered_records_total", "keep") == 10.0
+    });
+    agent.stop();
+    assert!(!agent.log().contains("was missing"), "a new folder has nothing to miss");
+    for topic in ["__consumer_offsets-0", "__source_positions-0"] {
+        std::fs::remove_dir_all(folder.path().join("data").join(topic)).unwrap();
+    }
+    agent.start_again();
+    let missed = ["how far groups had read", "how far sources had read"];
+    wait_until(SOON, "both are missed", || {
+        missed.iter().all(|what| agent.log().contains(&format!("was missing, and with it {what}")))
+    });
+    agent.stop();
+}

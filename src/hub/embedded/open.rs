@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use anabranch_connectors::{Pool, StoredBatch};
 use tokio::sync::{oneshot, watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::appender::EmbeddedAppender;
 use super::configs::Overrides;
@@ -88,9 +88,23 @@ impl Embedded {
 }
 
 fn make_topics(shared: &Shared) -> Result<(), HubError> {
+    let folder = &shared.settings.data_dir;
+    let has_records = shared.topics.info().iter().any(|topic| {
+        !topics::INTERNAL.contains(&topic.name.as_str())
+            && topic.partitions.iter().any(|partition| partition.end > 0)
+    });
     for topic in topics::INTERNAL {
         let settings = TopicSettings { cleanup: Cleanup::COMPACT, ..TopicSettings::default() };
-        shared.topics.ensure(&shared.settings.data_dir, &shared.hub_id, topic, &settings)?;
+        let is_new = shared.topics.ensure(folder, &shared.hub_id, topic, &settings)?;
+        let lost = match topic {
+            OFFSETS => "how far groups had read; sinks begin again where `start` says",
+            POSITIONS => "how far sources had read; files are read again from their beginning",
+            _ => continue,
+        };
+        if is_new && has_records {
+            let folder = folder.display();
+            error!("{folder}/{topic}-0 was missing, and with it {lost}");
+        }
     }
     for topic in shared.settings.topics.keys() {
         shared.ensure(topic, None)?;
