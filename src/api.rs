@@ -148,7 +148,7 @@ pub fn router<S>(api: Api) -> Router<S> {
         .route("/api/v1/hub", get(show_hub))
         .route("/api/v1/topics/{topic}", post(create).delete(delete))
         .route("/api/v1/topics/{topic}/records", post(store))
-        .route("/api/v1/offsets", post(set_offsets))
+        .route("/api/v1/offsets", post(set_offsets).delete(delete_group))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(api)
 }
@@ -330,20 +330,39 @@ impl Move {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    group: String,
+}
+
 async fn set_offsets(State(api): State<Api>, body: Bytes) -> Answer {
     let Moves { group, offsets } = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
-    if api.metrics.sinks().iter().any(|(sink, _)| *sink == group) {
-        let problem = format!(
-            "group \"{group}\" belongs to a sink of the running agent, whose next commit would undo it; \
-             stop the agent first, or take the sink out of its configuration"
-        );
-        return Err(Refused(StatusCode::CONFLICT, problem));
-    }
+    is_nobodys(&api, &group)?;
     let offset =
         |Move { topic, partition, offset, epoch }| Offset { topic, partition, offset, epoch };
     let offsets: Vec<Offset> = offsets.into_iter().map(offset).collect();
     api.hub.set_offsets(&group, &offsets).await?;
     Ok(Json(json!({ "offsets": offsets.len() })))
+}
+
+async fn delete_group(State(api): State<Api>, body: Bytes) -> Answer {
+    let Named { group } = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
+    is_nobodys(&api, &group)?;
+    let deleted = api.hub.delete_group(&group).await?;
+    Ok(Json(json!({ "deleted": deleted })))
+}
+
+/// The groups of running sinks are theirs.
+fn is_nobodys(api: &Api, group: &str) -> Result<(), Refused> {
+    if !api.metrics.sinks().iter().any(|(sink, _)| *sink == group) {
+        return Ok(());
+    }
+    let problem = format!(
+        "group \"{group}\" belongs to a sink of the running agent, whose next commit would undo it; \
+         stop the agent first, or take the sink out of its configuration"
+    );
+    Err(Refused(StatusCode::CONFLICT, problem))
 }
 
 #[cfg(test)]

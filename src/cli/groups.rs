@@ -41,6 +41,16 @@ enum Action {
     },
     /// Move a group's offsets
     Reset(ResetArgs),
+    /// Delete a group and its offsets
+    Delete {
+        /// The group
+        group: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        hub: HubArgs,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +99,16 @@ pub(super) async fn groups(args: GroupsArgs, out: &mut dyn Write) -> Done {
             describe(&found, json, out)
         }
         Action::Reset(args) => reset(args, out).await,
+        Action::Delete { group, yes, hub } => {
+            confirm(yes, &format!("delete group {group} with its offsets"), out)?;
+            let hub = hub.writer().await?;
+            let deleted = Admin::new(&hub).delete_group(&group).await;
+            hub.close().await;
+            if !deleted? {
+                return Err(unknown(&group));
+            }
+            Ok(writeln!(out, "group {group} deleted")?)
+        }
     }
 }
 

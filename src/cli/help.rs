@@ -58,8 +58,9 @@ Examples:
   anabranch groups reset search --topic app-logs --to 2026-11-20T08:00:00Z --yes
   anabranch groups reset search --topic app-logs --to offset 4711 --partition 0 --yes
   anabranch groups reset search --topic app-logs --to shift -1000 --yes
+  anabranch groups delete old-reader --yes
 
-A sink's name is its group. Stop the agent before moving the group of one of its sinks.";
+A sink's name is its group. Stop the agent before moving or deleting the group of one of its sinks.";
 
 pub(super) const DLQ: &str = "\
 Examples:

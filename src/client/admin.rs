@@ -112,6 +112,14 @@ impl Admin {
         Ok(self.hub.hub().set_offsets(group, offsets).await?)
     }
 
+    /// Deletes a group with its offsets; it must have no members. Says whether there was one.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when the group is in use or could not be deleted.
+    pub async fn delete_group(&self, name: &str) -> Result<bool, ClientError> {
+        Ok(self.hub.hub().delete_group(name).await?)
+    }
+
     /// For each partition the first offset whose time is at least `timestamp_ms`; the end when there is none.
     ///
     /// # Errors

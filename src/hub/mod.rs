@@ -77,6 +77,12 @@ pub trait Hub: Send + Sync {
     /// [`HubError`] when the group is in use or the offsets could not be stored.
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError>;
 
+    /// Deletes a group with its committed offsets; it must have no members. Says whether there was one.
+    ///
+    /// # Errors
+    /// [`HubError`] when the group is in use or could not be deleted.
+    async fn delete_group(&self, name: &str) -> Result<bool, HubError>;
+
     /// The first offset of each partition of `topic` whose timestamp is at least `timestamp_ms`; the end when there
     /// is none.
     ///

@@ -184,6 +184,13 @@ impl Hub for Remote {
         self.api.store(group, offsets).await
     }
 
+    async fn delete_group(&self, name: &str) -> Result<bool, HubError> {
+        let url = self.api.url("offsets");
+        let body = json!({ "group": name });
+        let answer = self.api.call(self.api.client.delete(url).json(&body)).await?;
+        Ok(answer.get("deleted").and_then(Value::as_bool).unwrap_or_default())
+    }
+
     async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {
         self.view.offsets_at(topic, timestamp_ms).await
     }

@@ -247,12 +247,9 @@ async fn delete_one(call: &Call, group: &str) -> i16 {
     if !call.may(Operation::Delete, Resource::group(group)) {
         return Code::GroupAuthorizationFailed.code();
     }
-    let has_offsets = call.hub().has_offsets(group);
-    match call.hub().members().ask(|coordinator, _| coordinator.delete(group)) {
-        Err(GroupError::GroupIdNotFound) if has_offsets => {}
-        Err(error) => return error.code(),
-        Ok(()) => {}
+    match call.hub().end_group(group).await {
+        Ok(Ok(())) => 0,
+        Ok(Err(refused)) => refused.code(),
+        Err(error) => code_of(&error).code(),
     }
-    let forgotten = call.hub().forget_offsets(group, None).await;
-    forgotten.map_or_else(|error| code_of(&error).code(), |()| 0)
 }

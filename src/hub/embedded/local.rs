@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::configs::{self, Overrides};
+use super::coordinator::GroupError;
 use super::fetchers::Waiter;
 use super::groups::Committed;
 use super::members::Members;
@@ -238,6 +239,20 @@ impl Embedded {
         self.forget_pending(group, partitions.as_deref()).await?;
         let tombstones = self.shared.groups().forget(group, partitions.as_deref());
         self.store(super::topics::OFFSETS, tombstones).await
+    }
+
+    /// Deletes a group with all its offsets.
+    ///
+    /// # Errors
+    /// A group error when it has members or there is none, and what kept its offsets from being forgotten.
+    pub(crate) async fn end_group(&self, name: &str) -> Result<Result<(), GroupError>, HubError> {
+        let has_offsets = self.has_offsets(name);
+        match self.members().ask(|coordinator, _| coordinator.delete(name)) {
+            Err(GroupError::GroupIdNotFound) if has_offsets => {}
+            Err(error) => return Ok(Err(error)),
+            Ok(()) => {}
+        }
+        self.forget_offsets(name, None).await.map(Ok)
     }
 
     /// Waits from now on for appends to `partitions`.

@@ -59,6 +59,7 @@ use crate::hub::{
 };
 use crate::log::{Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
+use coordinator::GroupError;
 use fetchers::Fetchers;
 use groups::Groups;
 use members::Members;
@@ -315,6 +316,14 @@ impl Hub for Embedded {
         self.check_offsets(group, offsets)?;
         let offsets = offsets.iter().map(|offset| (offset.clone(), String::new())).collect();
         self.commit_offsets(group, offsets).await
+    }
+
+    async fn delete_group(&self, name: &str) -> Result<bool, HubError> {
+        match self.end_group(name).await? {
+            Ok(()) => Ok(true),
+            Err(GroupError::GroupIdNotFound) => Ok(false),
+            Err(refused) => Err(HubError::NotNow(format!("group \"{name}\": {refused}"))),
+        }
     }
 
     async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {

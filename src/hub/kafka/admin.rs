@@ -224,6 +224,17 @@ pub(super) fn delete(settings: &Settings, name: &str) -> Result<(), HubError> {
     }
 }
 
+/// Deletes a group that nobody is in; says whether there was one.
+pub(super) fn delete_group(settings: &Settings, name: &str) -> Result<bool, HubError> {
+    let results =
+        with_admin(settings, async |client, options| client.delete_groups(&[name], options).await);
+    match results?.into_iter().next() {
+        Some(Err((_, RDKafkaErrorCode::GroupIdNotFound))) => Ok(false),
+        Some(Err((_, code))) => Err(HubError::NotNow(format!("group \"{name}\": {code}"))),
+        Some(Ok(_)) | None => Ok(true),
+    }
+}
+
 /// The largest batch that the brokers take for `topic`, bytes; `None` when they do not tell.
 pub(super) fn message_max(settings: &Settings, topic: &str) -> Option<usize> {
     let wanted = ResourceSpecifier::Topic(topic);

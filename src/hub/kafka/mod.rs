@@ -177,6 +177,11 @@ impl Hub for Kafka {
         self.ask(move |observer, settings| observer.set_offsets(settings, &group, &offsets)).await
     }
 
+    async fn delete_group(&self, name: &str) -> Result<bool, HubError> {
+        let name = name.to_owned();
+        self.ask(move |_, settings| admin::delete_group(settings, &name)).await
+    }
+
     async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {
         let topic = topic.to_owned();
         self.ask(move |observer, _| observer.offsets_at(&topic, timestamp_ms)).await

@@ -72,6 +72,12 @@ fn the_group_of_a_sink_is_left_to_it_and_without_a_listener_it_is_told_that_noth
         anabranch(folder.path(), &["consume", "t", "--group", "keep", "--config", config], "");
     assert_eq!(refused.code, 2);
     assert!(refused.err.starts_with("error: group \"keep\" is that of a sink"), "{}", refused.err);
+    let delete = |group: &str| {
+        let words = ["groups", "delete", group, "--yes", "--config", config];
+        anabranch(folder.path(), &words, "")
+    };
+    let refused = delete("keep");
+    assert!(refused.code == 1 && refused.err.contains("belongs to a sink"), "{}", refused.err);
     let mut child = follow(&agent, "mine", &folder.path().join("out"));
     wait_until(SOON, "what was produced", || {
         std::fs::read_to_string(folder.path().join("out")).unwrap() == "one\n"
@@ -81,5 +87,7 @@ fn the_group_of_a_sink_is_left_to_it_and_without_a_listener_it_is_told_that_noth
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     child.wait().unwrap();
     assert!(told.starts_with("warning: members of a group that read through this agent"), "{told}");
+    wait_until(SOON, "a commit", || delete("mine").out == "group mine deleted\n");
+    assert!(delete("mine").err.contains("has committed nothing"));
     agent.stop();
 }

@@ -52,6 +52,12 @@ fn walk(folder: &Path, bootstrap: &str) {
         lag(behind);
     }
     assert!(run(&["groups", "list"], "").contains(&group));
+    let deleted = run(&["groups", "delete", &group, "--yes"], "");
+    assert_eq!(deleted, format!("group {group} deleted\n"));
+    assert!(!run(&["groups", "list"], "").contains(&group));
+    let words = ["groups", "delete", &group, "--yes", "--bootstrap", bootstrap];
+    let none = anabranch(folder, &words, "");
+    assert!(none.code == 1 && none.err.contains("has committed nothing"), "{}", none.err);
     run(&["topics", "delete", &topic, "--yes"], "");
     assert!(!run(&["topics", "list"], "").contains(&topic));
 }

@@ -191,6 +191,10 @@ impl Hub for View {
         }
     }
 
+    async fn delete_group(&self, _name: &str) -> Result<bool, HubError> {
+        self.read_only()
+    }
+
     async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {
         let topics = self.look(|name| name.topic == topic)?;
         let seen = topics.get(topic).ok_or_else(|| HubError::UnknownTopic(topic.to_owned()))?;
