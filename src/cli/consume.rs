@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::failure::{Done, Failure};
+use super::failure::{Done, Failure, warn};
 use super::format::Format;
 use super::hub::HubArgs;
 use super::place::Place;
-use crate::client::{ConsumedRecord, Consumer, ConsumerSettings, HubHandle};
-use crate::hub::{Offset, StartAt, TopicInfo, TopicSelector};
+use crate::client::{ClientError, ConsumedRecord, Consumer, ConsumerSettings, HubHandle};
+use crate::hub::{HubError, Offset, StartAt, TopicInfo, TopicSelector};
 
 /// How long a group's member may take to get its partitions before its end counts as reached.
 const JOIN: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done
         if args.group.is_some() {
             let printed = printed(&consumer, &next, left);
             if printed != committed {
-                consumer.commit_offsets(&printed).await?;
+                commit(&mut consumer, &printed).await?;
                 committed = printed;
             }
         }
@@ -98,6 +98,17 @@ async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done
         }
     }
     Ok(())
+}
+
+/// Stores the group's progress. When its partitions have gone to another member meanwhile, that one reads on.
+async fn commit(consumer: &mut Consumer, printed: &[Offset]) -> Done {
+    match consumer.commit_offsets(printed).await {
+        Err(ClientError::Hub(HubError::NotNow(why))) => {
+            warn(&format!("{why}; what was printed last may be read again"));
+            Ok(())
+        }
+        committed => Ok(committed?),
+    }
 }
 
 /// Up to where everything was printed, when of the records that came `next` only `left` were wanted.
@@ -130,7 +141,7 @@ async fn meant(args: &ConsumeArgs, hub: &HubHandle) -> Result<Vec<TopicInfo>, Fa
         if let TopicSelector::Name(name) = selector
             && !topics.iter().any(|topic| topic.name == *name)
         {
-            return Err(crate::hub::HubError::UnknownTopic(name.clone()).into());
+            return Err(HubError::UnknownTopic(name.clone()).into());
         }
     }
     let meant = |topic: &TopicInfo| selectors.iter().any(|selector| selector.matches(&topic.name));

@@ -35,24 +35,29 @@ fn two_that_follow_as_one_group_share_what_there_is() {
     run("topics create t --partitions 4", "");
     let outs = ["one", "two"].map(|name| folder.path().join(name));
     let mut members = outs.each_ref().map(|out| follow(&agent, "g", out));
-    let (mut sent, mut both) = (0, false);
+    let mut sent = 0;
     wait_until(SOON, "both have something", || {
-        let lines: String = (sent..sent + 8).map(|number| format!("{number}\n")).collect();
-        for (partition, line) in lines.lines().enumerate() {
-            run(&format!("produce t --partition {}", partition % 4), line);
+        for partition in 0..4 {
+            let lines: String = (sent..sent + 20).map(|number| format!("{number}\n")).collect();
+            run(&format!("produce t --partition {partition}"), &lines);
+            sent += 20;
         }
-        sent += 8;
-        both = outs.iter().all(|out| std::fs::metadata(out).unwrap().len() > 0);
-        both
+        outs.iter().all(|out| std::fs::metadata(out).unwrap().len() > 0)
     });
     let read = || {
         let texts = outs.each_ref().map(|out| std::fs::read_to_string(out).unwrap());
         let mut numbers: Vec<usize> =
             texts.iter().flat_map(|text| text.lines()).map(|line| line.parse().unwrap()).collect();
         numbers.sort_unstable();
-        numbers
+        let read = numbers.len();
+        numbers.dedup();
+        (numbers, read)
     };
-    wait_until(SOON, "everything once", || read() == (0..sent).collect::<Vec<_>>());
+    // What was printed while partitions changed hands may come again, once.
+    wait_until(SOON, "everything, shared", || {
+        let (numbers, read) = read();
+        numbers == (0..sent).collect::<Vec<_>>() && read < sent + sent / 2
+    });
     for member in &mut members {
         member.kill().unwrap();
         member.wait().unwrap();
