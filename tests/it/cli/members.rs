@@ -87,12 +87,14 @@ fn the_group_of_a_sink_is_left_to_it_and_without_a_listener_it_is_told_that_noth
     wait_until(SOON, "what was produced", || {
         std::fs::read_to_string(folder.path().join("out")).unwrap() == "one\n"
     });
+    let describe = ["groups", "describe", "mine", "--config", config];
+    wait_until(SOON, "its commit", || anabranch(folder.path(), &describe, "").code == 0);
     child.kill().unwrap();
     let mut told = String::new();
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     child.wait().unwrap();
     assert!(told.starts_with("warning: members of a group that read through this agent"), "{told}");
-    wait_until(SOON, "a commit", || delete("mine").out == "group mine deleted\n");
+    assert_eq!(delete("mine").well(), "group mine deleted\n");
     assert!(delete("mine").err.contains("has committed nothing"));
     agent.stop();
 }
