@@ -97,7 +97,8 @@ impl Partition {
             cursors.remove(known);
         }
         let (segment, next_offset) = (Arc::clone(&at.segment), border.offset);
-        remember(&mut cursors, Cursor { next_offset, segment, place: border.place });
+        let base = Some(next_offset);
+        remember(&mut cursors, Cursor { next_offset, segment, place: border.place, base });
         Some(Extent { segment: at.segment, place: at.place, bytes, next_offset })
     }
 
@@ -105,7 +106,7 @@ impl Partition {
     fn indexed(&self, offset: i64) -> Option<Cursor> {
         let (segment, _) = self.find(offset)?;
         let place = segment.look_up(|index| index.start_of(offset))?;
-        Some(Cursor { next_offset: offset, segment, place })
+        Some(Cursor { next_offset: offset, segment, place, base: Some(offset) })
     }
 }
 

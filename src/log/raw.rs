@@ -19,6 +19,9 @@ pub(super) struct Cursor {
     pub(super) next_offset: i64,
     pub(super) segment: Arc<Segment>,
     pub(super) place: u64,
+    /// The base offset of the batch there, if it is known. No sum covers it, but offsets follow each other without a
+    /// gap.
+    pub(super) base: Option<i64>,
 }
 
 /// What a read gave.
@@ -54,7 +57,7 @@ impl Partition {
                 let Some((segment, place)) = self.find_after(&at.segment, read.next_offset) else {
                     break;
                 };
-                at = Cursor { next_offset: read.next_offset, segment, place };
+                at = Cursor::new(read.next_offset, segment, place);
                 continue;
             }
             let before = read.bytes;
@@ -82,7 +85,15 @@ impl Partition {
         }
         drop(cursors);
         let (segment, place) = self.find(offset)?;
-        Some(Cursor { next_offset: offset, segment, place })
+        Some(Cursor::new(offset, segment, place))
+    }
+}
+
+impl Cursor {
+    /// To read from `next_offset` on, at or behind `place`.
+    fn new(next_offset: i64, segment: Arc<Segment>, place: u64) -> Self {
+        let base = (place == 0).then(|| segment.base_offset());
+        Self { next_offset, segment, place, base }
     }
 }
 
@@ -109,11 +120,16 @@ fn take(
     loop {
         let rest = out.get(start + used..).unwrap_or_default();
         match BatchHeader::verify(rest) {
+            Ok(header) if at.base.is_some_and(|base| base != header.base_offset) => {
+                finish(at, read, out, (start, keep_from, used));
+                return pass_damage(at, offset.max(read.next_offset), read);
+            }
             Ok(header) if header.base_offset >= limit => {
                 finish(at, read, out, (start, keep_from, used));
                 return Ok(false);
             }
             Ok(header) if header.next_offset() <= offset => {
+                at.base = Some(header.next_offset());
                 used += header.size_bytes;
                 keep_from = used;
             }
@@ -125,6 +141,14 @@ fn take(
                 }
                 used += header.size_bytes;
                 read.next_offset = header.next_offset();
+                at.base = Some(read.next_offset);
+            }
+            Err(BatchError::Short { need, .. })
+                if !rest.is_empty() && need as u64 > left(at, used) =>
+            {
+                // Only whole batches count as there, so it is the length that is wrong.
+                finish(at, read, out, (start, keep_from, used));
+                return pass_damage(at, offset.max(read.next_offset), read);
             }
             Err(BatchError::Short { need, .. }) => {
                 if used == 0 && need > want {
@@ -152,6 +176,11 @@ fn take(
     }
 }
 
+/// Bytes of the segment behind those that were used.
+fn left(at: &Cursor, used: usize) -> u64 {
+    at.segment.size_bytes().saturating_sub(at.place + used as u64)
+}
+
 /// Keeps the batches that are wanted in `out` and moves the cursor behind them.
 fn finish(
     at: &mut Cursor,
@@ -170,7 +199,7 @@ fn finish(
 fn pass_damage(at: &mut Cursor, from: i64, read: &mut RawRead) -> Result<bool, LogError> {
     match resync(&at.segment, at.place, from)? {
         Some((place, next)) => {
-            at.place = place;
+            (at.place, at.base) = (place, Some(next));
             read.lost += (next - from).max(0);
         }
         None => at.place = at.segment.size_bytes(),

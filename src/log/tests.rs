@@ -272,3 +272,39 @@ fn a_new_epoch_of_a_producer_begins_at_sequence_zero_also_behind_a_marker() {
     assert!(producers.check(&header(2, 3)).is_err());
     assert_eq!(producers.check(&header(2, 0)), Ok(Verdict::Append));
 }
+
+#[test]
+fn whoever_reads_as_it_lies_gets_past_a_batch_whose_head_is_damaged() {
+    for (at, what) in
+        [(7, "base offset"), (0, "base offset"), (8, "length"), (11, "length"), (20, "sum")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let (partition, _) = open(folder.path(), 0);
+        let size = batch(&[7; 100], 3).len();
+        for _ in 0..6 {
+            partition.append(&batch(&[7; 100], 3), 1).unwrap();
+        }
+        drop(partition);
+        let path = last_segment(folder.path());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[2 * size + at] ^= 0x55;
+        std::fs::write(&path, &bytes).unwrap();
+        let (partition, _) = open(folder.path(), 18);
+        for most in [1, size + 1, 1 << 20] {
+            let (mut offset, mut bases, mut lost) = (0, Vec::new(), 0);
+            while offset < partition.end() {
+                let mut out = Vec::new();
+                let read = partition.read_raw(offset, most, partition.end(), &mut out).unwrap();
+                assert!(read.next_offset > offset, "{what}: stuck at {offset}");
+                lost += read.lost;
+                let batches = out.chunks(size).map(|one| BatchHeader::verify(one).unwrap());
+                bases.extend(batches.map(|header| header.base_offset));
+                offset = read.next_offset;
+            }
+            assert_eq!((bases, lost), (vec![0, 3, 9, 12, 15], 3), "{what}, {most}");
+        }
+        let mut out = Vec::new();
+        let read = partition.read_raw(7, 1, partition.end(), &mut out).unwrap();
+        assert_eq!((read.next_offset, read.lost), (12, 2), "{what}");
+    }
+}

@@ -1,9 +1,12 @@
 //! The end of a topic: nothing that is noted under its name is left for one of that name that comes after it.
 //!
-//! The writer does it between two appends. Offsets and settings are forgotten and that is on disk before the folders
-//! are put aside; what is behind it in the queue knows its partition, and sees that it was deleted.
+//! The writer does it between two appends. With the first folder that is put aside the topic is deleted, and a start
+//! finishes what a kill interrupts. Offsets are forgotten after that, or a sink would read again a topic that is still
+//! there; and before a topic of that name can be made. What is behind it in the queue knows its partition, and sees
+//! that it was deleted.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tracing::warn;
 
@@ -41,8 +44,10 @@ impl Writer {
             let problem = format!("topic \"{name}\" belongs to the hub itself");
             return Err(HubError::Fatal(problem));
         }
-        self.forget(&state);
-        let folders = self.shared.topics.delete(&state).map_err(failed)?;
+        // The positions that lie in its batches are elsewhere before these are gone.
+        self.snapshot();
+        let shared = Arc::clone(&self.shared);
+        let folders = shared.topics.delete(&state, || self.forget(&state)).map_err(failed)?;
         for partition in &state.partitions {
             self.shared.set_blocked(partition.name(), false);
         }

@@ -90,6 +90,52 @@ async fn nothing_of_a_deleted_topic_comes_back_after_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_still_there_has_its_offsets() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = open(folder.path());
+    for _ in 0..20 {
+        append(&hub, batch(&["a", "b", "c"], None)).await;
+        hub.set_offsets("g", &[offset(3)]).await.unwrap();
+        let partition = hub.shared.partition("t", 0).unwrap();
+        let shared = Arc::clone(&hub.shared);
+        let watched = std::thread::spawn(move || {
+            while shared.groups().of("g").is_some() {}
+            partition.is_deleted()
+        });
+        hub.delete_topic("t").await.unwrap();
+        assert!(watched.join().unwrap(), "a kill would have a sink read it all again");
+    }
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_the_middle_of_a_deletion_leaves_nothing_of_the_topic() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = open(folder.path());
+    append(&hub, batch(&["old", "old"], Some(("f1", "8")))).await;
+    hub.set_offsets("g", &[offset(2)]).await.unwrap();
+    let mut short = configs::Overrides::default();
+    short.insert("segment.bytes".to_owned(), "20000".to_owned());
+    hub.configure("t", short).await.unwrap();
+    hub.shared.command(Command::Snapshot).unwrap();
+    hub.set_offsets("other", &[offset(1)]).await.unwrap();
+    let (state, then) = (hub.topic_state("t").unwrap(), tempfile::tempdir().unwrap());
+    hub.shared.topics.delete(&state, || copy_folder(folder.path(), then.path())).unwrap();
+    hub.close().await;
+
+    let hub = open(then.path());
+    assert!(hub.topic_state("t").is_none());
+    assert_eq!(hub.groups().await.unwrap(), []);
+    append(&hub, batch(&["new"], Some(("f1", "9")))).await;
+    let hub = killed(hub, then.path()).await;
+    assert_eq!(hub.positions("test").await.unwrap(), [(b"f1".to_vec(), b"9".to_vec())]);
+    assert!(hub.topic_state("t").unwrap().overrides.is_empty());
+    let mut reader = hub.consumer(spec("g", StartAt::Earliest)).await.unwrap();
+    assert_eq!(lines(&mut reader).await.1, ["new"]);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_a_crash_has_interrupted_is_finished() {
     let folder = tempfile::tempdir().unwrap();
     let hub = open(folder.path());

@@ -20,7 +20,7 @@ use super::queue::Queue;
 use super::settings::{Cleanup, TopicSettings};
 use super::topics::{self, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics};
 use super::transactions::Transactions;
-use super::writer::{Command, Writer};
+use super::writer::{Command, Pairs, Writer};
 use super::{Embedded, Settings, Shared, keeper};
 use crate::hub::HubError;
 use crate::log::{Folder, LogError, PartitionName, Read, Reader};
@@ -42,11 +42,14 @@ impl Embedded {
         let (topics, seen) = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
         folder.raise_epoch(seen).map_err(fatal)?;
         topics_begin(&folder, &topics).map_err(fatal)?;
-        let (mut groups, positions) = replay(&topics)?;
-        replay_settings(&topics, &settings)?;
-        let mut transactions = replay_transactions(&topics)?;
+        let (mut groups, mut positions) = replay(&topics)?;
         // What a crash has left of topics that were deleted.
         let is_gone = |topic: &str| topics.get(topic).is_none();
+        let set = replay_settings(&topics, &settings)?;
+        let mut transactions = replay_transactions(&topics)?;
+        let covered = positions.covered.len();
+        positions.covered.retain(|name, _| !is_gone(&name.topic));
+        let speaks_of_gone = positions.covered.len() < covered;
         let stale = groups.forget_topics(is_gone);
         let held = transactions.forget_topics(is_gone);
         let writer = Arc::new(Queue::new(settings.max_in_flight.clamp(1, QUEUE)));
@@ -77,9 +80,12 @@ impl Embedded {
         shared.members.restore(&states);
         make_topics(&shared)?;
         let threads = start(&shared)?;
-        for (topic, pairs) in [(OFFSETS, stale), (TRANSACTIONS, held)] {
+        for (topic, pairs) in [(OFFSETS, stale), (TRANSACTIONS, held), (SETTINGS, set)] {
             let (done, _stored) = oneshot::channel();
             shared.command(Command::Pairs { topic, pairs, done })?;
+        }
+        if speaks_of_gone {
+            shared.command(Command::Snapshot)?;
         }
         clamp(&shared)?;
         let appender = Arc::new(EmbeddedAppender::new(Arc::clone(&shared)));
@@ -201,8 +207,9 @@ fn topics_begin(folder: &Folder, topics: &Topics) -> Result<(), LogError> {
 }
 
 /// What clients have set for topics.
-fn replay_settings(topics: &Topics, settings: &Settings) -> Result<(), HubError> {
-    let Some(state) = topics.get(SETTINGS) else { return Ok(()) };
+/// Keeps topics as clients have set it; gives what forgets the settings of those that are gone.
+fn replay_settings(topics: &Topics, settings: &Settings) -> Result<Pairs, HubError> {
+    let Some(state) = topics.get(SETTINGS) else { return Ok(Pairs::new()) };
     let mut found: BTreeMap<String, Overrides> = BTreeMap::new();
     each_batch(&state, &HashMap::new(), |batch, _own| {
         for stored in batch.iter() {
@@ -214,10 +221,15 @@ fn replay_settings(topics: &Topics, settings: &Settings) -> Result<(), HubError>
             }
         }
     })?;
+    let mut stale = Pairs::new();
     for (name, overrides) in found {
-        topics.set_overrides(&name, settings.topic(&name), overrides);
+        if topics.get(&name).is_none() {
+            stale.push((name.into_bytes(), None));
+        } else {
+            topics.set_overrides(&name, settings.topic(&name), overrides);
+        }
     }
-    Ok(())
+    Ok(stale)
 }
 
 fn replay_transactions(topics: &Topics) -> Result<Transactions, HubError> {

@@ -166,8 +166,13 @@ impl Topics {
         topics.insert(state);
     }
 
-    /// Puts the folders of a topic aside, and forgets it; gives their paths.
-    pub(super) fn delete(&self, state: &TopicState) -> Result<Vec<PathBuf>, LogError> {
+    /// Puts the folders of a topic aside, has `forget` forget what is known of it, and only then is a topic of that
+    /// name made anew. Gives the paths of the folders.
+    pub(super) fn delete(
+        &self,
+        state: &TopicState,
+        forget: impl FnOnce(),
+    ) -> Result<Vec<PathBuf>, LogError> {
         let _held = self.making();
         let mut folders = Vec::new();
         // The first partition goes last: until then a crash leaves a topic whose end the next start finishes.
@@ -177,6 +182,7 @@ impl Topics {
         if let Some(folder) = folders.first() {
             log::sync_parent(folder)?;
         }
+        forget();
         let mut topics = self.write();
         topics.by_name.remove(&state.topic.name);
         topics.by_id.remove(&state.wire_id);
