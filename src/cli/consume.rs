@@ -15,8 +15,8 @@ use crate::hub::{HubError, Offset, StartAt, TopicInfo, TopicSelector};
 
 /// How long a group's member may take to get its partitions before its end counts as reached.
 const JOIN: Duration = Duration::from_secs(10);
-/// How long nothing must have come until nothing more is expected.
-const QUIET: Duration = Duration::from_secs(2);
+/// How long nothing must have come, twice, from a hub that answers, until nothing more is expected.
+const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct ConsumeArgs {
@@ -27,10 +27,10 @@ pub(super) struct ConsumeArgs {
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
     /// beginning, end, an offset, a time such as 2026-11-20T08:00:00Z, or how long ago such as 15m
-    #[arg(long, value_name = "PLACE", default_value = "beginning")]
+    #[arg(long, value_name = "PLACE", default_value = "beginning", allow_negative_numbers = true)]
     from: Place,
     /// Only this partition
-    #[arg(long, value_name = "N", conflicts_with = "group", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", conflicts_with = "group", value_parser = clap::value_parser!(i32).range(0..), allow_negative_numbers = true)]
     partition: Option<i32>,
     /// Stop after so many records
     #[arg(long, short = 'n', value_name = "N")]
@@ -65,20 +65,17 @@ pub(super) async fn consume(args: ConsumeArgs, out: &mut dyn Write) -> Done {
 async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done {
     let meant = meant(args, hub).await?;
     let mut consumer = Consumer::new(hub, settings(args, &meant)?).await?;
-    let ends = if args.follow { None } else { Some(Ends::of(args, hub, &meant).await?) };
+    let mut ends = if args.follow { None } else { Some(Ends::of(args, hub, &meant).await?) };
     let (mut left, mut bytes) = (args.count.unwrap_or(u64::MAX), Vec::new());
     let mut committed = Vec::new();
-    let mut quiet_since = Instant::now();
-    let is_done = |consumer: &Consumer, quiet: Duration| {
-        ends.as_ref().is_some_and(|ends| ends.are_reached(consumer, quiet))
-    };
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-    while left > 0 && !is_done(&consumer, quiet_since.elapsed()) {
+    while left > 0 {
         let wait = Duration::from_millis(if args.follow { 500 } else { 100 });
         let next = tokio::select! {
-            next = consumer.poll(wait) => next?,
+            next = next(&mut consumer, hub, &mut ends, wait) => next?,
             _ = &mut interrupted => break,
         };
+        let Some(next) = next else { break };
         bytes.clear();
         for record in next.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             args.format.print(record, args.headers, &mut bytes);
@@ -93,11 +90,29 @@ async fn print(args: &ConsumeArgs, hub: &HubHandle, out: &mut dyn Write) -> Done
             }
         }
         left = left.saturating_sub(next.len() as u64);
-        if !next.is_empty() {
-            quiet_since = Instant::now();
-        }
     }
     Ok(())
+}
+
+/// What comes next, perhaps nothing; `None` at the end.
+async fn next(
+    consumer: &mut Consumer,
+    hub: &HubHandle,
+    ends: &mut Option<Ends>,
+    wait: Duration,
+) -> Result<Option<Vec<ConsumedRecord>>, Failure> {
+    if let Some(ends) = ends
+        && ends.are_reached(consumer, hub).await?
+    {
+        return Ok(None);
+    }
+    let next = consumer.poll(wait).await?;
+    if let Some(ends) = ends
+        && !next.is_empty()
+    {
+        ends.go_on();
+    }
+    Ok(Some(next))
 }
 
 /// Stores the group's progress. When its partitions have gone to another member meanwhile, that one reads on.
@@ -185,7 +200,12 @@ fn settings(args: &ConsumeArgs, meant: &[TopicInfo]) -> Result<ConsumerSettings,
 }
 
 /// Where the partitions ended when reading began: those that have something to read.
-struct Ends(Vec<(String, i32, i64)>);
+struct Ends {
+    places: Vec<(String, i32, i64)>,
+    quiet_since: Instant,
+    /// Whether nothing came before that either, from a hub that answered.
+    was_quiet: bool,
+}
 
 impl Ends {
     async fn of(args: &ConsumeArgs, hub: &HubHandle, meant: &[TopicInfo]) -> Result<Self, Failure> {
@@ -219,17 +239,42 @@ impl Ends {
                 }
             }
         }
-        Ok(Self(ends))
+        Ok(Self { places: ends, quiet_since: Instant::now(), was_quiet: false })
     }
 
-    /// Whether everything up to there was read. What ends with the marks of a transaction never gets there: then it
-    /// counts that nothing more comes.
-    fn are_reached(&self, consumer: &Consumer, quiet: Duration) -> bool {
+    /// Something came.
+    fn go_on(&mut self) {
+        (self.quiet_since, self.was_quiet) = (Instant::now(), false);
+    }
+
+    /// Whether everything up to there was read. What ends with the marks of a transaction may never get there: then
+    /// it counts that nothing more comes, though the hub answers.
+    async fn are_reached(
+        &mut self,
+        consumer: &mut Consumer,
+        hub: &HubHandle,
+    ) -> Result<bool, Failure> {
         let position = consumer.position();
         let reached = |(topic, number, end): &(String, i32, i64)| {
             let mut known = position.iter();
             known.any(|at| at.topic == *topic && at.partition == *number && at.offset >= *end)
         };
-        self.0.iter().all(reached) || quiet >= if position.is_empty() { JOIN } else { QUIET }
+        let Some((topic, ..)) = self.places.iter().find(|place| !reached(place)) else {
+            return Ok(true);
+        };
+        let enough = if position.is_empty() && !self.was_quiet { JOIN } else { QUIET };
+        if self.quiet_since.elapsed() < enough {
+            return Ok(false);
+        }
+        let answers = hub.hub().offsets_at(topic, i64::MAX).await.is_ok();
+        let is_end = answers && self.was_quiet;
+        (self.quiet_since, self.was_quiet) = (Instant::now(), answers);
+        if is_end && position.is_empty() && consumer.lag().await.is_empty() {
+            return Err(Failure::failed(format!(
+                "got no partition of topic \"{topic}\" to read: the other members of the group do not share, \
+                 or its offsets may not be read"
+            )));
+        }
+        Ok(is_end)
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct HubArgs {
     #[arg(long, value_name = "HOST:PORT", value_parser = brokers)]
     bootstrap: Option<String>,
     /// A property of librdkafka, such as security.protocol=SSL; may be repeated
-    #[arg(long = "option", value_name = "KEY=VALUE", requires = "bootstrap", value_parser = pair)]
+    #[arg(long = "option", value_name = "KEY=VALUE", requires = "bootstrap", conflicts_with = "data_dir", value_parser = pair)]
     options: Vec<(String, String)>,
     /// The configuration whose hub is meant; otherwise ./anabranch.yaml or /etc/anabranch/anabranch.yaml
     #[arg(long, value_name = "CONFIG", env = "ANABRANCH_CONFIG")]

@@ -18,7 +18,7 @@ mod table;
 mod topics;
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -149,6 +149,7 @@ fn show_warnings() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("warn"));
     let shown = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let shown = shown.with_ansi(std::io::stderr().is_terminal());
     // Only a subscriber that is there already stands in the way, and then it shows them.
     shown.without_time().with_target(false).try_init().ok();
 }

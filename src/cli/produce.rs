@@ -33,7 +33,7 @@ pub(super) struct ProduceArgs {
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Store in this partition
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..), allow_negative_numbers = true)]
     partition: Option<i32>,
     #[command(flatten)]
     hub: HubArgs,

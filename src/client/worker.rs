@@ -108,6 +108,15 @@ impl Worker {
             Ok(partition) => partition,
             Err(error) => return (sending.tell)(Err(error)),
         };
+        let (bytes, most) =
+            (sending.message.size_bytes(), self.appender.record_max(&sending.message.topic));
+        if bytes > most {
+            let topic = &sending.message.topic;
+            let why = format!(
+                "a record of {bytes} bytes is larger than topic \"{topic}\" takes ({most}, of its max.message.bytes)"
+            );
+            return (sending.tell)(Err(ClientError::NotStored(why)));
+        }
         let key = (sending.message.topic.clone(), partition);
         let timestamp_ms = sending.message.timestamp_ms.unwrap_or_else(now_ms);
         let due = Instant::now() + self.settings.linger;

@@ -122,6 +122,13 @@ pub trait Appender: Send + Sync {
     /// configured. Appends of one caller to one partition keep their order. Blocks while too much is under way.
     fn append(&self, topic: &str, partition: i32, parts: Vec<Part>);
 
+    /// The largest record that `topic` takes, bytes, for those who would rather be told than have it cut. The topic is
+    /// known: [`Appender::partitions`] was asked.
+    fn record_max(&self, topic: &str) -> usize {
+        let _any = topic;
+        usize::MAX
+    }
+
     /// Stores positions that come without records, and settles their parts.
     fn store_positions(&self, parts: Vec<Part>);
 }

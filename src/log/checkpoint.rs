@@ -19,6 +19,13 @@ impl Checkpoint {
         std::fs::read_to_string(path).ok().and_then(|text| Self::parse(&text)).unwrap_or_default()
     }
 
+    /// Whether the file is there and cannot be read.
+    #[must_use]
+    pub fn is_damaged(path: &Path) -> bool {
+        std::fs::read(path)
+            .is_ok_and(|bytes| str::from_utf8(&bytes).ok().and_then(Self::parse).is_none())
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         if lines.next()? != "0" {

@@ -122,6 +122,12 @@ impl Folder {
         log_starts(&self.path)
     }
 
+    /// The file of [`Folder::log_starts`], if it is damaged.
+    #[must_use]
+    pub fn damaged_log_starts(&self) -> Option<PathBuf> {
+        Some(self.path.join(LOG_STARTS)).filter(|path| Checkpoint::is_damaged(path))
+    }
+
     /// Notes where partitions begin.
     ///
     /// # Errors

@@ -32,7 +32,9 @@ impl Partition {
         let settings = Settings { segment_bytes: u64::MAX };
         let partition = Self::assemble(folder, name, settings, (segments, end));
         partition.set_producers(producers);
-        partition.start.fetch_max(start.min(end), Ordering::AcqRel);
+        if start <= end {
+            partition.start.fetch_max(start, Ordering::AcqRel);
+        }
         Ok(partition)
     }
 

@@ -210,3 +210,41 @@ async fn what_waits_for_room_is_handed_back_when_its_topic_is_deleted() {
     stored.expect("it is handed back").unwrap_err();
     hub.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_only_looks_goes_on_in_the_new_topic() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = open(folder.path());
+    append(&hub, batch(&["a", "b"], None)).await;
+    let looking = view::View::open(folder.path()).unwrap();
+    let mut reader = looking.consumer(spec("g", StartAt::Earliest)).await.unwrap();
+    assert_eq!(lines(&mut reader).await.1, ["a", "b"]);
+    hub.delete_topic("t").await.unwrap();
+    append(&hub, batch(&["c", "d", "e"], None)).await;
+    let mut seen = Vec::new();
+    for _ in 0..100 {
+        seen.extend(lines(&mut reader).await.1);
+        if !seen.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["c", "d", "e"]);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_beginning_behind_the_end_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = open(folder.path());
+    append(&hub, batch(&["a", "b"], None)).await;
+    hub.close().await;
+    drop(hub);
+    for wrong in ["0\n1\nt 0 400\n", "garbage", "0\n2\nt 0 1\n"] {
+        std::fs::write(folder.path().join("log-start-offset-checkpoint"), wrong).unwrap();
+        let hub = open(folder.path());
+        assert_eq!(hub.topic_state("t").unwrap().partitions[0].start(), 0, "{wrong}");
+        let looking = view::View::open(folder.path()).unwrap();
+        assert_eq!(looking.topics().await.unwrap().last().unwrap().partitions[0].start, 0);
+        hub.close().await;
+    }
+}

@@ -197,16 +197,25 @@ fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
 
 /// Sets the start of partitions whose first records somebody deleted.
 fn topics_begin(folder: &Folder, topics: &Topics) -> Result<(), LogError> {
+    if let Some(path) = folder.damaged_log_starts() {
+        let path = path.display();
+        error!(%path, "a damaged file; records that somebody deleted may be there again");
+    }
     let starts = folder.log_starts();
     for state in topics.all() {
         for partition in &state.partitions {
-            partition.raise_start(starts.get(partition.name()))?;
+            let (start, end) = (starts.get(partition.name()), partition.end());
+            if start > end {
+                let partition = partition.name();
+                error!(%partition, start, end, "is said to begin behind its end; all of it is kept");
+            } else {
+                partition.raise_start(start)?;
+            }
         }
     }
     Ok(())
 }
 
-/// What clients have set for topics.
 /// Keeps topics as clients have set it; gives what forgets the settings of those that are gone.
 fn replay_settings(topics: &Topics, settings: &Settings) -> Result<Pairs, HubError> {
     let Some(state) = topics.get(SETTINGS) else { return Ok(Pairs::new()) };

@@ -250,6 +250,10 @@ impl Appender for WayIn {
         }
     }
 
+    fn record_max(&self, topic: &str) -> usize {
+        self.topics.limits(topic, usize::MAX).record_max
+    }
+
     fn store_positions(&self, parts: Vec<Part>) {
         self.queue.push(Job::new("", -1, parts));
     }

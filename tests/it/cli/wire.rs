@@ -1,9 +1,12 @@
 //! The command line on any Kafka by `--bootstrap`: the embedded hub's own listener and a real broker say the same.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::anabranch;
-use crate::support::{Agent, free_port, server};
+use crate::support::{Agent, Broker, free_port, server};
 
 /// Everything that the commands do, on the Kafka at `bootstrap`.
 fn walk(folder: &Path, bootstrap: &str) {
@@ -79,4 +82,45 @@ fn topics_groups_and_records_are_handled_on_a_kafka_broker() {
     let Some(address) = server("ANABRANCH_KAFKA") else { return };
     let folder = tempfile::tempdir().unwrap();
     walk(folder.path(), &address);
+}
+
+/// A broker that is silent for a while is not at its end.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the broker stands still for a time")]
+fn a_reader_waits_for_a_broker_that_stands_still() {
+    if server("ANABRANCH_KAFKA").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&folder.path().join("broker"));
+    let address = broker.address();
+    let lines: String = (0..100_000).map(|number| format!("{number:0100}\n")).collect();
+    let words = ["produce", "t", "--bootstrap", &address];
+    assert_eq!(anabranch(folder.path(), &words, &lines).well(), "100000 records stored in t\n");
+    let small = [
+        "--option",
+        "queued.max.messages.kbytes=512",
+        "--option",
+        "fetch.message.max.bytes=100000",
+    ];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_anabranch"))
+        .args(["consume", "t", "--bootstrap", &address])
+        .args(small)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut read = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    for _ in 0..1000 {
+        read.read_line(&mut text).unwrap();
+    }
+    broker.freeze(true);
+    // The pipe is emptied while it stands still, so that nothing else holds the reader up.
+    std::thread::scope(|scope| {
+        scope.spawn(|| read.read_to_string(&mut text).unwrap());
+        std::thread::sleep(Duration::from_secs(6));
+        broker.freeze(false);
+    });
+    assert!(child.wait().unwrap().success());
+    assert!(text == lines, "{} of {} lines", text.lines().count(), lines.lines().count());
 }

@@ -34,7 +34,10 @@ const WRONG: &[(&str, &str)] = &[
         "consume t --data-dir data --format %x",
         "error: invalid value '%x' for '--format <FORMAT>': `%x` is not one of %t %p %o %T %k %v %h %%",
     ),
-    ("consume t --data-dir data --partition -1", "error: unexpected argument '-1' found"),
+    (
+        "consume t --data-dir data --partition -1",
+        "error: invalid value '-1' for '--partition <N>': -1 is not in 0..=2147483647",
+    ),
     (
         "consume t --data-dir data -f --until-end",
         "error: the argument '--follow' cannot be used with '--until-end'",

@@ -49,6 +49,9 @@ impl ViewConsumer {
     fn list(&mut self) -> Result<(), HubError> {
         let is_first = self.listed.is_none();
         self.listed = Some(Instant::now());
+        // One that was deleted and made anew is another one.
+        self.readers
+            .retain(|mine| self.view.is_there(mine.partition().name(), &mine.reader.topic.id));
         let known: HashSet<_> =
             self.readers.iter().map(|mine| mine.partition().name().clone()).collect();
         let topics = self.view.look(|name| self.spec.is_mine(name) && !known.contains(name))?;

@@ -113,6 +113,12 @@ impl View {
         Ok(topics)
     }
 
+    /// Whether a partition is still that of the topic with this id.
+    fn is_there(&self, name: &PartitionName, id: &str) -> bool {
+        let found = load_id(&self.folder.join(name.to_string())).unwrap_or_default();
+        format!("{}.{found}", self.hub_id) == id
+    }
+
     fn all_groups(&self) -> Result<Groups, HubError> {
         let mut groups = Groups::default();
         let topics = self.look(|name| name.topic == OFFSETS)?;
