@@ -15,7 +15,7 @@ use crate::hub::{HubError, Offset, StartAt, TopicInfo, TopicSelector};
 
 /// How long a group's member may take to get its partitions before its end counts as reached.
 const JOIN: Duration = Duration::from_secs(10);
-/// How long nothing must have come, twice, from a hub that answers, until nothing more is expected.
+/// How long nothing must have come, twice, from a hub that answers at once, until nothing more is expected.
 const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -266,7 +266,9 @@ impl Ends {
         if self.quiet_since.elapsed() < enough {
             return Ok(false);
         }
-        let answers = hub.hub().offsets_at(topic, i64::MAX).await.is_ok();
+        let asked = Instant::now();
+        let answers =
+            hub.hub().offsets_at(topic, i64::MAX).await.is_ok() && asked.elapsed() < QUIET;
         let is_end = answers && self.was_quiet;
         (self.quiet_since, self.was_quiet) = (Instant::now(), answers);
         if is_end && position.is_empty() && consumer.lag().await.is_empty() {
