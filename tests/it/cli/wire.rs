@@ -25,6 +25,10 @@ fn walk(folder: &Path, bootstrap: &str) {
         ["produce", &topic, "--key-separator", ":", "--header", "from=test", "--partition", "1"];
     assert!(run(&words, &lines).contains("20 records stored"));
 
+    let words = ["produce", &topic, "--bootstrap", bootstrap];
+    let large = anabranch(folder, &words, "x".repeat(2_000_000));
+    assert!(large.code == 1 && large.err.contains("is larger than topic"), "{}", large.err);
+
     let described = run(&["topics", "describe", &topic, "--json"], "");
     let described: serde_json::Value = serde_json::from_str(&described).unwrap();
     assert!(described.to_string().contains("\"end\":20"), "{described}");
