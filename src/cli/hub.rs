@@ -91,35 +91,42 @@ impl HubArgs {
 
     /// Opens the hub for writing; while an agent has the data folder, the way leads through its API.
     pub(super) async fn writer(&self) -> Result<HubHandle, Failure> {
-        let (settings, config) = match self.target()? {
-            Target::Kafka(settings) => return connect_kafka(*settings).await,
-            Target::Embedded { settings, config } => (*settings, config),
-        };
-        if !Folder::is_held(&settings.data_dir) {
-            return open(settings).await;
+        match self.free().await? {
+            Ok(hub) => Ok(hub),
+            Err(held) => Ok(HubHandle::from(Arc::new(held.ask_agent().await?) as Arc<dyn Hub>)),
         }
-        let remote = ask_agent(&settings, config.as_deref()).await?;
-        Ok(HubHandle::from(Arc::new(remote) as Arc<dyn Hub>))
+    }
+
+    /// The hub, open for writing, unless a running agent has its data folder.
+    async fn free(&self) -> Result<Result<HubHandle, Held>, Failure> {
+        let (settings, config) = match self.target()? {
+            Target::Kafka(settings) => return connect_kafka(*settings).await.map(Ok),
+            Target::Embedded { settings, config } => (settings, config),
+        };
+        if Folder::is_held(&settings.data_dir) {
+            return Ok(Err(Held { settings, config }));
+        }
+        let opened =
+            tokio::task::spawn_blocking(move || Embedded::open(*settings, Arc::default())).await;
+        let hub = opened.map_err(|error| Failure::failed(error.to_string()))??;
+        Ok(Ok(HubHandle::from(hub as Arc<dyn Hub>)))
     }
 
     /// Opens the hub for a member of `group`. While an agent has the data folder, the way leads through the hub's
     /// listener if everybody may use it, so that all members share what there is.
     pub(super) async fn member(&self, group: &str) -> Result<HubHandle, Failure> {
-        let (settings, config) = match self.target()? {
-            Target::Kafka(settings) => return connect_kafka(*settings).await,
-            Target::Embedded { settings, config } => (*settings, config),
+        let held = match self.free().await? {
+            Ok(hub) => return Ok(hub),
+            Err(held) => held,
         };
-        if !Folder::is_held(&settings.data_dir) {
-            return open(settings).await;
-        }
-        if config.as_ref().is_some_and(|config| config.sinks.contains_key(group)) {
+        if held.config.as_ref().is_some_and(|config| config.sinks.contains_key(group)) {
             return Err(Failure::wrong(format!(
                 "group \"{group}\" is that of a sink, which would not get what is read here; \
                  read without --group, or as another group"
             )));
         }
-        let remote = ask_agent(&settings, config.as_deref()).await?;
-        let is_for_all = config.is_some_and(|config| match &config.hub {
+        let remote = held.ask_agent().await?;
+        let is_for_all = held.config.is_some_and(|config| match &config.hub {
             HubConfig::Embedded(hub) => hub.acls.is_empty() && hub.super_users.is_empty(),
             HubConfig::Kafka(_) => false,
         });
@@ -156,24 +163,25 @@ impl HubArgs {
     }
 }
 
-/// Opens an embedded hub that nobody else has.
-async fn open(settings: Settings) -> Result<HubHandle, Failure> {
-    let opened =
-        tokio::task::spawn_blocking(move || Embedded::open(settings, Arc::default())).await;
-    let hub = opened.map_err(|error| Failure::failed(error.to_string()))??;
-    Ok(HubHandle::from(hub as Arc<dyn Hub>))
+/// An embedded hub whose data folder a running agent has.
+struct Held {
+    settings: Box<Settings>,
+    config: Option<Box<Config>>,
 }
 
-/// The hub of the running agent that has the data folder.
-async fn ask_agent(settings: &Settings, config: Option<&Config>) -> Result<Remote, Failure> {
-    let Some(admin) = config.and_then(|config| config.admin.listen.as_deref()) else {
-        let folder = settings.data_dir.display();
-        return Err(Failure::failed(format!(
-            "{folder} is in use by a running agent; name the agent's configuration with --config, \
-             so that it can be asked through `admin.listen`, or stop it first"
-        )));
-    };
-    Ok(Remote::connect(admin, View::open(&settings.data_dir)?).await?)
+impl Held {
+    /// The hub by way of that agent.
+    async fn ask_agent(&self) -> Result<Remote, Failure> {
+        let admin = self.config.as_ref().and_then(|config| config.admin.listen.as_deref());
+        let Some(admin) = admin else {
+            let folder = self.settings.data_dir.display();
+            return Err(Failure::failed(format!(
+                "{folder} is in use by a running agent; name the agent's configuration with --config, \
+                 so that it can be asked through `admin.listen`, or stop it first"
+            )));
+        };
+        Ok(Remote::connect(admin, View::open(&self.settings.data_dir)?).await?)
+    }
 }
 
 fn by_bootstrap(

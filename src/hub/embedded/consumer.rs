@@ -134,10 +134,10 @@ impl EmbeddedConsumer {
         is_first: bool,
     ) -> Result<(), HubError> {
         let keeps = |reader: &PartitionReader| {
-            mine.iter().any(|(_, one)| Arc::ptr_eq(one, reader.reader.partition()))
+            mine.iter().any(|(_, one)| Arc::ptr_eq(one, reader.partition()))
         };
         let is_new = |one: &Arc<Partition>| {
-            !self.readers.iter().any(|reader| Arc::ptr_eq(reader.reader.partition(), one))
+            !self.readers.iter().any(|reader| Arc::ptr_eq(reader.partition(), one))
         };
         let has_progress = {
             let groups = self.shared.groups();
@@ -159,13 +159,13 @@ impl EmbeddedConsumer {
         is_first: bool,
     ) -> Result<(), HubError> {
         let count = self.readers.len();
-        self.readers.retain(|mine| !mine.reader.partition().is_deleted());
+        self.readers.retain(|mine| !mine.partition().is_deleted());
         if self.readers.len() < count {
             self.resumed = false;
         }
         let mut anchors = Vec::new();
         for (topic, partition) in mine {
-            let known = |mine: &PartitionReader| Arc::ptr_eq(mine.reader.partition(), &partition);
+            let known = |mine: &PartitionReader| Arc::ptr_eq(mine.partition(), &partition);
             if self.readers.iter().any(known) {
                 continue;
             }
@@ -227,7 +227,7 @@ impl EmbeddedConsumer {
         let mut older = self.shared.groups().with_states(&self.spec.group);
         older.retain(|older| {
             let is_it = |topic: &str, number| older.topic == topic && older.partition == number;
-            let mut mine = self.readers.iter().map(|mine| mine.reader.partition().name());
+            let mut mine = self.readers.iter().map(|mine| mine.partition().name());
             let is_mine = mine.any(|name| is_it(&name.topic, name.partition));
             let is_named = offsets.iter().any(|one| is_it(&one.topic, one.partition));
             !is_named && (is_mine && self.spec.is_alone() || !self.spec.wants(&older.topic))
@@ -239,7 +239,7 @@ impl EmbeddedConsumer {
 
     /// The partition that it has read under that name, though there may be another one by now.
     fn partition_of(&self, topic: &str, number: i32) -> Result<Arc<Partition>, HubError> {
-        let mut read = self.readers.iter().map(|mine| mine.reader.partition());
+        let mut read = self.readers.iter().map(|mine| mine.partition());
         let is_meant =
             |one: &&Arc<Partition>| one.name().topic == topic && one.name().partition == number;
         read.find(is_meant)
@@ -284,7 +284,7 @@ impl Consumer for EmbeddedConsumer {
                 None
             } else {
                 let groups = self.shared.groups();
-                let names = self.readers.iter().map(|mine| mine.reader.partition().name());
+                let names = self.readers.iter().map(|mine| mine.partition().name());
                 let places = names.map(|name| groups.placed(&self.spec.group, name)).collect();
                 Some(Resumed { alone: self.spec.is_alone(), places })
             };
@@ -315,7 +315,7 @@ impl Consumer for EmbeddedConsumer {
     async fn lag(&mut self) -> Vec<Lag> {
         let groups = self.shared.groups();
         let lag = |mine: &PartitionReader| {
-            let partition = mine.reader.partition();
+            let partition = mine.partition();
             let name = partition.name();
             let committed = groups.committed(&self.spec.group, name);
             let at = committed.map_or(mine.from, |committed| committed.offset);

@@ -95,10 +95,11 @@ impl Embedded {
 
 fn make_topics(shared: &Shared) -> Result<(), HubError> {
     let folder = &shared.settings.data_dir;
-    let has_records = shared.topics.info().iter().any(|topic| {
-        !topics::INTERNAL.contains(&topic.name.as_str())
-            && topic.partitions.iter().any(|partition| partition.end > 0)
-    });
+    let has_records = || {
+        shared.topics.all().iter().any(|state| {
+            !state.is_internal() && state.partitions.iter().any(|partition| partition.end() > 0)
+        })
+    };
     for topic in topics::INTERNAL {
         let settings = TopicSettings { cleanup: Cleanup::COMPACT, ..TopicSettings::default() };
         let is_new = shared.topics.ensure(folder, &shared.hub_id, topic, &settings)?;
@@ -107,7 +108,7 @@ fn make_topics(shared: &Shared) -> Result<(), HubError> {
             POSITIONS => "how far sources had read; files are read again from their beginning",
             _ => continue,
         };
-        if is_new && has_records {
+        if is_new && has_records() {
             let folder = folder.display();
             error!("{folder}/{topic}-0 was missing, and with it {lost}");
         }

@@ -13,7 +13,7 @@ use crate::wire::BatchHeader;
 /// Reads one partition.
 pub(super) struct PartitionReader {
     pub(super) topic: Arc<Topic>,
-    pub(super) reader: Reader,
+    reader: Reader,
     /// Records of a batch before this offset are not wanted.
     pub(super) from: i64,
     /// Offset behind what was given, or told to have been passed.
@@ -29,6 +29,11 @@ impl PartitionReader {
     /// Reads `partition` from the offset `from` on.
     pub(super) fn new(topic: Arc<Topic>, partition: Arc<Partition>, from: i64) -> Self {
         Self { topic, reader: Reader::new(partition, from), from, told: from }
+    }
+
+    /// The partition.
+    pub(super) fn partition(&self) -> &Arc<Partition> {
+        self.reader.partition()
     }
 
     /// The next batch with a record that `group` has not had; `None` at the end. `lost` hears of offsets that cannot

@@ -3,19 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Agent, free_port, server};
+use crate::support::{Agent, server};
 
 /// Seconds for all programs of a group against one server.
 const PATIENCE: &str = "900";
-
-/// An agent that does nothing but listen, and its address.
-fn hub(folder: &Path, partitions: usize) -> (Agent, String) {
-    let address = format!("127.0.0.1:{}", free_port());
-    let blocks = format!(
-        "hub: {{ embedded: {{ listen: \"{address}\" }} }}\ntopic_defaults: {{ partitions: {partitions} }}\n"
-    );
-    (Agent::start(folder, &blocks), address)
-}
 
 /// What the programs of `group` print against the server at `address`; `run` begins all their names.
 fn said(group: &str, programs: &[&str], address: &str, run: &str) -> String {
@@ -71,7 +62,7 @@ fn unique() -> String {
 fn assert_same_on_both(group: &str, programs: &[&str]) {
     let Some(kafka) = kafka() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let (mut agent, address) = hub(folder.path(), 4);
+    let (mut agent, address) = Agent::listening(folder.path(), 4);
     let run = unique();
     let (ours, theirs) = std::thread::scope(|scope| {
         let ours = scope.spawn(|| said(group, programs, &address, &run));
@@ -135,7 +126,7 @@ fn of_the_tests_of_rdkafka_only_those_fail_that_want_another_address() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (mut agent, address) = hub(folder.path(), 3);
+    let (mut agent, address) = Agent::listening(folder.path(), 3);
     let said = said("rdkafka", &[], &address, &unique());
     let (passed, failed): (Vec<&str>, Vec<&str>) =
         said.lines().skip(1).partition(|line| line.ends_with(" ... ok"));

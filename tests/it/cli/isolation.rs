@@ -7,7 +7,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::anabranch;
-use crate::support::{Agent, SOON, free_port};
+use crate::support::{Agent, SOON};
 
 /// Two records of a transaction.
 fn send(producer: &BaseProducer, name: &str) {
@@ -38,11 +38,7 @@ fn delete_first(address: &str, topic: &str) {
 #[test]
 fn only_what_was_committed_and_is_not_deleted_is_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let address = format!("127.0.0.1:{}", free_port());
-    let blocks = format!(
-        "hub: {{ embedded: {{ listen: \"{address}\" }} }}\ntopic_defaults: {{ partitions: 1 }}\n"
-    );
-    let mut agent = Agent::start(folder.path(), &blocks);
+    let (mut agent, address) = Agent::listening(folder.path(), 1);
     let mut config = client(&address);
     config.set("transactional.id", "writer");
     let producer: BaseProducer = config.create().unwrap();

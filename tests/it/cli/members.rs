@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
 use super::anabranch;
-use crate::support::{Agent, SOON, free_port, wait_until};
+use crate::support::{Agent, SOON, wait_until};
 
 /// Follows the topic `t` as a member of `group`, into a file.
 fn follow(agent: &Agent, group: &str, out: &std::path::Path) -> Child {
@@ -21,11 +21,7 @@ fn follow(agent: &Agent, group: &str, out: &std::path::Path) -> Child {
 #[test]
 fn two_that_follow_as_one_group_share_what_there_is() {
     let folder = tempfile::tempdir().unwrap();
-    let address = format!("127.0.0.1:{}", free_port());
-    let blocks = format!(
-        "hub: {{ embedded: {{ listen: \"{address}\" }} }}\ntopic_defaults: {{ partitions: 4 }}\n"
-    );
-    let mut agent = Agent::start(folder.path(), &blocks);
+    let (mut agent, _address) = Agent::listening(folder.path(), 4);
     let config = agent.config();
     let run = |words: &str, input: &str| {
         let mut words: Vec<&str> = words.split(' ').collect();

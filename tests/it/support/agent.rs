@@ -31,6 +31,15 @@ impl Agent {
         Self::start_under(folder, blocks, &[])
     }
 
+    /// One that does nothing but listen for clients of Kafka's protocol, and its address.
+    pub(crate) fn listening(folder: &Path, partitions: usize) -> (Self, String) {
+        let address = format!("127.0.0.1:{}", free_port());
+        let blocks = format!(
+            "hub: {{ embedded: {{ listen: \"{address}\" }} }}\ntopic_defaults: {{ partitions: {partitions} }}\n"
+        );
+        (Self::start(folder, &blocks), address)
+    }
+
     /// The same, with no more than so many files open.
     pub(crate) fn start_limited(folder: &Path, blocks: &str, open_files: u32) -> Self {
         let line = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");

@@ -13,7 +13,7 @@ use super::View;
 use crate::hub::embedded::partition_reader::PartitionReader;
 use crate::hub::embedded::times;
 use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
-use crate::log::{LogError, Partition};
+use crate::log::LogError;
 
 /// How often the end of the log is looked at while nothing comes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -50,10 +50,11 @@ impl ViewConsumer {
         let is_first = self.listed.is_none();
         self.listed = Some(Instant::now());
         // One that was deleted and made anew is another one.
-        self.readers
-            .retain(|mine| self.view.is_there(mine.partition().name(), &mine.reader.topic.id));
+        self.readers.retain(|mine| {
+            self.view.is_there(mine.reader.partition().name(), &mine.reader.topic.id)
+        });
         let known: HashSet<_> =
-            self.readers.iter().map(|mine| mine.partition().name().clone()).collect();
+            self.readers.iter().map(|mine| mine.reader.partition().name().clone()).collect();
         let topics = self.view.look(|name| self.spec.is_mine(name) && !known.contains(name))?;
         if topics.is_empty() {
             return Ok(());
@@ -101,15 +102,9 @@ impl ViewConsumer {
 
     fn refresh(&self) -> Result<(), HubError> {
         for mine in &self.readers {
-            mine.partition().refresh().map_err(|error| not_now(&error))?;
+            mine.reader.partition().refresh().map_err(|error| not_now(&error))?;
         }
         Ok(())
-    }
-}
-
-impl Mine {
-    fn partition(&self) -> &Arc<Partition> {
-        self.reader.reader.partition()
     }
 }
 
@@ -145,7 +140,7 @@ impl Consumer for ViewConsumer {
         self.view.set_offsets(&self.spec.group, offsets).await?;
         for Offset { topic, partition, offset, .. } in offsets {
             for mine in &mut self.readers {
-                let name = mine.partition().name();
+                let name = mine.reader.partition().name();
                 if name.topic == *topic && name.partition == *partition {
                     mine.committed = *offset;
                 }
@@ -156,7 +151,7 @@ impl Consumer for ViewConsumer {
 
     async fn lag(&mut self) -> Vec<Lag> {
         let lag = |mine: &Mine| {
-            let partition = mine.partition();
+            let partition = mine.reader.partition();
             let behind = partition.end() - mine.committed.max(partition.start());
             Lag {
                 topic: partition.name().topic.clone(),
