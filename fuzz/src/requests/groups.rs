@@ -1,5 +1,6 @@
 //! Groups and their offsets.
 
+use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::offset_commit_request::{
@@ -13,9 +14,10 @@ use kafka_protocol::messages::offset_fetch_request::{
 };
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest,
-    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, RequestKind, SyncGroupRequest,
+    ApiKey, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest, DescribeGroupsRequest,
+    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, RequestKind,
+    SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -36,6 +38,7 @@ pub(super) fn groups(key: ApiKey, v: i16, r: &mut Random) -> Option<RequestKind>
         ApiKey::ListGroups => list_groups(v, r),
         ApiKey::DeleteGroups => delete_groups(r),
         ApiKey::OffsetDelete => offset_delete(r),
+        ApiKey::ConsumerGroupHeartbeat => consumer_heartbeat(v, r),
         _ => return None,
     })
 }
@@ -206,6 +209,34 @@ fn offset_delete(r: &mut Random) -> RequestKind {
     RequestKind::OffsetDelete(
         OffsetDeleteRequest::default().with_group_id(r.group()).with_topics(topics),
     )
+}
+
+fn consumer_heartbeat(v: i16, r: &mut Random) -> RequestKind {
+    let owned = r.many(|r| {
+        TopicPartitions::default()
+            .with_topic_id(r.topic_id())
+            .with_partitions(r.many(Random::partition))
+    });
+    let names = r.many(Random::topic);
+    let request = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(r.group())
+        .with_member_id(StrBytes::from_static_str(r.pick(&["", "member", "other"])))
+        .with_member_epoch(r.pick(&[0, 0, 1, 2, -1, -2, i32::MIN]))
+        .with_instance_id(instance(r))
+        .with_rack_id(r.maybe(Random::text))
+        .with_rebalance_timeout_ms(r.pick(&[-1, 0, 10, 60_000, i32::MAX]))
+        .with_subscribed_topic_names(r.maybe(|_| names))
+        .with_server_assignor(
+            r.pick(&[None, None, Some("range"), Some("uniform"), Some("x")])
+                .map(StrBytes::from_static_str),
+        )
+        .with_topic_partitions(r.maybe(|_| owned));
+    let regex = r.pick(&[None, None, Some(""), Some(".*"), Some("pla.*"), Some("(((")]);
+    RequestKind::ConsumerGroupHeartbeat(if v >= 1 {
+        request.with_subscribed_topic_regex(regex.map(StrBytes::from_static_str))
+    } else {
+        request
+    })
 }
 
 fn instance(r: &mut Random) -> Option<StrBytes> {

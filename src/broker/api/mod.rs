@@ -6,6 +6,7 @@
 mod acls;
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod fetch;
 mod fetch_answer;
 mod groups;
@@ -111,6 +112,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::DescribeProducers, (0, 0), 0, "[s *i]"),
     api(ApiKey::DescribeTransactions, (0, 0), 0, "*s"),
     api(ApiKey::ListTransactions, (0, 1), 0, "*s *l l@1-"),
+    api(ApiKey::ConsumerGroupHeartbeat, (0, 1), 0, "s s i s s i *s s@1- s [u *i]"),
 ];
 
 /// Reads a request and begins it; `None` when it cannot be read or is not served.
@@ -192,6 +194,7 @@ async fn dispatch(call: Arc<Call>, body: Bytes) -> Option<Pending> {
         ApiKey::DescribeGroups => later(call, body, groups::describe),
         ApiKey::ListGroups => later(call, body, groups::list),
         ApiKey::DeleteGroups => later(call, body, groups::delete),
+        ApiKey::ConsumerGroupHeartbeat => later(call, body, consumer_groups::heartbeat),
         ApiKey::CreateTopics => later(call, body, topics::create),
         ApiKey::DeleteTopics => later(call, body, topics::delete),
         ApiKey::CreatePartitions => later(call, body, topics::create_partitions),

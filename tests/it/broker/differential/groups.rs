@@ -101,6 +101,9 @@ fn others() -> Vec<Case> {
             RequestKind::DeleteGroups(request.with_groups_names(vec![group(of)]))
         }));
     }
+    cases.push(case("consumer heartbeat: empty group", ApiKey::ConsumerGroupHeartbeat, |_| {
+        RequestKind::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest::default())
+    }));
     for kind in [0, 1, 7] {
         cases.push(case(
             format!("coordinator of {kind}"),
