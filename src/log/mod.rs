@@ -60,7 +60,7 @@ pub use extent::Extent;
 pub use folder::{Folder, Meta, log_starts, partitions};
 pub use partition::{Appended, Partition, PartitionName, Settings};
 pub use producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};
-pub use raw::RawRead;
+pub use raw::{RawRead, Room};
 pub use reader::{Damage, Read, Reader};
 pub use recovery::{Recovered, ScanEnd, scan};
 pub use segment::Segment;

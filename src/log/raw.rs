@@ -24,6 +24,28 @@ pub(super) struct Cursor {
     pub(super) base: Option<i64>,
 }
 
+/// How much a read may give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes at most.
+    pub bytes: usize,
+    /// Whether the first batch comes whatever its size, so that a reader gets on.
+    pub one_at_least: bool,
+}
+
+impl Room {
+    /// So many bytes, or one batch that is larger.
+    #[must_use]
+    pub const fn at_least_one(bytes: usize) -> Self {
+        Self { bytes, one_at_least: true }
+    }
+
+    /// Whether `size` more bytes may come after `taken`.
+    const fn has(self, taken: usize, size: usize) -> bool {
+        (taken == 0 && self.one_at_least) || taken.saturating_add(size) <= self.bytes
+    }
+}
+
 /// What a read gave.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RawRead {
@@ -36,22 +58,21 @@ pub struct RawRead {
 }
 
 impl Partition {
-    /// Appends whole batches from the one that holds `offset` on to `out`: about `most` bytes at most, but one batch
-    /// at least, and none that begins at or behind `limit`. Each batch's sum is checked; what is damaged is passed
-    /// over and counted.
+    /// Appends whole batches from the one that holds `offset` on to `out`: as many as there is `room` for, and none that
+    /// begins at or behind `limit`. Each batch's sum is checked; what is damaged is passed over and counted.
     ///
     /// # Errors
     /// [`LogError`] when the files cannot be read.
     pub fn read_raw(
         &self,
         offset: i64,
-        most: usize,
+        room: Room,
         limit: i64,
         out: &mut Vec<u8>,
     ) -> Result<RawRead, LogError> {
         let mut read = RawRead { next_offset: offset, ..RawRead::default() };
         let Some(mut at) = self.cursor(offset) else { return Ok(read) };
-        while read.next_offset < limit && (read.bytes == 0 || read.bytes < most) {
+        while read.next_offset < limit && (read.bytes == 0 || read.bytes < room.bytes) {
             let left = at.segment.size_bytes().saturating_sub(at.place);
             if left == 0 {
                 let Some((segment, place)) = self.find_after(&at.segment, read.next_offset) else {
@@ -62,7 +83,7 @@ impl Partition {
             }
             let before = read.bytes;
             let from = read.next_offset;
-            if !take(&mut at, from, (most, limit), &mut read, out)? {
+            if !take(&mut at, from, (room, limit), &mut read, out)? {
                 break;
             }
             if read.bytes == before && at.place >= at.segment.size_bytes() {
@@ -109,12 +130,12 @@ pub(super) fn remember(cursors: &mut VecDeque<Cursor>, cursor: Cursor) {
 fn take(
     at: &mut Cursor,
     offset: i64,
-    (most, limit): (usize, i64),
+    (room, limit): (Room, i64),
     read: &mut RawRead,
     out: &mut Vec<u8>,
 ) -> Result<bool, LogError> {
     let start = out.len();
-    let want = most.saturating_sub(read.bytes).max(LOOK_BYTES);
+    let want = room.bytes.saturating_sub(read.bytes).max(LOOK_BYTES);
     at.segment.read_at(at.place, want, out)?;
     let (mut used, mut keep_from) = (0, 0);
     loop {
@@ -135,7 +156,7 @@ fn take(
             }
             Ok(header) => {
                 let taken = used - keep_from + read.bytes;
-                if taken > 0 && taken + header.size_bytes > most {
+                if !room.has(taken, header.size_bytes) {
                     finish(at, read, out, (start, keep_from, used));
                     return Ok(false);
                 }
@@ -153,7 +174,7 @@ fn take(
             Err(BatchError::Short { need, .. }) => {
                 if used == 0 && need > want {
                     // One large batch: it is read whole, if it is wanted at all.
-                    if read.bytes > 0 && read.bytes + need > most {
+                    if !room.has(read.bytes, need) {
                         out.truncate(start);
                         return Ok(false);
                     }

@@ -294,7 +294,9 @@ fn whoever_reads_as_it_lies_gets_past_a_batch_whose_head_is_damaged() {
             let (mut offset, mut bases, mut lost) = (0, Vec::new(), 0);
             while offset < partition.end() {
                 let mut out = Vec::new();
-                let read = partition.read_raw(offset, most, partition.end(), &mut out).unwrap();
+                let read = partition
+                    .read_raw(offset, Room::at_least_one(most), partition.end(), &mut out)
+                    .unwrap();
                 assert!(read.next_offset > offset, "{what}: stuck at {offset}");
                 lost += read.lost;
                 let batches = out.chunks(size).map(|one| BatchHeader::verify(one).unwrap());
@@ -304,7 +306,37 @@ fn whoever_reads_as_it_lies_gets_past_a_batch_whose_head_is_damaged() {
             assert_eq!((bases, lost), (vec![0, 3, 9, 12, 15], 3), "{what}, {most}");
         }
         let mut out = Vec::new();
-        let read = partition.read_raw(7, 1, partition.end(), &mut out).unwrap();
+        let read = partition.read_raw(7, Room::at_least_one(1), partition.end(), &mut out).unwrap();
         assert_eq!((read.next_offset, read.lost), (12, 2), "{what}");
+    }
+}
+
+#[test]
+fn a_batch_for_which_there_is_no_room_stays_unless_one_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let (partition, _) = open(folder.path(), 18);
+    let small = batch(&[7; 100], 3).len();
+    for length in [100, 200_000, 100] {
+        partition.append(&batch(&vec![7; length], 3), 1).unwrap();
+    }
+    let read = |offset, room| {
+        let mut out = Vec::new();
+        partition.read_raw(offset, room, partition.end(), &mut out).unwrap();
+        out.len()
+    };
+    let exactly = |bytes| Room { bytes, one_at_least: false };
+    let large = read(3, Room::at_least_one(1));
+    assert!(large > 200_000);
+    for (offset, room, expected) in [
+        (0, Room::at_least_one(0), small),
+        (0, exactly(0), 0),
+        (0, exactly(small - 1), 0),
+        (0, exactly(small), small),
+        (0, exactly(small + large - 1), small),
+        (0, exactly(small + large), small + large),
+        (3, exactly(large - 1), 0),
+        (3, exactly(large), large),
+    ] {
+        assert_eq!(read(offset, room), expected, "{offset} {room:?}");
     }
 }

@@ -1,7 +1,11 @@
 //! `Fetch`: whole batches as they lie, after at most `max_wait_ms` when there are fewer than `min_bytes`.
 //!
 //! Topics are named by their ids from version 13 on (KIP-516). Sessions (KIP-227) are not kept: every answer has session
-//! 0, and clients then name all partitions each time.
+//! 0, and clients then name all partitions each time. A request that begins or ends a session names all of them, too,
+//! whatever session it speaks of; one that goes on with a session speaks of what is not there.
+//!
+//! Invariant: the answer has at most `max_bytes` of records, and a partition `partition_max_bytes`; only the first
+//! partition that has any may pass both, with one batch, so that every client gets on (KIP-74).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +22,7 @@ use super::fetch_answer::{Answer, BY_ID_FROM, PartitionAnswer, Records};
 use super::{Call, Pending, Reply};
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::TopicState;
-use crate::log::{LogError, Partition};
+use crate::log::{LogError, Partition, Room};
 
 /// Bytes of one answer, whatever the client allows: it asks again, and memory stays bounded.
 const ANSWER_MAX: usize = 8 << 20;
@@ -26,6 +30,8 @@ const ANSWER_MAX: usize = 8 << 20;
 const WARM_BYTES: u64 = 64 << 20;
 /// Fewer bytes than this are read and checked: that is one call of the system, as sending them from their file is.
 const EXTENT_MIN: usize = 32 << 10;
+/// The epochs of a request that names all partitions: it begins a session, or ends one.
+const FULL: [i32; 2] = [0, -1];
 pub(super) const READ_COMMITTED: i8 = 1;
 
 pub(super) fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
@@ -42,18 +48,22 @@ pub(super) fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
 }
 
 async fn fetch(call: &Call, request: &FetchRequest) -> Answer {
-    if request.session_id != 0 {
+    if !FULL.contains(&request.session_epoch) {
         let error = Code::FetchSessionIdNotFound.code();
         return Answer { error, ..Answer::default() };
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + wait;
-    let enough = usize::try_from(request.min_bytes).unwrap_or(0);
+    // More than fits is not waited for.
+    let enough = usize::try_from(request.min_bytes).unwrap_or(0).min(limit(request));
     let (answer, bytes, is_final) = gather(call, request).await;
     if bytes >= enough || is_final || wait.is_zero() {
         return answer;
     }
     let partitions = wanted(call, request);
+    if partitions.is_empty() {
+        return answer;
+    }
     let waiter = call.hub().wait_for(&partitions);
     loop {
         // What was appended before there was a waiter is seen now.
@@ -65,6 +75,11 @@ async fn fetch(call: &Call, request: &FetchRequest) -> Answer {
             return answer;
         }
     }
+}
+
+/// Bytes of records that the answer may have.
+fn limit(request: &FetchRequest) -> usize {
+    usize::try_from(request.max_bytes).unwrap_or(0).min(ANSWER_MAX)
 }
 
 fn wanted(call: &Call, request: &FetchRequest) -> Vec<Arc<Partition>> {
@@ -95,7 +110,7 @@ fn state_of(call: &Call, wanted: &FetchTopic) -> Result<Arc<TopicState>, Code> {
 
 /// Reads what there is; says how much, and whether waiting would change nothing.
 async fn gather(call: &Call, request: &FetchRequest) -> (Answer, usize, bool) {
-    let most = usize::try_from(request.max_bytes).unwrap_or(0).min(ANSWER_MAX);
+    let most = limit(request);
     let (mut bytes, mut is_final) = (0, false);
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
@@ -107,8 +122,8 @@ async fn gather(call: &Call, request: &FetchRequest) -> (Answer, usize, bool) {
                 Err(code) => unread(wanted, *code),
                 Ok(None) => unread(wanted, Code::UnknownTopicOrPartition),
                 Ok(Some(partition)) => {
-                    let left = most.saturating_sub(bytes);
-                    one(call, partition, wanted, (request.isolation_level, left, bytes == 0)).await
+                    let room = Room { bytes: most.saturating_sub(bytes), one_at_least: bytes == 0 };
+                    one(call, partition, wanted, (request.isolation_level, room)).await
                 }
             };
             bytes += answer.records.len();
@@ -137,12 +152,12 @@ fn refused(wanted: &FetchPartition, code: Code) -> PartitionAnswer {
     }
 }
 
-/// One partition's part of the answer; `left` bytes may be used, and one batch at least if it `is_first`.
+/// One partition's part of the answer, for which there is so much room.
 async fn one(
     call: &Call,
     partition: &Arc<Partition>,
     wanted: &FetchPartition,
-    (isolation, left, is_first): (i8, usize, bool),
+    (isolation, mut room): (i8, Room),
 ) -> PartitionAnswer {
     let (start, end, offset) = (partition.start(), partition.end(), wanted.fetch_offset);
     if let Some(code) = epoch_fault(call, wanted.current_leader_epoch) {
@@ -163,11 +178,11 @@ async fn one(
         aborted: is_committed.then(Vec::new),
         records: Records::NONE,
     };
-    let most = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(left);
-    if offset >= limit || (most == 0 && !is_first) {
+    room.bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(room.bytes);
+    if offset >= limit || (room.bytes == 0 && !room.one_at_least) {
         return answer;
     }
-    match read(partition, offset, most, limit).await {
+    match read(partition, offset, room, limit).await {
         Ok(Batches { records, next_offset, lost }) => {
             call.hub().count_lost(lost);
             answer.records = records;
@@ -195,13 +210,13 @@ struct Batches {
 async fn read(
     partition: &Arc<Partition>,
     offset: i64,
-    most: usize,
+    room: Room,
     limit: i64,
 ) -> Result<Batches, LogError> {
     let partition = Arc::clone(partition);
     let is_warm = partition.bytes_behind(offset) < WARM_BYTES;
     let work = move || {
-        if let Some(extent) = partition.extent(offset, EXTENT_MIN, most, limit) {
+        if let Some(extent) = partition.extent(offset, EXTENT_MIN, room.bytes, limit) {
             if !is_warm {
                 extent.load();
             }
@@ -209,7 +224,7 @@ async fn read(
             return Ok(Batches { records: Records::Extent(extent), next_offset, lost: 0 });
         }
         let mut bytes = Vec::new();
-        let read = partition.read_raw(offset, most, limit, &mut bytes)?;
+        let read = partition.read_raw(offset, room, limit, &mut bytes)?;
         let records = Records::Read(bytes.into());
         Ok(Batches { records, next_offset: read.next_offset, lost: read.lost })
     };

@@ -15,6 +15,7 @@ mod login;
 mod metadata;
 mod offsets;
 mod produce;
+mod records;
 mod session;
 mod topics;
 mod transactions;

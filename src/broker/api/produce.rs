@@ -1,40 +1,57 @@
 //! `Produce`: batches are checked and appended as they came.
 //!
-//! One batch a partition; magic, length, CRC-32C, codec and count must be right. No record is decoded, but for a
-//! compacted topic, whose records must have keys.
+//! One batch a partition; magic, length, CRC-32C, codec and count must be right. No record is decoded, but where its topic
+//! asks something of each (`records.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use anabranch_connectors::Pool;
 use anabranch_connectors::clock::now_ms;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError as Code;
-use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 use kafka_protocol::protocol::{Decodable, StrBytes};
 use tokio::sync::oneshot;
 
-use super::{Call, Pending, Reply, encode};
+use super::{Call, Pending, Reply, encode, records};
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::hub::embedded::{
-    OWN_PRODUCER, ProduceFault, Produced, TopicState, TransactionFault, decode_within,
-};
+use crate::hub::embedded::{OWN_PRODUCER, ProduceFault, Produced, TopicState, TransactionFault};
 use crate::log::ProducerFault;
 use crate::wire::{BatchError, BatchHeader, Codec, HEADER_BYTES};
 
-/// How far in the future a record's time may lie, ms (Kafka's `message.timestamp.after.max.ms`).
-const AHEAD_MS: i64 = 3_600_000;
-
 type Receipt = oneshot::Receiver<Result<Produced, ProduceFault>>;
 
-/// A refusal, with words for a person.
-struct Refused(Code, String);
+/// A refusal.
+pub(super) struct Refused {
+    code: Code,
+    /// What is wrong, for a person.
+    why: String,
+    /// Whether the client is told why: Kafka does it only where it names records.
+    pub(super) told: bool,
+    /// The records that are to blame.
+    pub(super) records: Vec<BatchIndexAndErrorMessage>,
+    /// Whether the log has refused the batch, and not who stands before it: the answer then has the log's start.
+    by_log: bool,
+}
+
+impl Refused {
+    pub(super) const fn new(code: Code, why: String) -> Self {
+        Self { code, why, told: false, records: Vec::new(), by_log: false }
+    }
+
+    /// The same, as the log's own judgement.
+    pub(super) fn by_the_log(self) -> Self {
+        Self { by_log: true, ..self }
+    }
+}
 
 /// What becomes of one partition's batch.
 enum Outcome {
     Appending { receipt: Receipt, append_time_ms: i64, bytes: usize },
-    Refused(Refused),
+    Refused { refused: Refused, log_start: i64 },
 }
 
 type Outcomes = Vec<(TopicName, Vec<(i32, Outcome)>)>;
@@ -52,13 +69,18 @@ pub(super) async fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
             let records = data.records.unwrap_or_default();
             let begun = if !allowed {
                 let why = format!("not authorized to write to {}", topic.name.as_str());
-                Err(Refused(Code::TopicAuthorizationFailed, why))
+                refuse(Code::TopicAuthorizationFailed, why)
             } else if (-1..=1).contains(&acks) {
                 append(&call, state.as_ref(), (&topic.name, data.index), (id, records)).await
             } else {
-                Err(Refused(Code::InvalidRequiredAcks, format!("acks is {acks}")))
+                refuse(Code::InvalidRequiredAcks, format!("acks is {acks}"))
             };
-            partitions.push((data.index, begun.unwrap_or_else(Outcome::Refused)));
+            let outcome = begun.unwrap_or_else(|refused| {
+                let partition = state.as_ref().and_then(|state| state.partition(data.index));
+                let start = partition.filter(|_| refused.by_log).map(|partition| partition.start());
+                Outcome::Refused { refused, log_start: start.unwrap_or(-1) }
+            });
+            partitions.push((data.index, outcome));
         }
         outcomes.push((topic.name, partitions));
     }
@@ -73,36 +95,41 @@ async fn append(
     (transactional_id, records): (&str, Bytes),
 ) -> Result<Outcome, Refused> {
     let unknown =
-        || Refused(Code::UnknownTopicOrPartition, format!("{topic}-{number} does not exist"));
+        || Refused::new(Code::UnknownTopicOrPartition, format!("{topic}-{number} does not exist"));
     let state = state.ok_or_else(unknown)?;
     let partition = Arc::clone(state.partition(number).ok_or_else(unknown)?);
     if state.is_internal() {
-        return Err(Refused(Code::InvalidTopicException, format!("{topic} is the hub's own")));
+        return refuse(Code::InvalidTopicException, format!("{topic} is the hub's own"));
     }
     let header = check(call, state, &records)?;
     let resource = Resource::transactional_id(transactional_id);
     let may_write = || !transactional_id.is_empty() && call.may(Operation::Write, resource);
     if header.is_transactional() && !may_write() {
         let why = format!("not authorized to write as {transactional_id}");
-        return Err(Refused(Code::TransactionalIdAuthorizationFailed, why));
+        return refuse(Code::TransactionalIdAuthorizationFailed, why);
     }
-    let (records, header) = rework(state, records, header).await?;
+    let (records, header) = rework(state, number, records, header).await?;
     let append_time_ms = header.append_timestamp_ms().unwrap_or(-1);
     let bytes = records.len();
     let receipt = call.hub().produce(partition, header, records).await;
-    let receipt = receipt.map_err(|error| Refused(Code::KafkaStorageError, error.to_string()))?;
+    let receipt =
+        receipt.map_err(|error| Refused::new(Code::KafkaStorageError, error.to_string()))?;
     Ok(Outcome::Appending { receipt, append_time_ms, bytes })
 }
 
+const fn refuse<T>(code: Code, why: String) -> Result<T, Refused> {
+    Err(Refused::new(code, why))
+}
+
 fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader, Refused> {
-    let invalid = |why: String| Err(Refused(Code::InvalidRecord, why));
+    let invalid = |why: String| refuse(Code::InvalidRecord, why);
     let header = BatchHeader::verify(records).map_err(|fault| match fault {
         BatchError::Magic(magic @ 0..2) => {
-            Refused(Code::InvalidRecord, format!("magic {magic}, expected 2"))
+            Refused::new(Code::InvalidRecord, format!("magic {magic}, expected 2"))
         }
-        fault @ BatchError::Short { .. } => Refused(Code::InvalidRecord, fault.to_string()),
+        fault @ BatchError::Short { .. } => Refused::new(Code::InvalidRecord, fault.to_string()),
         fault @ (BatchError::Magic(_) | BatchError::Impossible { .. } | BatchError::Crc { .. }) => {
-            Refused(Code::CorruptMessage, fault.to_string())
+            Refused::new(Code::CorruptMessage, fault.to_string())
         }
     })?;
     if header.size_bytes != records.len() {
@@ -111,81 +138,66 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
     if records.len() > state.settings.max_message_bytes {
         let most = state.settings.max_message_bytes;
         let why = format!("a batch of {} bytes, max.message.bytes is {most}", records.len());
-        return Err(Refused(Code::MessageTooLarge, why));
+        return refuse(Code::MessageTooLarge, why);
     }
     match header.codec() {
         None => return invalid(format!("unknown codec {}", header.attributes & 7)),
         Some(Codec::Zstd) if call.version < 7 => {
             let why = "zstd needs version 7 of Produce".to_owned();
-            return Err(Refused(Code::UnsupportedCompressionType, why));
+            return refuse(Code::UnsupportedCompressionType, why);
         }
         Some(_) => {}
     }
-    if header.count <= 0 || header.count - 1 != header.last_offset_delta {
-        return invalid(format!(
-            "{} records, the last at {}",
-            header.count, header.last_offset_delta
-        ));
+    match header_fault(&header) {
+        Some(why) => Err(Refused::new(Code::InvalidRecord, why).by_the_log()),
+        None => Ok(header),
+    }
+}
+
+/// What a client must not say of its batch.
+fn header_fault(header: &BatchHeader) -> Option<String> {
+    let BatchHeader { count, last_offset_delta, producer_id, base_sequence, .. } = *header;
+    let is_idempotent = producer_id >= 0;
+    let is_sequenced = base_sequence >= 0 && header.producer_epoch >= 0;
+    if count <= 0 || count - 1 != last_offset_delta {
+        return Some(format!("{count} records, the last at {last_offset_delta}"));
     }
     if header.is_control() {
-        return invalid("clients cannot append control batches".to_owned());
+        return Some("clients cannot append control batches".to_owned());
     }
     if header.base_offset != 0 {
-        return invalid(format!("base offset {}, expected 0", header.base_offset));
+        return Some(format!("base offset {}, expected 0", header.base_offset));
     }
-    let is_idempotent = header.producer_id >= 0;
-    if header.producer_id >= OWN_PRODUCER
-        || (is_idempotent && (header.base_sequence < 0 || header.producer_epoch < 0))
+    if producer_id >= OWN_PRODUCER
+        || (is_idempotent && !is_sequenced)
         || (!is_idempotent && header.is_transactional())
     {
-        return invalid(format!(
-            "producer id {} with sequence {}",
-            header.producer_id, header.base_sequence
-        ));
+        return Some(format!("producer id {producer_id} with sequence {base_sequence}"));
     }
-    if !state.settings.append_time && header.max_timestamp_ms > now_ms().saturating_add(AHEAD_MS) {
-        let why = format!("timestamp {} is more than an hour ahead", header.max_timestamp_ms);
-        return Err(Refused(Code::InvalidTimestamp, why));
-    }
-    Ok(header)
+    None
 }
 
 /// Does what a topic's settings ask for. A batch that must be unpacked for that, and can be one that takes its time, does
 /// not hold up other clients.
 async fn rework(
     state: &Arc<TopicState>,
+    partition: i32,
     records: Bytes,
     header: BatchHeader,
 ) -> Result<(Bytes, BatchHeader), Refused> {
-    if !state.settings.cleanup.compact && state.settings.compression.is_none() {
+    let now = now_ms();
+    let is_questionable = records::is_questionable(&state.settings, &header, now);
+    if !is_questionable && state.settings.compression.is_none() {
         return restamp(state, records, header);
     }
     let state = Arc::clone(state);
     let reworked = tokio::task::spawn_blocking(move || {
-        if state.settings.cleanup.compact {
-            keyed(&state, &header, &records)?;
+        if is_questionable {
+            records::judge(&state, partition, (&header, &records), now)?;
         }
         restamp(&state, records, header)
     });
-    let failed = |error| Err(Refused(Code::UnknownServerError, format!("{error}")));
-    reworked.await.unwrap_or_else(failed)
-}
-
-/// Most bytes that a batch may have when it is decompressed here: a small one can be made to claim any memory.
-fn plain_max(state: &TopicState) -> usize {
-    state.settings.max_message_bytes.saturating_mul(16).max(64 << 20)
-}
-
-/// Refuses records without keys.
-fn keyed(state: &TopicState, header: &BatchHeader, records: &[u8]) -> Result<(), Refused> {
-    let pool = Pool::new(1, 1 << 20);
-    let batch = decode_within(plain_max(state), header, records, (&state.topic, 0), &pool);
-    let batch = batch.map_err(|why| Refused(Code::CorruptMessage, why))?;
-    if batch.iter().any(|stored| stored.record.key.is_none()) {
-        let why = format!("records of {} need keys, it is compacted", state.topic.name);
-        return Err(Refused(Code::InvalidRecord, why));
-    }
-    Ok(())
+    reworked.await.unwrap_or_else(|error| refuse(Code::UnknownServerError, format!("{error}")))
 }
 
 /// Gives the batch the time of its append, or another codec, where its topic wants that.
@@ -202,11 +214,11 @@ fn restamp(
     match codec {
         None => batch.extend_from_slice(&records),
         Some(codec) => {
-            let failed = |why: String| Refused(Code::CorruptMessage, why);
+            let failed = |why: String| Refused::new(Code::CorruptMessage, why);
             let mut plain = Vec::new();
             let packed = records.get(HEADER_BYTES..).unwrap_or_default();
             let from = header.codec().unwrap_or(Codec::None);
-            from.decompress(packed, plain_max(state), &mut plain)
+            from.decompress(packed, records::plain_max(state), &mut plain)
                 .map_err(|error| failed(error.to_string()))?;
             batch.resize(HEADER_BYTES, 0);
             codec.compress(&plain, None, &mut batch).map_err(|error| failed(error.to_string()))?;
@@ -243,8 +255,8 @@ async fn finish(call: Arc<Call>, acks: i16, outcomes: Outcomes) -> Reply {
 }
 
 async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
-    let refused = match outcome {
-        Outcome::Refused(refused) => refused,
+    let (refused, log_start) = match outcome {
+        Outcome::Refused { refused, log_start } => (refused, log_start),
         Outcome::Appending { receipt, append_time_ms, bytes } => match receipt.await {
             Ok(Ok(produced)) => {
                 let counters = call.broker().counters();
@@ -254,17 +266,21 @@ async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
                     .with_log_append_time_ms(append_time_ms)
                     .with_log_start_offset(produced.log_start);
             }
-            Ok(Err(fault)) => Refused(code(call, &fault), fault.to_string()),
-            Err(_closed) => Refused(Code::KafkaStorageError, "the hub is closing".to_owned()),
+            Ok(Err(fault)) => (Refused::new(code(call, &fault), fault.to_string()), -1),
+            Err(_closed) => {
+                (Refused::new(Code::KafkaStorageError, "the hub is closing".to_owned()), -1)
+            }
         },
     };
-    let Refused(code, why) = refused;
+    let Refused { code, why, told, records, .. } = refused;
+    tracing::debug!(?code, why, "a batch of a client was refused");
     PartitionProduceResponse::default()
         .with_error_code(code.code())
         .with_base_offset(-1)
         .with_log_append_time_ms(-1)
-        .with_log_start_offset(-1)
-        .with_error_message(Some(StrBytes::from_string(why)))
+        .with_log_start_offset(log_start)
+        .with_record_errors(records)
+        .with_error_message(told.then(|| StrBytes::from_string(why)))
 }
 
 fn code(call: &Call, fault: &ProduceFault) -> Code {

@@ -189,6 +189,8 @@ fn set(settings: &mut TopicSettings, name: &str, value: &str) {
         }
         "max.message.bytes" => settings.max_message_bytes = usize::try_from(number).unwrap_or(0),
         "message.timestamp.type" => settings.append_time = value == "LogAppendTime",
+        "message.timestamp.before.max.ms" => settings.timestamp_before_ms = number,
+        "message.timestamp.after.max.ms" => settings.timestamp_after_ms = number,
         "delete.retention.ms" => {
             settings.delete_retention = Duration::from_millis(limit.unwrap_or(0));
         }

@@ -49,6 +49,10 @@ pub struct TopicSettings {
     pub max_message_bytes: usize,
     /// Whether records get the time of their append instead of their own.
     pub append_time: bool,
+    /// How far before now a record's own time may lie, ms.
+    pub timestamp_before_ms: i64,
+    /// How far behind now a record's own time may lie, ms.
+    pub timestamp_after_ms: i64,
     /// The codec that every batch is stored with; `None` keeps what the producer chose.
     pub compression: Option<Codec>,
     /// How long a tombstone stays in a compacted topic.
@@ -93,6 +97,8 @@ impl Default for TopicSettings {
             cleanup: Cleanup::DELETE,
             max_message_bytes: 1_048_588,
             append_time: false,
+            timestamp_before_ms: i64::MAX,
+            timestamp_after_ms: 3_600_000,
             compression: None,
             delete_retention: Duration::from_secs(24 * 3600),
             min_dirty_per_mille: 500,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{PLAIN, Pair, RETENTION_MS, Seen, batch, compact_all, read};
-use crate::log::{Partition, ScanEnd, scan};
+use crate::log::{Partition, Room, ScanEnd, scan};
 use crate::wire::batch_header::BatchHeader;
 use crate::wire::{Codec, marker};
 
@@ -158,7 +158,7 @@ fn raw_heads(partition: &Partition) -> Vec<BatchHeader> {
     let (mut heads, mut offset) = (Vec::new(), 0);
     loop {
         let mut out = Vec::new();
-        let read = partition.read_raw(offset, 300, i64::MAX, &mut out).unwrap();
+        let read = partition.read_raw(offset, Room::at_least_one(300), i64::MAX, &mut out).unwrap();
         assert_eq!(read.lost, 0);
         if read.bytes == 0 {
             return heads;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{KEYS_MAX, PLAIN, batch, compact, open};
-use crate::log::{LogError, Partition, Read, Reader};
+use crate::log::{LogError, Partition, Read, Reader, Room};
 use crate::wire::{BatchHeader, Codec};
 
 const BATCHES: i32 = 3000;
@@ -29,7 +29,8 @@ fn follow_raw(partition: &Partition, done: &AtomicBool) {
         let (mut out, mut expected) = (Vec::new(), 0);
         loop {
             out.clear();
-            let read = partition.read_raw(expected, 2500, i64::MAX, &mut out).unwrap();
+            let read =
+                partition.read_raw(expected, Room::at_least_one(2500), i64::MAX, &mut out).unwrap();
             assert_eq!(read.lost, 0);
             let mut rest = out.as_slice();
             while !rest.is_empty() {

@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use super::super::cases;
 use super::super::flatten::{field, flatten};
-use super::super::{AGAIN, LONG, Versions, accepted, ids, pause, receive, send};
+use super::super::{AGAIN, LONG, Versions, accepted, ids, pause};
 use super::topic;
+use crate::broker::raw::{receive, send};
 use crate::support::wait_until;
 
 /// How many times a server may say that it is not ready yet.
@@ -145,7 +146,8 @@ impl Player {
     {
         let key = ApiKey::try_from(Q::KEY).unwrap();
         let version = self.version(key);
-        let stream = send(&self.address, key, version, &request(version).into());
+        let request = ids::by_id(&self.address, version, &request(version).into());
+        let stream = send(&self.address, key, version, &request);
         Waiting { name: name.to_owned(), version, stream, request: PhantomData }
     }
 
