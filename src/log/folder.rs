@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use crate::log::private::{self, Narrowed};
 use crate::log::{Checkpoint, LogError, PartitionName, write_atomically};
 
 /// The version of the format in [`crate::log`].
@@ -18,6 +19,7 @@ pub struct Folder {
     meta: Meta,
     epoch: i32,
     clean: bool,
+    narrowed: Narrowed,
     _lock: File,
 }
 
@@ -36,12 +38,13 @@ impl Folder {
     /// # Errors
     /// [`LogError::Locked`] when another process holds it; [`LogError`] when it cannot be made or is not ours.
     pub fn open(path: &Path, new_id: &str) -> Result<Self, LogError> {
-        std::fs::create_dir_all(path).map_err(LogError::io("create", path))?;
+        private::create_folders(path).map_err(LogError::io("create", path))?;
         let lock_path = path.join(".lock");
-        let lock = File::create(&lock_path).map_err(LogError::io("create", &lock_path))?;
+        let lock = private::create(&lock_path).map_err(LogError::io("create", &lock_path))?;
         if lock.try_lock().is_err() {
             return Err(LogError::Locked { path: path.to_owned() });
         }
+        let narrowed = private::narrow(path);
         let meta = match Meta::load(path)? {
             Some(meta) => meta,
             None => Meta::create(path, new_id)?,
@@ -57,7 +60,7 @@ impl Folder {
         }
         // From here on a crash is a crash.
         std::fs::remove_file(&mark).ok();
-        Ok(Self { path: path.to_owned(), meta, epoch, clean, _lock: lock })
+        Ok(Self { path: path.to_owned(), meta, epoch, clean, narrowed, _lock: lock })
     }
 
     /// Whether another process holds the folder at `path`; tried without keeping it.
@@ -70,6 +73,12 @@ impl Folder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What others had rights to when it was opened.
+    #[must_use]
+    pub const fn narrowed(&self) -> &Narrowed {
+        &self.narrowed
     }
 
     /// The hub's identity.

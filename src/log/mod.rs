@@ -39,6 +39,7 @@ mod index;
 mod page_cache;
 mod partition;
 mod peek;
+pub mod private;
 mod producers;
 mod raw;
 mod reader;
@@ -128,7 +129,7 @@ impl LogError {
 pub(crate) fn write_atomically(path: &std::path::Path, text: &str) -> Result<(), LogError> {
     use std::io::Write;
     let aside = path.with_extension("tmp");
-    let mut file = std::fs::File::create(&aside).map_err(LogError::io("create", &aside))?;
+    let mut file = private::create(&aside).map_err(LogError::io("create", &aside))?;
     file.write_all(text.as_bytes()).map_err(LogError::io("write", &aside))?;
     file.sync_all().map_err(LogError::io("sync", &aside))?;
     std::fs::rename(&aside, path).map_err(LogError::io("rename", &aside))?;

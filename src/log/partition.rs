@@ -11,7 +11,7 @@ use crate::log::producers::{Aborted, Producers};
 use crate::log::raw::Cursor;
 use crate::log::recovery::{Recovered, recover, replay};
 use crate::log::segment::{Segment, base_offset};
-use crate::log::{LogError, Progress, sync_parent};
+use crate::log::{LogError, Progress, private, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
 use crate::wire::is_commit;
 
@@ -91,7 +91,7 @@ impl Partition {
         recovery_point: i64,
     ) -> Result<(Self, Recovered), LogError> {
         if !folder.exists() {
-            std::fs::create_dir_all(folder).map_err(LogError::io("create", folder))?;
+            private::create_folders(folder).map_err(LogError::io("create", folder))?;
             sync_parent(folder)?;
         }
         let mut found = Recovered { epoch: -1, ..Recovered::default() };
@@ -142,7 +142,7 @@ impl Partition {
         name: PartitionName,
         settings: Settings,
     ) -> Result<Self, LogError> {
-        std::fs::create_dir(folder).map_err(LogError::io("create", folder))?;
+        private::create_folder(folder).map_err(LogError::io("create", folder))?;
         let segment = Arc::new(Segment::create(folder, 0)?);
         Ok(Self::assemble(folder, name, settings, (vec![segment], 0)))
     }

@@ -16,7 +16,7 @@ use rustix::fs::{Advice, fadvise};
 
 use crate::log::index::Index;
 use crate::log::producers::Producers;
-use crate::log::{LogError, sync_parent};
+use crate::log::{LogError, private, sync_parent};
 
 /// Bytes that stay in memory behind the readers: the log is not told of all of them.
 const KEEP_BYTES: u64 = 64 << 20;
@@ -58,8 +58,7 @@ impl Segment {
     fn create_as(folder: &Path, base_offset: i64, extension: &str) -> Result<Self, LogError> {
         let path = folder.join(format!("{base_offset:020}.log"));
         let made = path.with_extension(extension);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&made);
-        let file = file.map_err(LogError::io("create", &made))?;
+        let file = private::create_new(&made).map_err(LogError::io("create", &made))?;
         Ok(Self {
             base_offset,
             path,
@@ -304,11 +303,11 @@ impl Segment {
     pub(super) fn write_hints(&self, producers: Option<&[u8]>) -> Result<(), LogError> {
         if let Some(producers) = producers {
             let path = self.path.with_extension("producers");
-            std::fs::write(&path, producers).map_err(LogError::io("write", &path))?;
+            private::write(&path, producers).map_err(LogError::io("write", &path))?;
         }
         let bytes = self.look_up(|index| index.encode(self.size_bytes()));
         let path = self.path.with_extension("index");
-        std::fs::write(&path, bytes).map_err(LogError::io("write", &path))
+        private::write(&path, bytes).map_err(LogError::io("write", &path))
     }
 
     /// Removes the segment and its hints; readers that hold it may go on.
@@ -331,7 +330,7 @@ impl Segment {
             }
             path = self.path.with_extension(format!("{number}.torn"));
         }
-        std::fs::write(&path, tail).map_err(LogError::io("write", &path))?;
+        private::write(&path, tail).map_err(LogError::io("write", &path))?;
         Ok(path)
     }
 }

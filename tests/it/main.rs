@@ -19,6 +19,7 @@ mod full_disk;
 mod independence;
 mod kafka_hub;
 mod library;
+mod privacy;
 mod programs;
 mod rights;
 mod sources;

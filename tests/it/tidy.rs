@@ -180,6 +180,30 @@ impl Wall {
     }
 }
 
+/// What makes a file or a folder with the rights that the umask gives.
+const MAKES_PUBLIC: [&str; 5] =
+    ["File::create", "fs::write(", "fs::create_dir", ".create(true)", ".create_new(true)"];
+
+#[test]
+fn what_is_in_the_data_folder_is_made_with_rights_for_its_owner_alone() {
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        let name = path.to_string_lossy().into_owned();
+        let mut layers = ["src/log/", "src/hub/", "src/agent/", "src/admin"].iter();
+        let is_test = name.contains("tests") || name == "src/log/private.rs";
+        if is_test || !layers.any(|layer| name.starts_with(layer)) {
+            continue;
+        }
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for (number, line) in code(text) {
+            for banned in MAKES_PUBLIC.iter().filter(|banned| line.contains(**banned)) {
+                faults.push(format!("{name}:{number}: `{banned}`: use log::private"));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
 #[test]
 fn the_bottom_layers_import_only_themselves() {
     let mut faults = Vec::new();

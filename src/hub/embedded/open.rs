@@ -38,6 +38,7 @@ impl Embedded {
         let fatal = |error: LogError| HubError::Fatal(error.to_string());
         let new_id: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
         let mut folder = Folder::open(&settings.data_dir, &new_id).map_err(fatal)?;
+        say_narrowed(&folder);
         let points = folder.recovery_points();
         let (topics, seen) = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
         folder.raise_epoch(seen).map_err(fatal)?;
@@ -194,6 +195,20 @@ fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
         })?;
     }
     Ok((groups, positions))
+}
+
+/// What others had rights to is a matter for a person: somebody may have read it.
+fn say_narrowed(folder: &Folder) {
+    let (narrowed, path) = (folder.narrowed(), folder.path().display());
+    if narrowed.changed > 0 {
+        let count = narrowed.changed;
+        warn!(%path, count, "others had rights to files or folders of the data folder; they are the owner's alone now");
+    }
+    if let Some((file, error)) = &narrowed.refused {
+        let file = file.display();
+        warn!(%file, %error, "others have rights to what is kept here, which cannot be taken from them; \
+            the data folder should belong to the agent's user");
+    }
 }
 
 /// Sets the start of partitions whose first records somebody deleted.

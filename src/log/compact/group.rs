@@ -6,7 +6,7 @@ use crate::log::compact::batches::Batches;
 use crate::log::compact::cleaner::{Cleaner, Fate};
 use crate::log::producers::Producers;
 use crate::log::segment::Segment;
-use crate::log::{LogError, Partition, sync_parent};
+use crate::log::{LogError, Partition, private, sync_parent};
 use crate::wire::{BatchHeader, HEADER_BYTES};
 
 /// Offsets without records.
@@ -229,7 +229,7 @@ impl Partition {
             let Some(mut known) = Producers::decode(&file) else { continue };
             let end = Producers::speaks_up_to(&file).unwrap_or_default();
             if known.forget_aborted(markers) {
-                std::fs::write(&path, known.encode(end)).map_err(LogError::io("write", &path))?;
+                private::write(&path, known.encode(end)).map_err(LogError::io("write", &path))?;
             }
         }
         Ok(())
