@@ -10,6 +10,8 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::room::Room;
+use crate::stream::ConnectionMeter;
 use crate::{Batch, Position};
 
 /// Brings records in from somewhere.
@@ -97,6 +99,8 @@ pub struct SourceCounters {
     pub bytes: AtomicU64,
     /// What was left out on purpose: reason and count.
     pub dropped: std::sync::Mutex<std::collections::BTreeMap<&'static str, u64>>,
+    /// What others have opened to it.
+    pub connections: Arc<ConnectionMeter>,
     /// What it cannot reach while it works otherwise, for `/health`.
     pub trouble: std::sync::Mutex<Option<String>>,
 }
@@ -148,6 +152,12 @@ impl Emitter {
         &self.source
     }
 
+    /// Where connections are counted that others open to the source.
+    #[must_use]
+    pub fn connections(&self) -> &Arc<ConnectionMeter> {
+        &self.counters.connections
+    }
+
     /// The latest position of each key, as the hub had them when the source started.
     #[must_use]
     pub fn positions(&self) -> &[(Vec<u8>, Vec<u8>)] {
@@ -166,9 +176,44 @@ impl Emitter {
         let permit = permit.map_err(|_closed| Closed)?;
         let inlet = self.inlet(&batch).ok_or(Closed)?;
         let slot = inlet.reserve().await.map_err(|_closed| Closed)?;
+        let (emission, receipt) = self.emission(batch, Some(permit));
+        slot.send(emission);
+        Ok(receipt)
+    }
+
+    /// An empty part of `buffer_memory`, for what comes in bit by bit.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        Room::new(Arc::clone(&self.budget), self.budget_max)
+    }
+
+    /// A part of `buffer_memory` for what is read next, once so many bytes are there. Cancel safe.
+    ///
+    /// # Errors
+    /// [`Closed`] once the agent is stopping.
+    pub async fn room_for(&self, bytes: usize) -> Result<Room, Closed> {
+        let wanted = u32::try_from(bytes.min(self.budget_max)).unwrap_or(u32::MAX);
+        let taken = Arc::clone(&self.budget).acquire_many_owned(wanted).await;
+        Ok(self.room().with(taken.map_err(|_closed| Closed)?))
+    }
+
+    /// As [`Emitter::send`] for a batch whose bytes were taken before they came.
+    ///
+    /// # Errors
+    /// [`Closed`] once the agent is stopping; the batch was not taken.
+    pub async fn send_in(&self, batch: Batch, room: &mut Room) -> Result<Receipt, Closed> {
+        let inlet = self.inlet(&batch).ok_or(Closed)?;
+        let slot = inlet.reserve().await.map_err(|_closed| Closed)?;
+        let permit = room.split(batch.size_bytes().min(self.budget_max));
         let (emission, receipt) = self.emission(batch, permit);
         slot.send(emission);
         Ok(receipt)
+    }
+
+    /// Bytes of `buffer_memory`, shared by all sources.
+    #[must_use]
+    pub const fn budget_bytes(&self) -> usize {
+        self.budget_max
     }
 
     /// As [`Emitter::send`], from a plain thread inside the runtime (`spawn_blocking`).
@@ -203,13 +248,13 @@ impl Emitter {
         *known = trouble;
     }
 
-    fn emission(&self, batch: Batch, permit: OwnedSemaphorePermit) -> (Emission, Receipt) {
+    fn emission(&self, batch: Batch, permit: Option<OwnedSemaphorePermit>) -> (Emission, Receipt) {
         self.counters.records.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.counters.bytes.fetch_add(batch.value_bytes(), Ordering::Relaxed);
         let (settle, settled) = oneshot::channel();
         let source = Arc::clone(&self.source);
         let sent = tokio::time::Instant::now();
-        (Emission { source, batch, settle, permit: Some(permit), sent }, Receipt(settled))
+        (Emission { source, batch, settle, permit, sent }, Receipt(settled))
     }
 
     /// A batch larger than the whole budget takes all of it, so that it passes alone.

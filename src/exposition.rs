@@ -2,8 +2,10 @@
 //! quantiles of our own histograms.
 
 use std::fmt::{Display, Write};
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use anabranch_connectors::stream::ConnectionMeter;
 
 use crate::hub::TopicInfo;
 use crate::metrics::{ClientMeter, Latency, Metrics};
@@ -33,6 +35,7 @@ pub fn render(
     );
     text.line("anabranch_hub_lost_records_total", &[], metrics.hub_lost.load(Ordering::Relaxed));
     clients(&metrics.clients, &mut text);
+    connections(metrics, &mut text);
     hub(topics, &mut text);
     process(&mut text);
     text.0
@@ -64,6 +67,43 @@ fn clients(meter: &ClientMeter, text: &mut Text) {
         let name = format!("anabranch_client_{name}");
         text.head(&name, kind, help);
         text.line(&name, &[], value.load(Ordering::Relaxed));
+    }
+}
+
+/// Of every listener: the hub's together, admin's together, and those of each source.
+fn connections(metrics: &Metrics, text: &mut Text) {
+    let own = [("hub", &metrics.hub_connections), ("admin", &metrics.admin)];
+    let own = own.map(|(name, meter)| (name.to_owned(), Arc::clone(meter)));
+    let sources = metrics.sources();
+    let sources = sources
+        .iter()
+        .map(|(name, meter)| (format!("sources.{name}"), Arc::clone(&meter.read.connections)));
+    let all: Vec<_> = own.into_iter().chain(sources).filter(|(_, meter)| meter.max() > 0).collect();
+    type Value = fn(&ConnectionMeter) -> u64;
+    let values: [(&str, &str, &str, Value); 4] = [
+        ("open", "gauge", "Connections that are open.", ConnectionMeter::open),
+        ("max", "gauge", "Connections that may be open.", ConnectionMeter::max),
+        ("accepted_total", "counter", "Connections that were let in.", ConnectionMeter::accepted),
+        (
+            "refused_total",
+            "counter",
+            "Times that the system could not give a connection (open files).",
+            ConnectionMeter::refused,
+        ),
+    ];
+    for (name, kind, help, value) in values {
+        let name = format!("anabranch_connections_{name}");
+        text.head(&name, kind, help);
+        for (listener, meter) in &all {
+            text.line(&name, &[("listener", listener)], value(meter));
+        }
+    }
+    let name = "anabranch_connections_closed_total";
+    text.head(name, "counter", "Connections that this side has ended, by reason.");
+    for (listener, meter) in &all {
+        for (why, count) in meter.ended() {
+            text.line(name, &[("listener", listener), ("reason", why.name())], count);
+        }
     }
 }
 

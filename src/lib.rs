@@ -3,7 +3,6 @@
 
 pub mod admin;
 pub mod agent;
-pub mod api;
 pub mod bench;
 pub mod broker;
 pub mod cli;

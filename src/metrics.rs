@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::source::SourceCounters;
+use anabranch_connectors::stream::ConnectionMeter;
 use hdrhistogram::Histogram;
 
 use crate::hub::Lag;
@@ -19,6 +20,10 @@ pub struct Metrics {
     pub hub_lost: AtomicU64,
     /// What clients of Kafka's protocol do.
     pub clients: ClientMeter,
+    /// Connections to the hub's listeners.
+    pub hub_connections: Arc<ConnectionMeter>,
+    /// Connections to the admin listener.
+    pub admin: Arc<ConnectionMeter>,
 }
 
 /// What clients of Kafka's protocol do at the hub's listeners.

@@ -9,10 +9,10 @@ use elasticsearch::http::headers::{AUTHORIZATION, HeaderMap};
 use elasticsearch::http::transport::{SingleNodeConnectionPool, Transport, TransportBuilder};
 use serde::Deserialize;
 
-use crate::ByteSize;
 use crate::http::client::{Auth, Tls, bad_pem};
 use crate::registry::BuildError;
 use crate::template::Template;
+use crate::{ByteSize, shown};
 
 /// The `elasticsearch` block of a sink.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -137,10 +137,11 @@ impl SinkConfig {
             problem,
             hint: "write addresses such as http://127.0.0.1:9200 or https://search.example.com",
         };
+        let shown = shown::address(address);
         let url = Url::parse(address)
-            .map_err(|problem| wrong(format!("has \"{address}\", which is no URL: {problem}")))?;
+            .map_err(|problem| wrong(format!("has \"{shown}\", which is no URL: {problem}")))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong(format!("has \"{address}\", which is not http or https")));
+            return Err(wrong(format!("has \"{shown}\", which is not http or https")));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BuildError {
@@ -163,7 +164,7 @@ impl SinkConfig {
             builder = builder.auth(Credentials::Certificate(ClientCertificate::Pem(pem)));
         }
         let transport = builder.build().map_err(|problem| bad_pem("tls", problem))?;
-        Ok((address.trim_end_matches('/').to_owned(), transport))
+        Ok((shown.trim_end_matches('/').to_owned(), transport))
     }
 }
 

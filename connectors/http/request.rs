@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::StoredRecord;
 use crate::document::Codec;
+use crate::{StoredRecord, shown};
 
 /// How the records of one request stand in its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -130,9 +130,9 @@ impl Request {
         std::mem::take(&mut self.body)
     }
 
-    /// The address for messages: without its query, in which there may be a secret.
-    pub(super) fn target(&self) -> &str {
-        self.url.split_once('?').map_or(&self.url, |(address, _)| address)
+    /// The address for messages.
+    pub(super) fn target(&self) -> String {
+        shown::address(&self.url)
     }
 
     /// Names these records for ever: a far side that has seen the key has them all.

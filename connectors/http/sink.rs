@@ -25,7 +25,7 @@ use super::request::{Form, Request};
 use super::settings::{Checked, Method, SinkCompression, SinkConfig};
 use crate::registry::{BuildError, Surroundings};
 use crate::template::{Cursor, clean_url_segment};
-use crate::{Outcome, Records, Sink, StoredBatch, WriteError, Written, clock};
+use crate::{Outcome, Records, Sink, StoredBatch, WriteError, Written, clock, shown};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// An answer is read so far, bytes; what follows is of no interest.
@@ -84,7 +84,8 @@ impl HttpSink {
         if let Some(encoding) = encoding {
             builder = builder.header(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        let away = |problem: reqwest::Error| unreachable(request.target(), &problem.without_url());
+        let target = request.target();
+        let away = |problem: reqwest::Error| unreachable(&target, &problem.without_url());
         let body = Bytes::from(body);
         let mut response = builder.body(body.clone()).send().await.map_err(away)?;
         let head = read_head(&mut response).await.map_err(away)?;
@@ -92,7 +93,7 @@ impl HttpSink {
             self.spare = body.into();
         }
         let answer = Answer {
-            target: request.target(),
+            target: &target,
             status: response.status(),
             retry_after: retry_after(response.headers(), clock::now_ms()),
             body: &head,
@@ -105,7 +106,7 @@ impl HttpSink {
             }
             // One bad record has all that go with it refused.
             Verdict::Dead(reason) => {
-                return Err(WriteError::Refused { target: request.target().to_owned(), reason });
+                return Err(WriteError::Refused { target: target.clone(), reason });
             }
         }
         Ok(())
@@ -179,9 +180,10 @@ impl Sink for HttpSink {
 /// A sentence for a person.
 pub async fn probe(config: &SinkConfig) -> Result<String, String> {
     let Checked { client, url, .. } = config.check().map_err(|wrong| wrong.to_string())?;
-    let address = url.render_example("topic");
+    let url = url.render_example("topic");
+    let address = shown::address(&url);
     let mut response = client
-        .head(&address)
+        .head(&url)
         .send()
         .await
         .map_err(|problem| format!("{address}: {}", causes(&problem.without_url())))?;

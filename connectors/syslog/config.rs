@@ -31,8 +31,8 @@ pub struct SourceConfig {
     /// Most connections at a time, over all stream listeners; further ones wait to be accepted.
     #[serde(default = "SourceConfig::max_connections")]
     pub max_connections: usize,
-    /// Connections that are silent for so long are closed; never when it is left out.
-    #[serde(default, with = "humantime_serde")]
+    /// Connections that are silent for so long are closed; `null` is never.
+    #[serde(default = "SourceConfig::idle_timeout", with = "humantime_serde")]
     pub idle_timeout: Option<Duration>,
     /// Sockets for each UDP address, among which the kernel spreads the senders.
     #[serde(default = "SourceConfig::udp_sockets")]
@@ -51,7 +51,7 @@ impl SourceConfig {
             max_message_bytes: Self::max_message_bytes(),
             receive_buffer: Self::receive_buffer(),
             max_connections: Self::max_connections(),
-            idle_timeout: None,
+            idle_timeout: Self::idle_timeout(),
             udp_sockets: Self::udp_sockets(),
             socket_mode: Self::socket_mode(),
         }
@@ -67,6 +67,11 @@ impl SourceConfig {
 
     const fn max_connections() -> usize {
         1024
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is what the setting is when it is left out")]
+    const fn idle_timeout() -> Option<Duration> {
+        Some(Duration::from_secs(3600))
     }
 
     const fn udp_sockets() -> usize {

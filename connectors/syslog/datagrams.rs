@@ -91,7 +91,7 @@ impl Datagrams {
     fn hand_on(&mut self) -> Result<(), SourceError> {
         let data = self.gather()?;
         let batch = self.batch(data);
-        Ok(tokio::runtime::Handle::current().block_on(self.shared.send(batch))?)
+        Ok(tokio::runtime::Handle::current().block_on(self.shared.send(batch, None))?)
     }
 
     fn count_drops(&mut self) {

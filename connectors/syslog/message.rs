@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::headers::Encoder;
 use super::parse::{Received, parse};
 use crate::framing::rfc6587::Frame;
+use crate::room::Room;
 use crate::source::Closed;
 use crate::{Batch, Buffer, Emitter, Pool};
 
@@ -26,24 +27,43 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Hands `batch` on. After a stop it gets a moment, then it is counted as dropped.
+    /// Hands `batch` on, whose bytes may have been taken from the budget before. After a stop it gets a moment, then it
+    /// is counted as dropped.
     ///
     /// # Errors
     /// [`Closed`] once the agent is stopping.
-    pub(super) async fn send(&self, batch: Batch) -> Result<(), Closed> {
+    pub(super) async fn send(&self, batch: Batch, room: Option<Room>) -> Result<(), Closed> {
         if batch.is_empty() {
             return Ok(());
         }
         let records = batch.len() as u64;
+        let sending = async {
+            match room {
+                Some(mut room) => self.emitter.send_in(batch, &mut room).await,
+                None => self.emitter.send(batch).await,
+            }
+        };
         let sent = tokio::select! {
             biased;
-            sent = self.emitter.send(batch) => sent.map(drop),
+            sent = sending => sent.map(drop),
             () = self.grace_is_over() => Err(Closed),
         };
         if sent.is_err() {
             self.emitter.dropped("stopped", records);
         }
         sent
+    }
+
+    /// Room for what is read next; nothing is read before.
+    ///
+    /// # Errors
+    /// [`Closed`] when there is none a moment after the stop.
+    pub(super) async fn room(&self, bytes: usize) -> Result<Room, Closed> {
+        tokio::select! {
+            biased;
+            room = self.emitter.room_for(bytes) => room,
+            () = self.grace_is_over() => Err(Closed),
+        }
     }
 
     async fn grace_is_over(&self) {

@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 use tracing::warn;
 
 use super::config::{Listen, SourceConfig, resolve};
 use crate::SourceError;
+use crate::stream::local;
 
 const BACKLOG: i32 = 1024;
 
@@ -22,14 +21,15 @@ pub(super) struct Opened {
 
 /// Opens the sockets for one address; a port 0 is replaced by the one that the system chose.
 pub(super) fn open(listen: &Listen, config: &SourceConfig) -> Result<Vec<Opened>, SourceError> {
+    let mode = config.mode().unwrap_or(0o666);
     let opened = match listen {
         Listen::Udp(place) => resolve(place).and_then(|address| udp(address, config)),
         Listen::Tcp(place) => resolve(place).and_then(tcp),
-        Listen::Unix(path) => unix(path, Type::STREAM, config).map(|socket| {
+        Listen::Unix(path) => local::bind(path, Type::STREAM, mode).map(|socket| {
             let listen = listen.clone();
             vec![Opened { listen, socket }]
         }),
-        Listen::Unixgram(path) => unix(path, Type::DGRAM, config).map(|socket| {
+        Listen::Unixgram(path) => local::bind(path, Type::DGRAM, mode).map(|socket| {
             let listen = listen.clone();
             vec![Opened { listen, socket }]
         }),
@@ -108,37 +108,4 @@ fn enlarge(socket: &Socket, wanted: usize) {
             got_bytes, "receive buffer is smaller than asked for; raise net.core.rmem_max"
         );
     }
-}
-
-fn unix(path: &Path, kind: Type, config: &SourceConfig) -> io::Result<Socket> {
-    remove_stale(path, kind)?;
-    let socket = Socket::new(Domain::UNIX, kind, None)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    let mode = config.mode().unwrap_or(0o666);
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    socket.set_nonblocking(true)?;
-    if kind == Type::STREAM {
-        socket.listen(BACKLOG)?;
-    }
-    Ok(socket)
-}
-
-/// Removes the socket file of an earlier life, unless somebody answers there.
-fn remove_stale(path: &Path, kind: Type) -> io::Result<()> {
-    let found = match std::fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if !found.file_type().is_socket() {
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "a file is there that is no socket",
-        ));
-    }
-    let probe = Socket::new(Domain::UNIX, kind, None)?;
-    if probe.connect(&SockAddr::unix(path)?).is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    std::fs::remove_file(path)
 }

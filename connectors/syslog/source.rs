@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -12,8 +11,9 @@ use super::config::{Listen, SourceConfig};
 use super::datagrams::Datagrams;
 use super::message::Shared;
 use super::sockets::{self, Opened};
-use super::streams::Listener;
+use super::streams::StreamListener;
 use crate::registry::{BuildError, Surroundings};
+use crate::stream::Places;
 use crate::{Emitter, Pool, Source, SourceError};
 
 /// Buffers that are kept for the next read, and the largest of them.
@@ -105,7 +105,8 @@ fn start(
     max_connections: usize,
     sockets: &mut JoinSet<Result<(), SourceError>>,
 ) -> Result<(), SourceError> {
-    let free = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    let meter = Arc::clone(shared.emitter.connections());
+    let places = Places::new(shared.emitter.source(), max_connections, meter);
     for (number, opened) in opened.into_iter().enumerate() {
         info!(listen = %opened.listen, "syslog listens");
         let shared = Arc::clone(shared);
@@ -115,10 +116,9 @@ fn start(
                 sockets.spawn_blocking(move || datagrams.run());
             }
             Listen::Tcp(_) | Listen::Unix(_) => {
-                let listener = Listener::new(opened)?;
-                let free = Arc::clone(&free);
+                let listener = StreamListener::new(opened, Arc::clone(&places))?;
                 sockets.spawn(async move {
-                    listener.run(shared, free).await;
+                    listener.run(shared).await;
                     Ok(())
                 });
             }

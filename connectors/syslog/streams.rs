@@ -6,11 +6,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::config::Listen;
 use super::headers::Encoder;
@@ -20,115 +19,87 @@ use super::sockets::Opened;
 use crate::batch::stream_of;
 use crate::framing::rfc6587::Framer;
 use crate::source::Closed;
+use crate::stream::{Door, Ended, Listener, Peer, Place, Places, Stream};
 use crate::{Batch, Headers, SourceError, clock};
 
 /// Most bytes that are read before they are handed on.
 const READ_BYTES: usize = 512 << 10;
 /// How long the last look for what has come in may take.
 const LAST_LOOK: Duration = Duration::from_millis(10);
-/// Pause after the system could not give a connection (no more file descriptors).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket that takes connections.
 #[derive(Debug)]
-pub(super) enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener, String),
+pub(super) struct StreamListener {
+    door: Door,
+    /// Where it listens.
+    name: String,
 }
 
-impl Listener {
-    /// Hands an open socket to the runtime.
+impl StreamListener {
+    /// Hands an open socket to the runtime; its connections share `places` with those of others.
     ///
     /// # Errors
     /// [`SourceError`] when the runtime refuses it.
-    pub(super) fn new(opened: Opened) -> Result<Self, SourceError> {
+    pub(super) fn new(opened: Opened, places: Arc<Places>) -> Result<Self, SourceError> {
         let name = opened.listen.to_string();
         let listener = match opened.listen {
-            Listen::Unix(_) => {
-                UnixListener::from_std(opened.socket.into()).map(|it| Self::Unix(it, name.clone()))
-            }
+            Listen::Unix(_) => UnixListener::from_std(opened.socket.into()).map(Listener::Unix),
             Listen::Udp(_) | Listen::Tcp(_) | Listen::Unixgram(_) => {
-                TcpListener::from_std(opened.socket.into()).map(Self::Tcp)
+                TcpListener::from_std(opened.socket.into()).map(Listener::Tcp)
             }
         };
-        listener.map_err(|error| SourceError::Failed {
+        let listener = listener.map_err(|error| SourceError::Failed {
             what: format!("cannot listen on {name}"),
             cause: error.to_string(),
             hint: "raise the limit of open files",
-        })
-    }
-
-    /// Cancel safe: a connection that was not given stays in the queue.
-    async fn accept(&self) -> io::Result<(Io, Headers, u64)> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                let peer = address.ip().to_canonical().to_string();
-                let headers = Headers::new().with("peer", peer.as_bytes());
-                Ok((Io::Tcp(stream), headers, stream_of(peer.as_bytes())))
-            }
-            Self::Unix(listener, name) => {
-                let (stream, _unnamed) = listener.accept().await?;
-                Ok((Io::Unix(stream), Headers::new(), stream_of(name.as_bytes())))
-            }
-        }
+        })?;
+        Ok(Self { door: Door::new(listener, places), name })
     }
 
     /// Takes connections until the stop, and returns when all have ended.
-    pub(super) async fn run(self, shared: Arc<Shared>, free: Arc<Semaphore>) {
+    pub(super) async fn run(self, shared: Arc<Shared>) {
         let mut connections = JoinSet::new();
         let stop = shared.stop.clone();
-        while let Some(place) = stop.run_until_cancelled(Arc::clone(&free).acquire_owned()).await {
-            let Some(accepted) = stop.run_until_cancelled(self.accept()).await else {
-                break;
-            };
+        while let Some((stream, peer, place)) = stop.run_until_cancelled(self.door.next()).await {
             while connections.try_join_next().is_some() {}
-            match accepted {
-                Ok((io, headers, stream)) => {
-                    let connection = Connection::new(io, headers, stream, Arc::clone(&shared));
-                    connections.spawn(async move {
-                        let ended = connection.run().await;
-                        debug!(?ended, "syslog connection ended");
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    warn!(%error, "cannot accept a syslog connection, will retry");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
+            let (headers, number) = self.origin(peer);
+            let io = Io { stream, peer, place };
+            let connection = Connection::new(io, headers, number, Arc::clone(&shared));
+            connections.spawn(async move {
+                let ended = connection.run().await;
+                debug!(?ended, "syslog connection ended");
+            });
         }
         while connections.join_next().await.is_some() {}
+    }
+
+    /// What is said of the records of one connection, and the number of its stream.
+    fn origin(&self, peer: Peer) -> (Headers, u64) {
+        match peer {
+            Peer::Ip(address) => {
+                let address = address.to_string();
+                let headers = Headers::new().with("peer", address.as_bytes());
+                (headers, stream_of(address.as_bytes()))
+            }
+            Peer::Local => (Headers::new(), stream_of(self.name.as_bytes())),
+        }
     }
 }
 
 #[derive(Debug)]
-enum Io {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+struct Io {
+    stream: Stream,
+    peer: Peer,
+    place: Place,
 }
 
 impl Io {
-    async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
-        }
-    }
-
-    fn try_read(&self, data: &mut Vec<u8>) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read_buf(data),
-            Self::Unix(stream) => stream.try_read_buf(data),
-        }
-    }
-
     /// Reads until the buffer is full, there is nothing more for now, or the stream has ended.
     fn read(&self, data: &mut Vec<u8>) -> Read {
         while data.len() < data.capacity() {
-            match self.try_read(data) {
+            match self.stream.try_read(data) {
                 Ok(0) => return Read::Ended,
-                Ok(_) => {}
+                Ok(_) => self.place.heard(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Paused,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -138,6 +109,25 @@ impl Io {
             }
         }
         Read::Full
+    }
+
+    /// Waits for bytes; false when there is no more waiting: for longer than `longest`, or because the place is wanted.
+    async fn is_readable(&self, longest: Option<Duration>) -> bool {
+        let idle = async {
+            match longest {
+                Some(longest) => tokio::time::sleep(longest).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            readable = self.stream.readable() => readable.is_ok(),
+            () = self.place.is_wanted() => false,
+            () = idle => {
+                self.place.ends(Ended::Idle, self.peer);
+                false
+            }
+        }
     }
 }
 
@@ -178,32 +168,40 @@ impl Connection {
         let mut read = Read::Full;
         while read == Read::Full && Instant::now() < until {
             // What is there is known to the runtime only after it has asked the system once more.
-            let asked = tokio::time::timeout(LAST_LOOK, self.io.readable()).await;
+            let asked = tokio::time::timeout(LAST_LOOK, self.io.stream.readable()).await;
             debug!(is_readable = asked.is_ok(), "syslog connection ends with a last look");
             read = self.hand_on().await?;
         }
         let rest = std::mem::take(&mut self.tail);
         let batch = self.batch(rest.into(), Read::Ended);
-        self.shared.send(batch).await
+        self.shared.send(batch, None).await
     }
 
     /// Reads what is there and hands it on.
     async fn hand_on(&mut self) -> Result<Read, Closed> {
+        let work = self.io.place.work();
+        let room = self.shared.room(READ_BYTES).await;
+        let room = room.inspect_err(|_closed| self.drop_tail())?;
         let (batch, read) = self.read();
-        let sent = self.shared.send(batch).await;
-        if sent.is_err() && !self.tail.is_empty() {
-            self.shared.emitter.dropped("stopped", 1);
+        let sent = self.shared.send(batch, Some(room)).await;
+        drop(work);
+        if sent.is_err() {
+            self.drop_tail();
         }
         sent.map(|()| read)
     }
 
+    /// Counts the message that was not whole when there is no more time for it.
+    fn drop_tail(&self) {
+        if !self.tail.is_empty() {
+            self.shared.emitter.dropped("stopped", 1);
+        }
+    }
+
     /// Waits for bytes; false when there is no more waiting.
     async fn is_readable(&self) -> bool {
-        let readable = self.shared.stop.run_until_cancelled(self.io.readable());
-        match self.shared.idle_timeout {
-            None => matches!(readable.await, Some(Ok(()))),
-            Some(wait) => matches!(tokio::time::timeout(wait, readable).await, Ok(Some(Ok(())))),
-        }
+        let readable = self.io.is_readable(self.shared.idle_timeout);
+        self.shared.stop.run_until_cancelled(readable).await == Some(true)
     }
 
     fn read(&mut self) -> (Batch, Read) {

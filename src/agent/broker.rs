@@ -11,7 +11,8 @@ use crate::hub::embedded::Embedded;
 
 /// What of the listeners can be replaced while they are in use.
 pub(super) struct Clients {
-    broker: Arc<Broker>,
+    /// Also without listeners it knows what access control allows.
+    pub(super) broker: Arc<Broker>,
     /// By the order of `listeners`.
     security: Vec<Arc<Security>>,
     /// Where it listens, for `/health`.
@@ -50,11 +51,12 @@ impl Agent {
                 listening.push(format!("{protocol}://{address}"));
             }
         }
-        if bound.is_empty() {
-            return Ok(());
-        }
         let broker = Broker::new(hub, settings(embedded));
         broker.set_access(embedded.access());
+        if bound.is_empty() {
+            self.clients = Some(Clients { broker, security, listening });
+            return Ok(());
+        }
         let sockets = bound.into_iter().map(|(listening, _)| listening).collect();
         let network = Network::start()
             .map_err(|error| AgentError::Listen(format!("cannot start a thread: {error}")))?;

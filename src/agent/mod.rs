@@ -38,7 +38,7 @@ pub enum AgentError {
     #[error("{0}")]
     Hub(#[from] HubError),
     /// The admin listener cannot be opened.
-    #[error("admin.listen: {0}")]
+    #[error("{0}")]
     Admin(String),
     /// An address cannot be listened on.
     #[error("{0}")]
@@ -125,9 +125,9 @@ impl Agent {
     }
 
     async fn start_admin(&mut self) -> Result<(), AgentError> {
-        let Some(listen) = self.config.admin.listen.clone() else { return Ok(()) };
         let state = crate::admin::State {
             hub: Arc::clone(&self.hub),
+            broker: self.clients.as_ref().map(|clients| Arc::clone(&clients.broker)),
             metrics: Arc::clone(&self.metrics),
             producer: self.producer.clone(),
             data_dir: self.config.data_dir.clone(),
@@ -136,7 +136,8 @@ impl Agent {
                 .as_ref()
                 .map_or_else(Vec::new, |clients| clients.listening.clone()),
         };
-        let server = crate::admin::serve(&listen, state).await.map_err(AgentError::Admin)?;
+        let admin = self.config.admin.clone();
+        let server = crate::admin::serve(&admin, state).await.map_err(AgentError::Admin)?;
         self.admin.spawn("admin", server);
         Ok(())
     }

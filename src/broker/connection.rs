@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,6 +28,20 @@ const LOGIN_BYTES: usize = 64 << 10;
 const READ_AHEAD: usize = 8 << 10;
 /// Bytes that are made room for at once while a request comes in.
 const STEP: usize = 1 << 20;
+
+/// The peer has kept this side waiting for too long.
+#[derive(Debug, Error)]
+pub(super) enum Late {
+    /// Between two requests.
+    #[error("idle for too long")]
+    Idle,
+    /// Within a request.
+    #[error("a request did not come whole in time")]
+    Request,
+    /// Before the first.
+    #[error("the TLS handshake took too long")]
+    Handshake,
+}
 
 /// Serves until the peer hangs up, is idle for too long, or says what cannot be understood. `peer` is who that is,
 /// and clients are told to connect to `advertised`.
@@ -74,7 +89,7 @@ async fn read<R: AsyncRead + Unpin>(
             Ok(Ok(length)) => length,
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Ok(Err(error)) => return Err(error),
-            Err(_elapsed) => return Err(io::Error::other("idle for too long")),
+            Err(_elapsed) => return Err(io::Error::other(Late::Idle)),
         };
         // A message of a mechanism may be short.
         let possible =
@@ -87,7 +102,7 @@ async fn read<R: AsyncRead + Unpin>(
         login_bytes = login_bytes.saturating_sub(length);
         let (frame, permit) = timeout_at(until(PATIENCE), frame(broker, &mut stream, length))
             .await
-            .map_err(|_elapsed| io::Error::other("a request did not come whole in time"))??;
+            .map_err(|_elapsed| io::Error::other(Late::Request))??;
         let head: Vec<u8> = frame.iter().take(4).copied().collect();
         let Some(pending) = api::begin(session, frame).await else {
             broker.counters().refused.fetch_add(1, Ordering::Relaxed);

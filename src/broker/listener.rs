@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anabranch_connectors::stream::{Door, Ended, Heard, Listener, Place, Places, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::api::Session;
+use super::connection::Late;
 use super::{Broker, Network, Security, connection};
 
 /// Shaking hands for TLS takes no longer than this, or the connection ends.
@@ -84,12 +85,12 @@ pub async fn serve_stream<S: AsyncRead + AsyncWrite + Send>(
 /// Serves all who connect on the threads of `network`, until it is dropped.
 pub async fn serve(broker: Arc<Broker>, network: Network, listening: Vec<Listening>) {
     let network = Arc::new(network);
-    let room = Arc::new(Semaphore::new(broker.settings.max_connections));
+    let meter = Arc::clone(&broker.metrics.hub_connections);
+    let places = Places::new("hub", broker.settings.max_connections, meter);
     let mut sockets = JoinSet::new();
     for one in listening {
-        let (broker, network, room) =
-            (Arc::clone(&broker), Arc::clone(&network), Arc::clone(&room));
-        sockets.spawn(accept(broker, network, Arc::new(one), room));
+        let (broker, network) = (Arc::clone(&broker), Arc::clone(&network));
+        sockets.spawn(accept(broker, network, one, Arc::clone(&places)));
     }
     let members = broker.hub.members();
     tokio::select! {
@@ -99,76 +100,80 @@ pub async fn serve(broker: Arc<Broker>, network: Network, listening: Vec<Listeni
     }
 }
 
+/// What clients of one listener are told and asked.
+struct Terms {
+    advertised: Advertised,
+    security: Arc<Security>,
+}
+
 async fn accept(
     broker: Arc<Broker>,
     network: Arc<Network>,
-    listening: Arc<Listening>,
-    room: Arc<Semaphore>,
+    listening: Listening,
+    places: Arc<Places>,
 ) {
+    let Listening { socket, advertised, security } = listening;
+    let terms = Arc::new(Terms { advertised, security });
+    let door = Door::new(Listener::Tcp(socket), places);
     let mut connections = JoinSet::new();
     loop {
-        tokio::select! {
-            accepted = accept_one(&listening.socket) => match accepted {
-                Ok((stream, peer)) => {
-                    let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-                        warn!(%peer, "a connection was refused: max_connections are open");
-                        continue;
-                    };
-                    let (broker, listening) = (Arc::clone(&broker), Arc::clone(&listening));
-                    let serving = async move {
-                        serve_one(broker, &listening, stream, peer).await;
-                        drop(permit);
-                    };
-                    connections.spawn_on(serving, network.next());
-                }
-                Err(error) => {
-                    // Too many open files, most likely: waiting lets some end.
-                    warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-            Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
-        }
+        let (stream, peer, place) = door.next().await;
+        while connections.try_join_next().is_some() {}
+        let Stream::Tcp(stream) = stream else { continue };
+        // The thread that serves it knows nothing of it yet.
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => {
+                warn!(%peer, %error, "a connection could not be served");
+                continue;
+            }
+        };
+        let (broker, terms) = (Arc::clone(&broker), Arc::clone(&terms));
+        let serving = async move { serve_one(broker, &terms, stream, &place).await };
+        connections.spawn_on(serving, network.next());
     }
 }
 
-/// A connection that no runtime knows yet.
-async fn accept_one(socket: &TcpListener) -> io::Result<(std::net::TcpStream, SocketAddr)> {
-    let (stream, peer) = socket.accept().await?;
-    Ok((stream.into_std()?, peer))
-}
-
-async fn serve_one(
-    broker: Arc<Broker>,
-    listening: &Listening,
-    stream: std::net::TcpStream,
-    peer: SocketAddr,
-) {
+async fn serve_one(broker: Arc<Broker>, terms: &Terms, stream: std::net::TcpStream, place: &Place) {
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
-        Err(error) => return warn!(%peer, %error, "a connection could not be served"),
+        Err(error) => return warn!(%error, "a connection could not be served"),
     };
-    // Without it small answers wait for nothing; and they would only be slower.
-    stream.set_nodelay(true).ok();
-    let Ok(here) = stream.local_addr() else { return };
-    let session = |certificate| {
-        let at = (peer, (listening.advertised)(here));
-        Session::new(Arc::clone(&broker), Arc::clone(&listening.security), at, certificate)
-    };
+    let (Ok(here), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
     broker.counters().connections.fetch_add(1, Ordering::Relaxed);
-    let ended = match &listening.security.tls {
-        None => connection::serve(Arc::clone(&broker), stream.into_split(), session(None)).await,
-        Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok((stream, certificate))) => {
-                let stream = tokio::io::split(stream);
-                connection::serve(Arc::clone(&broker), stream, session(certificate)).await
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_elapsed) => Err(io::Error::other("the TLS handshake took too long")),
-        },
+    let at = (peer, (terms.advertised)(here));
+    let ended = tokio::select! {
+        ended = answer(&broker, terms, (stream, place), at) => ended,
+        () = place.is_wanted() => Ok(()),
     };
     broker.counters().connections.fetch_sub(1, Ordering::Relaxed);
     if let Err(error) = ended {
         debug!(%peer, %error, "a connection has ended");
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Late>()) {
+            Some(Late::Idle) => place.ends(Ended::Idle, peer),
+            Some(Late::Request | Late::Handshake) => place.ends(Ended::Slow, peer),
+            None => {}
+        }
     }
+}
+
+async fn answer(
+    broker: &Arc<Broker>,
+    terms: &Terms,
+    (stream, place): (TcpStream, &Place),
+    at: (SocketAddr, (String, u16)),
+) -> io::Result<()> {
+    let session = |certificate| {
+        Session::new(Arc::clone(broker), Arc::clone(&terms.security), at, certificate)
+    };
+    let Some(tls) = &terms.security.tls else {
+        let (reading, writing) = stream.into_split();
+        let halves = (Heard::new(reading, place), writing);
+        return connection::serve(Arc::clone(broker), halves, session(None)).await;
+    };
+    let shaken = timeout(HANDSHAKE, tls.accept(stream)).await;
+    let (stream, certificate) = shaken.map_err(|_elapsed| io::Error::other(Late::Handshake))??;
+    let (reading, writing) = tokio::io::split(stream);
+    let halves = (Heard::new(reading, place), writing);
+    connection::serve(Arc::clone(broker), halves, session(certificate)).await
 }

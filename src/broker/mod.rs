@@ -96,6 +96,16 @@ impl Broker {
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = access;
     }
 
+    /// Whether access control lets `principal` do it.
+    pub(crate) fn allows(
+        &self,
+        principal: &str,
+        operation: auth::acl::Operation,
+        resource: auth::acl::Resource<'_>,
+    ) -> bool {
+        self.access().allows(principal, operation, resource)
+    }
+
     /// What is counted.
     fn counters(&self) -> &ClientMeter {
         &self.metrics.clients

@@ -36,6 +36,9 @@ pub(super) async fn check(args: CheckArgs, out: &mut dyn Write) -> Done {
         writeln!(out, "{warning}")?;
     }
     summary(&config, out)?;
+    for open in config::open_to_all(&config) {
+        writeln!(out, "note: {open}")?;
+    }
     if args.connect {
         connect(&config, out).await?;
     }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::place::show_time;
-use crate::api::Encoding;
+use crate::admin::Encoding;
 use crate::client::ConsumedRecord;
 
 /// A format of records.

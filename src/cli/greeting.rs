@@ -1,6 +1,6 @@
 //! What `anabranch run` tells a person: what runs where, and what to try next.
 
-use crate::config::{Config, Flush, HubConfig};
+use crate::config::{self, Config, Flush, HubConfig};
 
 /// The hub in one line, with what its `flush` can cost.
 pub(super) fn hub(config: &Config) -> String {
@@ -29,6 +29,7 @@ pub(super) fn lines(config: &Config, listening: &[String]) -> Vec<String> {
     let mut lines = vec![format!("anabranch {version} is running, Ctrl-C stops it")];
     lines.push(format!("  hub      {}", hub(config)));
     lines.extend(listening.iter().map(|address| format!("  kafka    any Kafka client: {address}")));
+    lines.extend(config::open_to_all(config).iter().map(|open| format!("  open     {open}")));
     for (name, source) in &config.sources {
         let (kind, topic) = (source.from.kind(), &source.topic);
         let listens = source.from.listens().join(" ");

@@ -1,19 +1,22 @@
 //! Which hub a client command talks to.
 
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anabranch_connectors::shown;
 use clap::Args;
 
 use super::failure::{Failure, warn};
+use crate::admin::{self, Token};
 use crate::client::{Connection, HubHandle, ProducerSettings};
-use crate::config::{Config, HubConfig};
+use crate::config::{AdminConfig, ApiListen, Config, HubConfig};
 use crate::hub::Hub;
 use crate::hub::embedded::view::View;
 use crate::hub::embedded::{Embedded, Settings, TopicSettings};
 use crate::hub::kafka::Kafka;
-use crate::hub::remote::Remote;
+use crate::hub::remote::{Remote, Way};
 use crate::log::Folder;
 use crate::{agent, config};
 
@@ -44,7 +47,10 @@ fn brokers(text: &str) -> Result<String, String> {
         })
     };
     match text.split(',').find(|broker| !port(broker.trim())) {
-        Some(broker) => Err(format!("\"{broker}\" is not host:port, such as kafka:9092")),
+        Some(broker) => {
+            let broker = shown::address(broker);
+            Err(format!("\"{broker}\" is not host:port, such as kafka:9092"))
+        }
         None => Ok(text.to_owned()),
     }
 }
@@ -172,16 +178,35 @@ struct Held {
 impl Held {
     /// The hub by way of that agent.
     async fn ask_agent(&self) -> Result<Remote, Failure> {
-        let admin = self.config.as_ref().and_then(|config| config.admin.listen.as_deref());
-        let Some(admin) = admin else {
-            let folder = self.settings.data_dir.display();
+        let folder = &self.settings.data_dir;
+        let socket = admin::socket(folder);
+        if UnixStream::connect(&socket).is_ok() {
+            return Ok(Remote::connect(&Way::Socket(socket), View::open(folder)?).await?);
+        }
+        let Some(way) = self.config.as_ref().and_then(|config| by_address(&config.admin, folder))
+        else {
+            let folder = folder.display();
             return Err(Failure::failed(format!(
-                "{folder} is in use by a running agent; name the agent's configuration with --config, \
-                 so that it can be asked through `admin.listen`, or stop it first"
+                "{folder} is in use by another process, and no agent answers at {}; if it is an agent, name its \
+                 configuration with --config, so that it can be asked through `admin.listen`, or stop it first",
+                socket.display()
             )));
         };
-        Ok(Remote::connect(admin, View::open(&self.settings.data_dir)?).await?)
+        Ok(Remote::connect(&way, View::open(folder)?).await?)
     }
+}
+
+/// The way to the API of an agent, as its configuration says, with the token that is to be had.
+fn by_address(admin: &AdminConfig, data_dir: &Path) -> Option<Way> {
+    let token = admin.token.clone().map(Token::given).or_else(|| Token::read(data_dir));
+    let address = match &admin.api {
+        ApiListen::At(address) => address,
+        ApiListen::Auto | ApiListen::None => admin.listen.as_ref()?,
+    };
+    Some(match address.strip_prefix("unix:") {
+        Some(path) => Way::Socket(path.into()),
+        None => Way::Address(address.clone(), token),
+    })
 }
 
 fn by_bootstrap(

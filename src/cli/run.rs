@@ -150,6 +150,9 @@ fn start_log(config: &LogConfig) {
 /// Says what runs where and what the choice of `flush` can cost; on a terminal also what to try next.
 fn greet(config: &Config, listening: &[String]) {
     info!(hub = greeting::hub(config), "started");
+    for open in config::open_to_all(config) {
+        info!(open, "an address that asks nothing of clients");
+    }
     if std::io::stdout().is_terminal() {
         let mut out = std::io::stdout().lock();
         for line in greeting::lines(config, listening) {

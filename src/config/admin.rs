@@ -1,6 +1,7 @@
 //! The blocks `admin` and `log`: how the agent is watched.
 
-use serde::Deserialize;
+use anabranch_connectors::secret::Secret;
+use serde::{Deserialize, Deserializer};
 
 use super::units;
 
@@ -8,14 +9,51 @@ use super::units;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
-    /// `host:port` to listen on; `none` switches it off.
+    /// `host:port` or `unix:/PATH` to listen on; `none` switches it off. Health and metrics are here, and the API where
+    /// only this machine reaches it.
     #[serde(deserialize_with = "units::text_or_none")]
     pub listen: Option<String>,
+    /// Where the API is, beside the socket in the data folder.
+    pub api: ApiListen,
+    /// What those have who may change something; one is made in the data folder when it is left out.
+    pub token: Option<Secret>,
+    /// Who those are who use the API, for access control.
+    pub principal: String,
+    /// Names by which the agent may be asked, beside its addresses and `localhost`.
+    pub allowed_hosts: Vec<String>,
 }
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { listen: Some("127.0.0.1:9690".to_owned()) }
+        Self {
+            listen: Some("127.0.0.1:9690".to_owned()),
+            api: ApiListen::Auto,
+            token: None,
+            principal: "User:admin".to_owned(),
+            allowed_hosts: Vec::new(),
+        }
+    }
+}
+
+/// Where the API is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiListen {
+    /// At `listen`, if only this machine reaches it.
+    Auto,
+    /// Only at the socket in the data folder.
+    None,
+    /// At this address, `host:port` or `unix:/PATH`.
+    At(String),
+}
+
+impl<'de> Deserialize<'de> for ApiListen {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        Ok(match text.as_str() {
+            "auto" => Self::Auto,
+            "none" => Self::None,
+            _ => Self::At(text),
+        })
     }
 }
 

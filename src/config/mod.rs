@@ -31,8 +31,8 @@ mod tree;
 mod typed;
 mod units;
 
-pub use admin::{AdminConfig, LogConfig, LogFormat};
-pub use check::{Invalid, Level, check};
+pub use admin::{AdminConfig, ApiListen, LogConfig, LogFormat};
+pub use check::{Invalid, Level, check, open_to_all};
 pub use error::{ConfigError, Mistake, Place};
 pub use hub::{EmbeddedConfig, Flush, HubConfig, KafkaConfig};
 pub use listener::{

@@ -1,7 +1,7 @@
 //! The embedded hub of a running agent: read from its data folder, written through its API.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -11,11 +11,12 @@ use anabranch_connectors::{Batch, Record};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{BODY_MAX, Encoding, Line, LineHeaders};
+use crate::admin::{BODY_MAX, Encoding, Line, LineHeaders, Token};
 use crate::hub::embedded::view::{StoresOffsets, View};
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
@@ -42,18 +43,19 @@ impl fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// Asks the agent whose admin listener is at `listen`; it must be the one that has the folder of `view`.
+    /// Asks the agent by `way`; it must be the one that has the folder of `view`.
     ///
     /// # Errors
     /// [`HubError::Fatal`] when it does not answer, or has another folder.
-    pub async fn connect(listen: &str, view: View) -> Result<Self, HubError> {
-        let api = Api::new(listen);
+    pub async fn connect(way: &Way, view: View) -> Result<Self, HubError> {
+        let api = Api::new(way);
+        let listen = way.to_string();
         let folder = view.folder().to_owned();
         let answer = api.call(api.client.get(api.url("hub"))).await.map_err(|error| {
             let folder = folder.display();
             HubError::Fatal(format!(
                 "{folder} is in use by another process, and no agent answers at {listen}: {error}; \
-                 see `admin.listen` of its configuration"
+                 see `admin.listen` and `admin.api` of its configuration"
             ))
         })?;
         let theirs = answer.get("data_dir").and_then(Value::as_str).unwrap_or_default();
@@ -64,7 +66,7 @@ impl Remote {
             )));
         }
         let view = view.storing_offsets(Arc::new(api.clone()));
-        let appender = Arc::new(Sender::start(listen)?);
+        let appender = Arc::new(Sender::start(way)?);
         let listening = answer.get("listening").and_then(Value::as_array);
         let plain = |address: &Value| Some(local(address.as_str()?.strip_prefix("PLAINTEXT://")?));
         let listening = listening.and_then(|all| all.iter().find_map(plain));
@@ -75,6 +77,24 @@ impl Remote {
     #[must_use]
     pub fn listens_at(&self) -> Option<&str> {
         self.listening.as_deref()
+    }
+}
+
+/// The way to a running agent.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// A unix socket; the rights of its file let in.
+    Socket(PathBuf),
+    /// `host:port`, with the token.
+    Address(String, Option<Token>),
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => path.display().fmt(out),
+            Self::Address(address, _) => address.fmt(out),
+        }
     }
 }
 
@@ -100,15 +120,37 @@ struct Problem {
 #[derive(Clone)]
 struct Api {
     base: String,
+    /// For people.
+    at: String,
     client: Client,
 }
 
+fn bearer(token: Option<&Token>) -> HeaderMap {
+    let value =
+        token.and_then(|token| HeaderValue::try_from(format!("Bearer {}", token.reveal())).ok());
+    let value = value.map(|mut value| {
+        value.set_sensitive(true);
+        (AUTHORIZATION, value)
+    });
+    value.into_iter().collect()
+}
+
 impl Api {
-    fn new(listen: &str) -> Self {
-        let listen = local(listen);
+    fn new(way: &Way) -> Self {
         // It is on this machine or one beside it: a proxy would only be in the way.
-        let client = Client::builder().no_proxy().build().unwrap_or_default();
-        Self { base: format!("http://{listen}/api/v1"), client }
+        let client = Client::builder().no_proxy();
+        match way {
+            Way::Socket(path) => {
+                let client = client.unix_socket(path.clone()).build().unwrap_or_default();
+                Self { base: "http://localhost/api/v1".to_owned(), at: way.to_string(), client }
+            }
+            Way::Address(address, token) => {
+                let client = client.default_headers(bearer(token.as_ref()));
+                let (client, address) = (client.build().unwrap_or_default(), local(address));
+                let base = format!("http://{address}/api/v1");
+                Self { at: base.clone(), base, client }
+            }
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -198,7 +240,7 @@ impl Hub for Remote {
     async fn close(&self) {}
 
     fn state(&self) -> Result<String, String> {
-        Ok(format!("the agent at {}", self.api.base))
+        Ok(format!("the agent at {}", self.api.at))
     }
 }
 
@@ -212,27 +254,28 @@ enum Job {
 struct Sender(SyncSender<Job>);
 
 impl Sender {
-    fn start(listen: &str) -> Result<Self, HubError> {
+    fn start(way: &Way) -> Result<Self, HubError> {
         let failed =
             |error: std::io::Error| HubError::Fatal(format!("cannot start a thread: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(failed)?;
         let (jobs, queue) = sync_channel(QUEUE);
-        let listen = listen.to_owned();
+        let way = way.clone();
         std::thread::Builder::new()
             .name("api-sender".to_owned())
-            .spawn(move || serve(&runtime, &listen, &queue))
+            .spawn(move || serve(&runtime, &way, &queue))
             .map_err(failed)?;
         Ok(Self(jobs))
     }
 }
 
-fn serve(runtime: &tokio::runtime::Runtime, listen: &str, queue: &Receiver<Job>) {
-    let api = Api::new(listen);
+fn serve(runtime: &tokio::runtime::Runtime, way: &Way, queue: &Receiver<Job>) {
+    let api = Api::new(way);
     while let Ok(job) = queue.recv() {
         match job {
             Job::Partitions(topic, answer) => {
                 let request = api.client.post(api.url(&format!("topics/{topic}")));
+                let request = request.header(CONTENT_TYPE, "application/json");
                 let made = runtime.block_on(api.call(request)).map(|body| {
                     let count = body.get("partitions").and_then(Value::as_u64);
                     count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
@@ -269,7 +312,8 @@ async fn store(api: &Api, topic: &str, partition: i32, batch: &Batch) -> Result<
             batch.value_bytes()
         )));
     }
-    let answer = api.call(api.client.post(url).body(body)).await;
+    let request = api.client.post(url).header(CONTENT_TYPE, "application/x-ndjson");
+    let answer = api.call(request.body(body)).await;
     let answer = answer.map_err(|error| NotStored(error.to_string()))?;
     let Answered { offset } =
         serde_json::from_value(answer).map_err(|error| NotStored(error.to_string()))?;

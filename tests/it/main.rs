@@ -16,6 +16,7 @@ mod crash;
 mod elasticsearch;
 mod end_to_end;
 mod full_disk;
+mod guard;
 mod independence;
 mod kafka_hub;
 mod library;

@@ -13,8 +13,11 @@ use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HeaderMap};
 use tracing::debug;
 
 use super::answer::Refusal;
+use crate::room::Room;
 use crate::{Buffer, Pool};
 
+/// Room that is made for a body before its bytes are there.
+const RESERVE_MAX: usize = 64 << 10;
 /// A body that is refused is read on, up to so many times its limit, so that the client sees the answer.
 const DISCARD_FACTOR: usize = 4;
 /// How long that may take.
@@ -51,14 +54,15 @@ impl Encoding {
     }
 }
 
-/// Bytes of bodies that are held at a time, over all requests.
+/// Bytes of bodies that may be held at a time, over all requests: a part of the agent's memory for what is under way, so
+/// that bodies which do not end leave room for other sources.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Bodies {
     held: AtomicUsize,
     max: usize,
 }
 
-impl Room {
+impl Bodies {
     pub(super) const fn new(max: usize) -> Self {
         Self { held: AtomicUsize::new(0), max }
     }
@@ -67,20 +71,24 @@ impl Room {
 /// What one request holds; given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
-    room: Arc<Room>,
+    bodies: Arc<Bodies>,
     bytes: usize,
+    /// Its part of `buffer_memory`.
+    pub(super) room: Room,
 }
 
 impl Held {
-    pub(super) const fn nothing(room: Arc<Room>) -> Self {
-        Self { room, bytes: 0 }
+    pub(super) const fn nothing(bodies: Arc<Bodies>, room: Room) -> Self {
+        Self { bodies, bytes: 0, room }
     }
 
     fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let before = self.room.held.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.bodies.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        if before + bytes > self.room.max {
-            return Err(Refusal::busy("too many bodies are under way; send it again"));
+        if before + bytes > self.bodies.max || !self.room.grow(bytes) {
+            let message = "there is no memory for this body now (producer.buffer_memory); nothing of it was taken, \
+                send all of it again in a second";
+            return Err(Refusal::busy(message));
         }
         Ok(())
     }
@@ -88,7 +96,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bodies.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -109,7 +117,7 @@ pub(super) async fn collect(
         return Err(too_large(max));
     }
     let mut data = pool.take();
-    data.reserve(announced.unwrap_or(0));
+    data.reserve(announced.unwrap_or(0).min(RESERVE_MAX));
     while let Some(frame) = body.frame().await {
         let broken =
             |error| Refusal::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"));
@@ -204,18 +212,20 @@ fn expand(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Emitter;
 
     #[test]
     fn what_is_under_way_has_a_bound_and_is_given_back() {
-        let room = Arc::new(Room::new(100));
-        let (mut first, mut second) =
-            (Held::nothing(Arc::clone(&room)), Held::nothing(Arc::clone(&room)));
+        let (emitter, _outlet) = Emitter::channel(1);
+        let bodies = Arc::new(Bodies::new(100));
+        let held = || Held::nothing(Arc::clone(&bodies), emitter.room());
+        let (mut first, mut second) = (held(), held());
         first.grow(60).unwrap();
         assert_eq!(second.grow(60).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
         drop(second);
         first.grow(40).unwrap();
         drop(first);
-        assert_eq!(room.held.load(Ordering::Relaxed), 0);
+        assert_eq!(bodies.held.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -1,90 +1,83 @@
 //! Serves one request.
 
-use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE,
-};
+use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::answer::{Refusal, json};
 use super::auth::Guard;
-use super::body::{self, Encoding, Held, Room};
+use super::body::{self, Bodies, Encoding, Held};
 use super::config::{Format, SourceConfig};
 use super::records::{self, Common};
 use crate::batch::stream_of;
+use crate::stream::{Peer, Place};
 use crate::{Batch, Buffer, Emitter, Headers, Pool, clock};
 
 /// Bodies that take longer to cut are cut on a thread for blocking work, bytes.
 const INLINE_MAX: usize = 256 << 10;
-/// How many of the largest bodies may be under way at a time.
-const ROOM_FACTOR: usize = 8;
 /// Buffers that are kept for the next body, and the largest of them.
-const POOL: (usize, usize) = (16, 4 << 20);
+const POOL: (usize, usize) = (8, 1 << 20);
 
 /// What all requests have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
     emitter: Emitter,
     guard: Guard,
-    room: Arc<Room>,
+    bodies: Arc<Bodies>,
     pool: Pool,
     path: String,
     max_body: usize,
     timeout: Duration,
     format: Format,
-    /// Whether a connection waits for the place of another.
-    pub(super) crowded: AtomicBool,
 }
 
 impl Shared {
     pub(super) fn new(config: &SourceConfig, emitter: Emitter) -> Self {
         let max_body = config.max_body.bytes();
+        let bodies = (emitter.budget_bytes() / 2).max(max_body.saturating_mul(2));
         Self {
             emitter,
             guard: Guard::new(&config.auth),
-            room: Arc::new(Room::new(max_body.saturating_mul(ROOM_FACTOR))),
+            bodies: Arc::new(Bodies::new(bodies)),
             pool: Pool::new(POOL.0, POOL.1),
             path: config.path.trim_end_matches('/').to_owned(),
             max_body,
             timeout: config.timeout,
             format: config.format,
-            crowded: AtomicBool::new(false),
         }
     }
 
-    /// Serves a request; what goes wrong is an answer too.
+    /// Serves a request; what goes wrong is an answer too. Once its body is there, its connection keeps its place.
     pub(super) async fn serve(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: IpAddr,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        peer: Peer,
+        place: &Place,
+    ) -> Response<Full<Bytes>> {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if reads && request.uri().path() == "/health" {
-            return Ok(json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()));
+            return json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned());
         }
-        let accepted = self.take(request, peer).await;
-        let mut response = match accepted {
+        match self.take(request, peer, place).await {
             Ok(accepted) => json(StatusCode::OK, format!(r#"{{"accepted":{accepted}}}"#)),
             Err(refusal) => refusal.response(),
-        };
-        if self.crowded.load(Ordering::Relaxed) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response)
     }
 
-    async fn take(&self, request: Request<Incoming>, peer: IpAddr) -> Result<usize, Refusal> {
+    async fn take(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        place: &Place,
+    ) -> Result<usize, Refusal> {
         let admitted = self.admit(&request).and_then(|()| Encoding::of(request.headers()));
         let (head, mut incoming) = request.into_parts();
-        let mut held = Held::nothing(Arc::clone(&self.room));
+        let mut held = Held::nothing(Arc::clone(&self.bodies), self.emitter.room());
         let collected = match admitted {
             Ok(encoding) => {
                 let data = self.collect(&mut incoming, &mut held).await;
@@ -101,6 +94,7 @@ impl Shared {
                 return Err(refusal);
             }
         };
+        let _work = place.work();
         let peer = peer.to_string();
         let common = Common {
             headers: Headers::new().with("peer", peer.as_bytes()),
@@ -155,11 +149,11 @@ impl Shared {
 
     /// Hands the batches on and waits until the hub has them all. What is held is given back once the producer counts
     /// it.
-    async fn store(&self, batches: Vec<Batch>, held: Held) -> Result<usize, Refusal> {
+    async fn store(&self, batches: Vec<Batch>, mut held: Held) -> Result<usize, Refusal> {
         let records = batches.iter().map(Batch::len).sum();
         let mut receipts = Vec::with_capacity(batches.len());
         for batch in batches {
-            let receipt = self.emitter.send(batch).await;
+            let receipt = self.emitter.send_in(batch, &mut held.room).await;
             receipts.push(receipt.map_err(|closed| Refusal::busy(closed.to_string()))?);
         }
         drop(held);

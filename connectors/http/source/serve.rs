@@ -3,32 +3,21 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::info;
 
 use super::config::SourceConfig;
 use super::request::Shared;
 use crate::registry::{BuildError, Surroundings};
+use crate::stream::{Door, Listener, Places, http};
 use crate::{Emitter, Source, SourceError};
 
 const BACKLOG: i32 = 1024;
-/// Pause after the system could not give a connection (no more file descriptors).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a connection is idle before another may have its place.
-const IDLE_CHECK: Duration = Duration::from_secs(1);
-/// How long requests that are under way at a stop may still get their answer.
-const STOP_GRACE: Duration = Duration::from_millis(500);
 
 /// The source.
 #[derive(Debug)]
@@ -119,101 +108,22 @@ impl Bound {
         let listener = TcpListener::from_std(self.listener);
         let listener = listener.map_err(|error| failed(&self.config.listen, &error))?;
         info!(listen = %self.address, "http listens");
+        let meter = Arc::clone(emitter.connections());
+        let places = Places::new(emitter.source(), self.config.max_connections, meter);
         let shared = Arc::new(Shared::new(&self.config, emitter));
-        let places = self.config.max_connections.min(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(places));
+        let door = Door::new(Listener::Tcp(listener), places);
         let mut connections = JoinSet::new();
         let timeout = self.config.timeout;
-        while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        while let Some((stream, peer, place)) = stop.run_until_cancelled(door.next()).await {
             while connections.try_join_next().is_some() {}
-            let accepted = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    warn!(%error, "cannot accept an http connection, will retry");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            let place = place(&places, &shared);
-            let Some(place) = stop.run_until_cancelled(place).await else {
-                break;
-            };
             let (shared, stop) = (Arc::clone(&shared), stop.clone());
             connections.spawn(async move {
-                Box::pin(serve(accepted, shared, timeout, stop)).await;
-                drop(place);
+                let answer = |request| Arc::clone(&shared).serve(request, peer, &place);
+                Box::pin(http::serve((stream, peer, &place), timeout, &stop, answer)).await;
             });
         }
-        drop(listener);
+        drop(door);
         while connections.join_next().await.is_some() {}
         Ok(())
     }
-}
-
-/// A place for one more connection. While there is none, connections that clients only keep for their next request are
-/// closed: after an answer, or when they are idle.
-async fn place(places: &Arc<Semaphore>, shared: &Shared) -> Option<OwnedSemaphorePermit> {
-    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-        return Some(place);
-    }
-    shared.crowded.store(true, Ordering::Relaxed);
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    shared.crowded.store(false, Ordering::Relaxed);
-    place
-}
-
-/// Serves one connection until it ends. At a stop, what is under way gets a moment.
-async fn serve(
-    (stream, address): (TcpStream, SocketAddr),
-    shared: Arc<Shared>,
-    timeout: Duration,
-    stop: CancellationToken,
-) {
-    let peer = address.ip().to_canonical();
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, %peer, "cannot turn off the delay of small answers");
-    }
-    let requests = AtomicU64::new(0);
-    let service = service_fn(|request| {
-        requests.fetch_add(1, Ordering::Relaxed);
-        Arc::clone(&shared).serve(request, peer)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeout)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let mut served = tokio::select! {
-        served = connection.as_mut() => Some(served),
-        () = stop.cancelled() => None,
-        () = idle_in_a_crowd(&requests, &shared) => None,
-    };
-    if served.is_none() {
-        connection.as_mut().graceful_shutdown();
-        served = tokio::select! {
-            served = connection => Some(served),
-            () = grace_is_over(&stop) => None,
-        };
-    }
-    if let Some(Err(error)) = served {
-        debug!(%error, %peer, "http connection broke");
-    }
-}
-
-/// Waits until a connection began no request for a while and others wait for its place.
-async fn idle_in_a_crowd(requests: &AtomicU64, shared: &Shared) {
-    let mut before = u64::MAX;
-    loop {
-        let now = requests.load(Ordering::Relaxed);
-        if now == before && shared.crowded.load(Ordering::Relaxed) {
-            return;
-        }
-        before = now;
-        tokio::time::sleep(IDLE_CHECK).await;
-    }
-}
-
-async fn grace_is_over(stop: &CancellationToken) {
-    stop.cancelled().await;
-    tokio::time::sleep(STOP_GRACE).await;
 }

@@ -136,7 +136,7 @@ fn host(address: &str) -> &str {
 }
 
 /// Whether only this machine reaches the address.
-fn is_loopback(address: &str) -> bool {
+pub(super) fn is_loopback(address: &str) -> bool {
     let host = host(address);
     let ip = host.parse::<std::net::IpAddr>();
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())

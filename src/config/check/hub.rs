@@ -1,6 +1,6 @@
 //! `data_dir`, `hub`, `admin` and `log`.
 
-use anabranch_connectors::ByteSize;
+use anabranch_connectors::{ByteSize, shown};
 use tracing_subscriber::EnvFilter;
 
 use super::Findings;
@@ -67,7 +67,7 @@ fn check_kafka(kafka: &KafkaConfig, config: &Config, findings: &mut Findings) {
         let entry = format!("[{index}]");
         if !is_host_port(server) {
             let [hub, kafka, servers] = path;
-            let problem = format!("\"{server}\" is not host:port");
+            let problem = format!("\"{}\" is not host:port", shown::address(server));
             findings.error(
                 &[hub, kafka, servers, &entry],
                 problem,

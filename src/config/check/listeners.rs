@@ -1,8 +1,7 @@
 //! Addresses that two parts of the agent would both listen on.
 
 use super::Findings;
-use super::hub::is_host_port;
-use crate::config::{Config, EmbeddedConfig, HubConfig};
+use crate::config::{ApiListen, Config, EmbeddedConfig, HubConfig};
 
 /// One address, and who listens on it.
 struct Listener<'a> {
@@ -18,13 +17,13 @@ struct Listener<'a> {
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut listeners: Vec<Listener<'_>> = Vec::new();
     if let Some(listen) = &config.admin.listen {
-        if is_host_port(listen) {
-            listeners.push(listener("admin".to_owned(), vec!["admin", "listen"], listen));
-        } else {
-            let problem = format!("\"{listen}\" is not host:port");
-            let hint = "write, for example, 127.0.0.1:9690, or none";
-            findings.error(&["admin", "listen"], problem, hint);
-        }
+        listeners.push(listener("admin".to_owned(), vec!["admin", "listen"], listen));
+    }
+    if let ApiListen::At(api) = &config.admin.api
+        && config.admin.listen.as_ref() != Some(api)
+    {
+        let next = listener("the API".to_owned(), vec!["admin", "api"], api);
+        add(next, &mut listeners, findings);
     }
     let positions: Vec<String> = hub_listeners(config).map(|(index, _)| index).collect();
     for ((_, address), at) in hub_listeners(config).zip(&positions) {

@@ -9,6 +9,7 @@ use super::error::Place;
 use super::tree::{Step, render};
 
 mod acls;
+mod admin;
 mod clients;
 mod connectors;
 mod hub;
@@ -16,8 +17,11 @@ mod listeners;
 mod loops;
 mod names;
 mod producer;
+mod reach;
 mod sinks;
 mod topics;
+
+pub use reach::open_to_all;
 
 /// A setting that is well-formed and cannot work, or probably is not what was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +81,7 @@ pub fn check(config: &Config) -> Vec<Invalid> {
     names::check(config, &mut findings);
     sinks::check(config, &mut findings);
     loops::check(config, &mut findings);
+    admin::check(&config.admin, &mut findings);
     listeners::check(config, &mut findings);
     connectors::check(config, &mut findings);
     findings.0

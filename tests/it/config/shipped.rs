@@ -28,6 +28,33 @@ fn every_shipped_file_loads_and_nothing_is_said_against_it() {
     assert!(shipped().len() >= 8);
 }
 
+/// The configuration inside of a manifest of Kubernetes.
+fn inside(manifest: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes").join(manifest);
+    let text = fs::read_to_string(path).unwrap();
+    let behind = text.split("anabranch.yaml: |\n").nth(1).unwrap();
+    let lines = behind.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    lines.map(|line| line.strip_prefix("    ").unwrap_or_default().to_owned() + "\n").collect()
+}
+
+#[test]
+fn what_runs_as_a_service_is_not_open_to_other_users() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = [
+        "config/daemon.yaml",
+        "config/sidecar.yaml",
+        "config/syslog-hub.yaml",
+        "deploy/config/agent.yaml",
+    ];
+    let files = files.map(|name| (name, fs::read_to_string(root.join(name)).unwrap()));
+    let manifests = ["daemonset.yaml", "sidecar.yaml"].map(|name| (name, inside(name)));
+    for (name, text) in files.into_iter().chain(manifests) {
+        let config = config::load_str(&text, name).unwrap();
+        let open = config::open_to_all(&config);
+        assert!(!open.iter().any(|open| open.contains("topic")), "{name}: {open:?}");
+    }
+}
+
 #[test]
 fn every_shipped_file_begins_with_what_it_is_for() {
     for file in shipped() {

@@ -77,6 +77,11 @@ impl Agent {
 
     /// Writes the configuration anew, for the next start or for a reload.
     pub(crate) fn configure(&self, blocks: &str) {
+        self.configure_admin("", blocks);
+    }
+
+    /// The same with further settings of `admin`.
+    pub(crate) fn configure_admin(&self, settings: &str, blocks: &str) {
         let Self { folder, admin, .. } = self;
         let data_dir = if blocks.lines().any(|line| line.starts_with("data_dir:")) {
             String::new()
@@ -89,7 +94,7 @@ impl Agent {
         } else {
             "hub: { embedded: { listen: none } }\n"
         };
-        let text = format!("{data_dir}admin: {{ listen: \"{admin}\" }}\n{hub}{blocks}");
+        let text = format!("{data_dir}admin: {{ listen: \"{admin}\", {settings} }}\n{hub}{blocks}");
         fs::write(self.config(), text).unwrap();
     }
 

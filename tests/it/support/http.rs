@@ -43,6 +43,20 @@ pub(crate) fn post(
     send(CLIENT.post(url).header(header::CONTENT_TYPE, content_type).body(body.into()))
 }
 
+/// Posts `body` to `url` as the one who has `token`.
+///
+/// # Errors
+/// What went wrong, when there was no answer.
+pub(crate) fn post_as(
+    token: &str,
+    url: &str,
+    content_type: &str,
+    body: impl Into<Vec<u8>>,
+) -> Result<Answer, reqwest::Error> {
+    let request = CLIENT.post(url).bearer_auth(token).header(header::CONTENT_TYPE, content_type);
+    send(request.body(body.into()))
+}
+
 /// Puts `body`, which is JSON, at `url`.
 ///
 /// # Errors

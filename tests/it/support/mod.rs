@@ -6,6 +6,7 @@
 //! Files of a test belong into a `tempfile::TempDir` that it makes first and so drops last.
 
 mod agent;
+pub(crate) mod asking;
 mod broker;
 mod daemons;
 mod environment;
@@ -21,7 +22,7 @@ pub(crate) use agent::Agent;
 pub(crate) use broker::Broker;
 pub(crate) use daemons::{Nginx, Rsyslogd, kcat, logger, logrotate};
 pub(crate) use environment::{free_port, server, wait_listening};
-pub(crate) use http::{get, post, put};
+pub(crate) use http::{get, post, post_as, put};
 pub(crate) use lines::{
     append_lines, assert_each_once, assert_each_once_in_order, file_line_count, file_lines, lines,
     messages, numbers,

@@ -7,28 +7,30 @@
 //! | `POST /api/v1/topics/{topic}`        | `{"partitions": 4}`, or nothing        | makes a topic                      |
 //! | `DELETE /api/v1/topics/{topic}`      |                                        | deletes it                         |
 //! | `POST /api/v1/topics/{topic}/records`| one JSON object a line, see [`Line`]   | stores records, answers when stored|
-//! | `POST /api/v1/groups/{group}/offsets`| `{"offsets": [{"topic": "t", "partition": 0, "offset": 7}]}` | moves a group |
+//! | `POST /api/v1/offsets`               | `{"group": "g", "offsets": [{"topic": "t", "partition": 0, "offset": 7}]}` | moves a group |
+//! | `DELETE /api/v1/offsets`             | `{"group": "g"}`                       | forgets a group                    |
+//!
+//! Who may ask is said in [`super::gate`]; with access control for the hub, who comes this way is `admin.principal`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::{NotStored, Stored};
-use anabranch_connectors::{Batch, Emission, Headers, header};
+use anabranch_connectors::{Batch, Emission};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::line;
+use crate::broker::Broker;
+use crate::broker::auth::acl::{Operation, Resource};
 use crate::client::is_topic_name;
 use crate::hub::{Hub, HubError, Offset, Part};
 use crate::metrics::Metrics;
@@ -36,13 +38,17 @@ use crate::producer::partitioner::{Partitioner, place};
 use crate::topic_name::{INTERNAL, PARTITIONS_MAX};
 
 /// Largest body of a request, bytes.
-pub(crate) const BODY_MAX: usize = 64 << 20;
+pub const BODY_MAX: usize = 64 << 20;
 
 /// What the API acts on.
 #[derive(Clone)]
-pub struct Api {
+pub(super) struct Api {
     /// The hub.
     pub hub: Arc<dyn Hub>,
+    /// Knows what access control allows.
+    pub broker: Option<Arc<Broker>>,
+    /// Who those are that come this way, for access control.
+    pub principal: String,
     /// Knows the sinks that run, whose groups must not be moved under them.
     pub metrics: Arc<Metrics>,
     /// The agent's data folder.
@@ -55,68 +61,6 @@ impl std::fmt::Debug for Api {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Api").field("data_dir", &self.data_dir).finish_non_exhaustive()
     }
-}
-
-/// One record of a request. With `"encoding": "base64"` key, value and the values of headers are base64. A value that
-/// is not text is stored as JSON; `null` is a tombstone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Line {
-    /// The key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// The value.
-    pub value: Value,
-    /// Names and values.
-    #[serde(default)]
-    pub headers: LineHeaders,
-    /// Milliseconds since the Unix epoch; now when it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<i64>,
-    /// How bytes are written.
-    #[serde(default)]
-    pub encoding: Encoding,
-}
-
-/// Headers of a [`Line`]: an object, or pairs where names are repeated or the order counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum LineHeaders {
-    /// Each name once.
-    Object(BTreeMap<String, Option<String>>),
-    /// As they come.
-    Pairs(Vec<(String, Option<String>)>),
-}
-
-impl Default for LineHeaders {
-    fn default() -> Self {
-        Self::Pairs(Vec::new())
-    }
-}
-
-impl LineHeaders {
-    /// The names and values, in order.
-    fn pairs(&self) -> Vec<(&str, Option<&str>)> {
-        match self {
-            Self::Object(headers) => {
-                headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect()
-            }
-            Self::Pairs(headers) => {
-                headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect()
-            }
-        }
-    }
-}
-
-/// How bytes are written in a [`Line`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoding {
-    /// As text.
-    #[default]
-    Text,
-    /// As base64 (RFC 4648, with padding).
-    Base64,
 }
 
 /// What went wrong: a status and a sentence, in the body as `{"error": …}`.
@@ -142,8 +86,48 @@ impl From<HubError> for Refused {
 
 type Answer = Result<Json<Value>, Refused>;
 
-/// The routes, to be merged into those of the admin listener.
-pub fn router<S>(api: Api) -> Router<S> {
+impl Api {
+    /// Whether access control allows it to those who come this way.
+    fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let broker = self.broker.as_ref();
+        broker.is_none_or(|broker| broker.allows(&self.principal, operation, resource))
+    }
+
+    /// Refuses what access control does not allow.
+    fn need(&self, operation: Operation, resource: Resource<'_>) -> Result<(), Refused> {
+        if self.may(operation, resource) {
+            return Ok(());
+        }
+        let (kind, name) = (resource.kind.name(), resource.name);
+        let (principal, operation) = (&self.principal, operation.name());
+        let problem = format!(
+            "{principal} may not {operation} {kind} \"{name}\": access control is set, and this way in is no way \
+             around it; allow it in hub.embedded.acls, or add {principal} to super_users"
+        );
+        Err(Refused(StatusCode::FORBIDDEN, problem))
+    }
+
+    /// Refuses to make a topic that access control does not let be made.
+    fn need_create(&self, topic: &str) -> Result<(), Refused> {
+        match self.may(Operation::Create, Resource::CLUSTER) {
+            true => Ok(()),
+            false => self.need(Operation::Create, Resource::topic(topic)),
+        }
+    }
+
+    /// Refuses to write to a topic, or to make it where it is not there.
+    async fn need_write(&self, topic: &str) -> Result<(), Refused> {
+        self.need(Operation::Write, Resource::topic(topic))?;
+        if self.may(Operation::Create, Resource::CLUSTER) {
+            return Ok(());
+        }
+        let is_there = self.hub.topics().await?.iter().any(|known| known.name == topic);
+        if is_there { Ok(()) } else { self.need_create(topic) }
+    }
+}
+
+/// The routes.
+pub(super) fn router(api: Api) -> Router {
     Router::new()
         .route("/api/v1/hub", get(show_hub))
         .route("/api/v1/topics/{topic}", post(create).delete(delete))
@@ -168,6 +152,7 @@ struct Creation {
 async fn create(State(api): State<Api>, Path(topic): Path<String>, body: Bytes) -> Answer {
     check_name(&topic)?;
     if body.is_empty() {
+        api.need_write(&topic).await?;
         let appender = api.hub.appender();
         let made = tokio::task::spawn_blocking(move || appender.partitions(&topic)).await;
         let partitions = made.map_err(|error| HubError::NotNow(error.to_string()))??;
@@ -178,6 +163,7 @@ async fn create(State(api): State<Api>, Path(topic): Path<String>, body: Bytes) 
         let problem = format!("a topic has 1 to {PARTITIONS_MAX} partitions");
         return Err(Refused(StatusCode::BAD_REQUEST, problem));
     }
+    api.need_create(&topic)?;
     api.hub.create_topic(&topic, creation.partitions).await?;
     Ok(Json(json!({ "partitions": creation.partitions })))
 }
@@ -196,6 +182,7 @@ fn bad(error: &serde_json::Error) -> Refused {
 
 async fn delete(State(api): State<Api>, Path(topic): Path<String>) -> Answer {
     check_name(&topic)?;
+    api.need(Operation::Delete, Resource::topic(&topic))?;
     api.hub.delete_topic(&topic).await?;
     Ok(Json(json!({})))
 }
@@ -213,7 +200,8 @@ async fn store(
     body: Bytes,
 ) -> Answer {
     check_name(&topic)?;
-    let batch = parse(&body)?;
+    let batch = line::parse(&body).map_err(|problem| Refused(StatusCode::BAD_REQUEST, problem))?;
+    api.need_write(&topic).await?;
     let records = batch.len();
     if records == 0 {
         return Ok(Json(json!({ "records": 0 })));
@@ -260,53 +248,6 @@ async fn append(
     stored.map_err(|error| Refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
 }
 
-/// One batch of all lines.
-fn parse(body: &[u8]) -> Result<Batch, Refused> {
-    let wrong = |number: usize, problem: &str| {
-        Refused(StatusCode::BAD_REQUEST, format!("line {}: {problem}", number + 1))
-    };
-    let mut batch = Batch::new(Vec::new().into(), Headers::new(), now_ms(), 0);
-    for (number, text) in body.split(|byte| *byte == b'\n').enumerate() {
-        if text.trim_ascii().is_empty() {
-            continue;
-        }
-        let line: Line =
-            serde_json::from_slice(text).map_err(|error| wrong(number, &error.to_string()))?;
-        push(&line, &mut batch).map_err(|problem| wrong(number, &problem))?;
-    }
-    Ok(batch)
-}
-
-fn push(line: &Line, batch: &mut Batch) -> Result<(), String> {
-    let bytes = |text: &str| match line.encoding {
-        Encoding::Text => Ok(text.as_bytes().to_vec()),
-        Encoding::Base64 => STANDARD.decode(text).map_err(|error| error.to_string()),
-    };
-    match &line.value {
-        Value::String(text) => batch.push_copy(&bytes(text)?),
-        Value::Null => {
-            batch.push_copy(&[]);
-            batch.set_null_value();
-        }
-        json @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            batch.push_copy(json.to_string().as_bytes());
-        }
-    }
-    if let Some(key) = &line.key {
-        batch.set_key(&bytes(key)?);
-    }
-    for (name, value) in line.headers.pairs() {
-        if name.starts_with(header::INTERNAL) {
-            return Err(format!("header \"{name}\" is reserved"));
-        }
-        batch.set_header(name, &bytes(value.unwrap_or_default())?);
-    }
-    if let Some(timestamp_ms) = line.timestamp {
-        batch.set_timestamp_ms(timestamp_ms);
-    }
-    Ok(())
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Moves {
@@ -339,6 +280,10 @@ struct Named {
 async fn set_offsets(State(api): State<Api>, body: Bytes) -> Answer {
     let Moves { group, offsets } = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
     is_nobodys(&api, &group)?;
+    api.need(Operation::Read, Resource::group(&group))?;
+    for offset in &offsets {
+        api.need(Operation::Read, Resource::topic(&offset.topic))?;
+    }
     let offset =
         |Move { topic, partition, offset, epoch }| Offset { topic, partition, offset, epoch };
     let offsets: Vec<Offset> = offsets.into_iter().map(offset).collect();
@@ -349,6 +294,7 @@ async fn set_offsets(State(api): State<Api>, body: Bytes) -> Answer {
 async fn delete_group(State(api): State<Api>, body: Bytes) -> Answer {
     let Named { group } = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
     is_nobodys(&api, &group)?;
+    api.need(Operation::Delete, Resource::group(&group))?;
     let deleted = api.hub.delete_group(&group).await?;
     Ok(Json(json!({ "deleted": deleted })))
 }
@@ -363,26 +309,4 @@ fn is_nobodys(api: &Api, group: &str) -> Result<(), Refused> {
          stop the agent first, or take the sink out of its configuration"
     );
     Err(Refused(StatusCode::CONFLICT, problem))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_become_records_and_the_wrong_one_is_named() {
-        let body = b"{\"value\":\"a\",\"key\":\"k\",\"headers\":{\"h\":\"1\"},\"timestamp\":5}\n\n\
-            {\"value\":{\"b\":1}}\n{\"value\":null}\n{\"value\":\"/w==\",\"encoding\":\"base64\"}\n";
-        let batch = parse(body).unwrap_or_else(|refused| panic!("{}", refused.1));
-        let seen: Vec<_> = batch.iter().map(|record| record.value).collect();
-        assert_eq!(seen, [Some(&b"a"[..]), Some(b"{\"b\":1}"), None, Some(b"\xff")]);
-        let first = batch.iter().next().unwrap();
-        assert_eq!((first.key, first.timestamp_ms), (Some(&b"k"[..]), 5));
-        assert_eq!(first.headers.get("h"), Some(&b"1"[..]));
-        let problem = |body: &[u8]| parse(body).err().unwrap().1;
-        let wrong = problem(b"{\"value\":1}\n{\"valu\":1}\n");
-        assert!(wrong.starts_with("line 2: unknown field `valu`"), "{wrong}");
-        let reserved = problem(b"{\"value\":1,\"headers\":{\"__anabranch.position\":\"\"}}");
-        assert_eq!(reserved, "line 1: header \"__anabranch.position\" is reserved");
-    }
 }

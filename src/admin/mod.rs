@@ -1,4 +1,18 @@
 //! The admin listener: `/health`, `/metrics`, and the API under `/api/v1`.
+//!
+//! | file        | concept                                                                  |
+//! |-------------|--------------------------------------------------------------------------|
+//! | `listen.rs` | sockets, and what is answered at each                                    |
+//! | `gate.rs`   | who may ask what: names, foreign pages, content types, the token         |
+//! | `token.rs`  | the token: made, kept, compared                                          |
+//! | `api.rs`    | what can be changed through a running agent                              |
+//! | `line.rs`   | one record of a request                                                  |
+
+mod api;
+mod gate;
+mod line;
+mod listen;
+mod token;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -10,18 +24,28 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
+use tracing::warn;
 
+use crate::broker::Broker;
+use crate::config::AdminConfig;
 use crate::exposition;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::producer::Producer;
+use gate::Gate;
+
+pub use api::BODY_MAX;
+pub use line::{Encoding, Line, LineHeaders};
+pub use listen::socket;
+pub use token::Token;
 
 /// What the listener shows and acts on.
 #[derive(Clone)]
 pub struct State {
     /// The hub.
     pub hub: Arc<dyn Hub>,
+    /// Knows what access control allows; where the hub is Kafka, its brokers know.
+    pub broker: Option<Arc<Broker>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// For the bytes that are under way.
@@ -38,33 +62,45 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// Opens the listener; the future that it gives serves it.
+/// Opens the sockets; the future that it gives answers there.
 ///
 /// # Errors
-/// Which address cannot be used, and why.
+/// Which setting names an address that cannot be used, and why.
 pub async fn serve(
-    listen: &str,
+    config: &AdminConfig,
     state: State,
 ) -> Result<impl Future<Output = ()> + Send + use<>, String> {
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        format!("cannot listen on {listen}: {error}; is another agent running?")
-    })?;
-    let api = crate::api::Api {
+    let faces = listen::open(config, &state.data_dir).await?;
+    let gate = gate(config, &state)?;
+    let metrics = Arc::clone(&state.metrics);
+    let api = api::Api {
         hub: Arc::clone(&state.hub),
+        broker: state.broker.clone(),
+        principal: config.principal.clone(),
         metrics: Arc::clone(&state.metrics),
         data_dir: state.data_dir.clone(),
         listening: state.listening.clone(),
     };
-    let app = Router::new()
-        .merge(crate::api::router(api))
-        .route("/health", get(health))
-        .route("/metrics", get(show_metrics))
-        .with_state(state);
-    Ok(async move {
-        if let Err(error) = axum::serve(listener, app).await {
-            tracing::error!(%error, "the admin listener has ended");
+    let watching = Router::new().route("/health", get(health)).route("/metrics", get(show_metrics));
+    let routes = listen::Routes { watching: watching.with_state(state), api: api::router(api) };
+    Ok(listen::serve(faces, routes, gate, metrics))
+}
+
+/// A token that cannot be kept is known to nobody: then only the socket in the data folder is left to change something.
+fn gate(config: &AdminConfig, state: &State) -> Result<Gate, String> {
+    let kept = token::path(&state.data_dir);
+    let (token, token_place) = match &config.token {
+        Some(token) => (Token::given(token.clone()), "admin.token".to_owned()),
+        None => {
+            let token = Token::of(&state.data_dir).or_else(|error| {
+                warn!(path = %kept.display(), %error, "the token for changes cannot be kept, so nobody has it");
+                Token::random().map_err(|error| error.to_string())
+            });
+            (token?, kept.display().to_string())
         }
-    })
+    };
+    let allowed_hosts = config.allowed_hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
+    Ok(Gate { token, token_place, allowed_hosts })
 }
 
 /// 200 while the agent works, even when a far side is away (a restart would not help); 503 when only a person can mend

@@ -1,0 +1,348 @@
+//! How many connections may be open, and who has to go when another wants in.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::meter::{ConnectionMeter, Ended};
+use super::process::{self, Share};
+
+/// Silence for so long makes a connection one that may be closed for another.
+const SILENT: Duration = Duration::from_secs(1);
+/// How often one who waits looks for somebody who has become silent.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often it is said that there is a crowd.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// All places of the process: where its open files run out, anybody's silent connection may have to go.
+static ALL: LazyLock<Mutex<Vec<Weak<Places>>>> = LazyLock::new(Mutex::default);
+
+/// The places of one listener, or of several that share them.
+#[derive(Debug)]
+pub struct Places {
+    /// For the log: which listener it is.
+    name: String,
+    max: usize,
+    /// Whether they are beyond the process's share for connections, kept back for those who look after it.
+    reserved: bool,
+    base: Instant,
+    seats: Mutex<HashMap<u64, Arc<Seat>>>,
+    next: AtomicU64,
+    freed: Notify,
+    /// How many wait for a place.
+    waiting: AtomicUsize,
+    meter: Arc<ConnectionMeter>,
+    said: Mutex<Option<Instant>>,
+}
+
+/// What is known of one connection; shared by its [`Place`] and those who look for the most silent.
+#[derive(Debug)]
+struct Seat {
+    /// When it was heard last, or came: milliseconds since the base.
+    heard_ms: AtomicU64,
+    /// Whether it was ever heard.
+    spoke: AtomicBool,
+    /// How many are at work for it.
+    work: AtomicUsize,
+    /// Cancelled when it has to go.
+    leave: CancellationToken,
+}
+
+impl Places {
+    /// So many places.
+    #[must_use]
+    pub fn new(name: impl Into<String>, max: usize, meter: Arc<ConnectionMeter>) -> Arc<Self> {
+        Self::build(name.into(), max, false, meter)
+    }
+
+    /// So many places that are there also while the process's share for connections is used up; few, therefore.
+    #[must_use]
+    pub fn reserved(name: impl Into<String>, max: usize, meter: Arc<ConnectionMeter>) -> Arc<Self> {
+        Self::build(name.into(), max, true, meter)
+    }
+
+    fn build(name: String, max: usize, reserved: bool, meter: Arc<ConnectionMeter>) -> Arc<Self> {
+        let most = process::most();
+        let wanted = u64::try_from(max).unwrap_or(u64::MAX);
+        if wanted > most && !reserved {
+            warn!(
+                listener = name,
+                max_connections = max,
+                most,
+                "fewer connections than max_connections can be open; raise the limit of open files"
+            );
+        }
+        meter.max.store(wanted, Ordering::Relaxed);
+        let places = Arc::new(Self {
+            name,
+            max,
+            reserved,
+            base: Instant::now(),
+            seats: Mutex::default(),
+            next: AtomicU64::new(0),
+            freed: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            meter,
+            said: Mutex::default(),
+        });
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|places| places.strong_count() > 0);
+        all.push(Arc::downgrade(&places));
+        places
+    }
+
+    /// What is counted here.
+    #[must_use]
+    pub fn meter(&self) -> &ConnectionMeter {
+        &self.meter
+    }
+
+    /// A place; when all are taken, whoever was silent for longest has to go, and that is waited for.
+    ///
+    /// Cancel safe.
+    pub async fn take(self: &Arc<Self>) -> Place {
+        if let Some(place) = self.try_take() {
+            return place;
+        }
+        let _waiting = Waiting::new(&self.waiting);
+        loop {
+            let freed = self.freed.notified();
+            if let Some(place) = self.try_take() {
+                return place;
+            }
+            self.make_room();
+            // An error is that nothing was freed: then somebody may be silent by now.
+            timeout(LOOK_AGAIN, freed).await.ok();
+        }
+    }
+
+    fn try_take(self: &Arc<Self>) -> Option<Place> {
+        let mut seats = self.seats();
+        if seats.len() >= self.max {
+            return None;
+        }
+        let share = if self.reserved { None } else { Some(Share::take()?) };
+        let seat = Arc::new(Seat {
+            heard_ms: AtomicU64::new(self.now_ms()),
+            spoke: AtomicBool::new(false),
+            work: AtomicUsize::new(0),
+            leave: CancellationToken::new(),
+        });
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        seats.insert(number, Arc::clone(&seat));
+        self.meter.open.fetch_add(1, Ordering::Relaxed);
+        self.meter.accepted.fetch_add(1, Ordering::Relaxed);
+        Some(Place { places: Arc::clone(self), number, seat, _share: share })
+    }
+
+    /// Sends the most silent away: of these, or where the process has no more, of all.
+    pub(super) fn make_room(&self) {
+        if self.reserved || self.seats().len() >= self.max {
+            self.send_away(self.most_silent());
+            return;
+        }
+        let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<Arc<Self>> = all.iter().filter_map(Weak::upgrade).collect();
+        let silent = all.iter().filter(|places| !places.reserved);
+        let silent = silent.filter_map(|places| Some((places.most_silent()?, places)));
+        if let Some((found, places)) = silent.max_by_key(|((rank, _), _)| *rank) {
+            places.send_away(Some(found));
+        }
+    }
+
+    /// Who goes first: those who never said anything, then those who were silent for longest.
+    fn most_silent(&self) -> Option<(Rank, Arc<Seat>)> {
+        let now_ms = self.now_ms();
+        let seats = self.seats();
+        let silent = seats.values().filter_map(|seat| {
+            let silence =
+                Duration::from_millis(now_ms - seat.heard_ms.load(Ordering::Relaxed).min(now_ms));
+            let is_free = seat.work.load(Ordering::Acquire) == 0 && !seat.leave.is_cancelled();
+            let rank = Rank { never_spoke: !seat.spoke.load(Ordering::Relaxed), silence };
+            (is_free && silence >= SILENT).then_some((rank, seat))
+        });
+        silent.max_by_key(|(rank, _)| *rank).map(|(rank, seat)| (rank, Arc::clone(seat)))
+    }
+
+    fn send_away(&self, found: Option<(Rank, Arc<Seat>)>) {
+        let Some((rank, seat)) = found else { return };
+        seat.leave.cancel();
+        self.meter.count(Ended::Crowded);
+        debug!(listener = self.name, silence = ?rank.silence, "a connection is closed for another");
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            *said = Some(Instant::now());
+            let [(_, closed), ..] = self.meter.ended();
+            warn!(
+                listener = self.name,
+                open = self.meter.open(),
+                max_connections = self.max,
+                closed,
+                "too many connections: those that are silent for longest are closed to let others in"
+            );
+        }
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<u64, Arc<Seat>>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.base.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Counts one who waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Compared by its fields in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    never_spoke: bool,
+    silence: Duration,
+}
+
+/// The place of one connection; free again when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    number: u64,
+    seat: Arc<Seat>,
+    _share: Option<Share>,
+}
+
+impl Place {
+    /// Notes that the far side has said something.
+    pub fn heard(&self) {
+        self.seat.heard_ms.store(self.places.now_ms(), Ordering::Relaxed);
+        self.seat.spoke.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody waits for a place: then a far side that could come again is better told to go.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.places.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes that something is done for the far side, which waits for it, until the [`Work`] is dropped.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.seat.work.fetch_add(1, Ordering::AcqRel);
+        Work(Arc::clone(&self.seat))
+    }
+
+    /// Ready when the connection has to go because another wants in. Cancel safe.
+    pub async fn is_wanted(&self) {
+        self.seat.leave.cancelled().await;
+    }
+
+    /// Counts and says that this side ends the connection.
+    pub fn ends(&self, why: Ended, peer: impl Display) {
+        self.places.meter.count(why);
+        debug!(listener = self.places.name, %peer, why = why.name(), "a connection is closed");
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.seats().remove(&self.number);
+        self.places.meter.open.fetch_sub(1, Ordering::Relaxed);
+        self.places.freed.notify_one();
+    }
+}
+
+/// While it is there, a connection is worked for.
+#[derive(Debug)]
+pub struct Work(Arc<Seat>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.work.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::poll;
+    use tokio::task::JoinSet;
+
+    fn places(max: usize) -> Arc<Places> {
+        Places::new("test", max, Arc::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_most_silent_goes_and_who_is_heard_or_worked_for_stays() {
+        let places = places(4);
+        let (spoke, worked, silent, late) =
+            (places.take().await, places.take().await, places.take().await, places.take().await);
+        let work = worked.work();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        spoke.heard();
+        late.heard();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        late.heard();
+        let mut tasks = JoinSet::new();
+        let another = Arc::clone(&places);
+        tasks.spawn(async move { another.take().await });
+        silent.is_wanted().await;
+        for stays in [&spoke, &worked, &late] {
+            assert!(poll!(std::pin::pin!(stays.is_wanted())).is_pending());
+        }
+        drop(silent);
+        let next = tasks.join_next().await.unwrap().unwrap();
+        // Now those who have spoken: the one that was silent for longer.
+        next.heard();
+        let another = Arc::clone(&places);
+        tasks.spawn(async move { another.take().await });
+        spoke.is_wanted().await;
+        drop((spoke, work));
+        drop(tasks.join_next().await.unwrap().unwrap());
+        assert_eq!(places.meter().ended()[0], (Ended::Crowded, 2));
+        assert_eq!((places.meter().open(), places.meter().accepted()), (3, 6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_is_silent_the_next_waits_until_a_place_is_free() {
+        let places = places(1);
+        let first = places.take().await;
+        let work = first.work();
+        let mut next = std::pin::pin!(places.take());
+        assert!(timeout(Duration::from_secs(60), &mut next).await.is_err());
+        drop(work);
+        drop(first);
+        next.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_are_given_back_as_often_as_they_are_taken() {
+        let places = places(2);
+        for _ in 0..100 {
+            drop((places.take().await, places.take().await));
+        }
+        assert_eq!(places.meter().open(), 0);
+        let (one, two) = (places.take().await, places.take().await);
+        assert_eq!(places.meter().open(), 2);
+        drop((one, two));
+    }
+}
