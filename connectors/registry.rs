@@ -97,6 +97,18 @@ impl SourceConfig {
         self.check().reads(path)
     }
 
+    /// What is probably not meant as it is written.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<BuildError> {
+        self.check().doubts()
+    }
+
+    /// What it cannot find as things are on this machine; it may come.
+    #[must_use]
+    pub fn misses(&self) -> Vec<BuildError> {
+        self.check().misses()
+    }
+
     /// Addresses that it listens on, as `tcp://host:port`, `udp://host:port` or `unix:PATH`.
     #[must_use]
     pub fn listens(&self) -> Vec<String> {

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::registry::BuildError;
 use crate::room::Room;
 use crate::stream::ConnectionMeter;
 use crate::{Batch, Position};
@@ -307,6 +308,16 @@ pub trait SourceCheck {
     fn reads(&self, path: &Path) -> bool {
         let _unused = path;
         false
+    }
+
+    /// What is probably not meant as it is written.
+    fn doubts(&self) -> Vec<BuildError> {
+        Vec::new()
+    }
+
+    /// What it cannot find as things are on this machine; it may come.
+    fn misses(&self) -> Vec<BuildError> {
+        Vec::new()
     }
 
     /// Addresses that it listens on, as `scheme://host:port` or `unix:…`.

@@ -74,11 +74,12 @@ impl Follower {
     pub(super) fn truncated(&mut self, identity: Identity) {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
         let (mut past, generation) = (Past::take(tail), tail.generation);
-        let open_length = std::mem::take(&mut tail.open_length);
+        tail.open_length = 0;
+        let longest = tail.longest.saturating_sub(tail.blank).max(past.mark.offset);
         tail.begin_generation();
         // It may have been seen since, but not read, and so not known to be whole.
         let (path, offset, since_ms) = (tail.path.clone(), past.mark.offset, tail.sent_ms);
-        let places = [path.clone(), tail.place.clone()];
+        let places = [path.clone(), tail.place.clone(), tail.home.clone()];
         places.iter().for_each(|place| self.folders.renew(place));
         let mut folders = std::mem::take(&mut self.folders);
         let copy = self.find_copy(&mut folders, identity, generation);
@@ -87,11 +88,17 @@ impl Follower {
         if let Some((place, copy, mark)) = copy {
             past.end_at(mark);
             self.adopt(copy, &place, past);
+            let file = self.tails.get(&copy).and_then(|copy| copy.file.as_ref());
+            let end = file.and_then(|file| identity::stat_open(file).ok()).map(|found| found.size);
+            if end.is_some_and(|end| longest > end.max(offset)) {
+                // At least one line; how many more came to it than were seen, nobody knows.
+                self.emitter.dropped("truncated_before_read", 1);
+            }
             if let Some(tail) = self.tails.get_mut(&identity) {
                 tail.after.push(copy);
             }
         } else {
-            if open_length > 0 {
+            if longest > offset {
                 self.emitter.dropped("truncated_before_read", 1);
             }
             if past.refused > 0 {
@@ -114,10 +121,12 @@ impl Follower {
         generation: u32,
     ) -> Option<(PathBuf, Identity, Mark)> {
         let tail = self.tails.get(&identity)?;
-        let mut files = folders.siblings(&tail.place.with_file_name(tail.path.file_name()?));
-        if tail.place.file_name() != tail.path.file_name() {
-            files.extend(folders.siblings(&tail.place));
-        }
+        let named = tail.place.with_file_name(tail.path.file_name()?);
+        let mut places = vec![&named, &tail.place, &tail.home];
+        places.sort_unstable();
+        places.dedup();
+        let mut files: Vec<(PathBuf, Stat)> = Vec::new();
+        places.iter().for_each(|place| files.extend(folders.siblings(place)));
         files.retain(|(_, found)| match self.tails.get(&found.identity) {
             Some(other) => other.copy_of.is_some(),
             None => self.stored.get(found.identity).is_none(),
@@ -157,7 +166,7 @@ impl Follower {
             Some(mark) if tail.flights.is_empty() => tail.mark = mark,
             rewind => (tail.rewind, tail.refused) = (rewind, past.refused),
         }
-        self.tails.insert(copy, tail);
+        self.tails.insert(tail);
         self.point(place, copy);
         self.open(copy);
         self.enqueue(copy);
@@ -165,9 +174,7 @@ impl Follower {
 
     /// Files known by `path`, and whether they have been truncated, or may be soon.
     pub(super) fn kin(&mut self, path: &Path, current: Option<Identity>) -> Vec<(Identity, bool)> {
-        // Comparing bytes is much faster than comparing parts of paths, and these were all made in the same way.
-        let is_kin = |tail: &&Tail| tail.path.as_os_str() == path.as_os_str();
-        let kin = self.tails.values().filter(|tail| tail.copy_of.is_none()).filter(is_kin);
+        let kin = self.tails.of_path(path).filter(|tail| tail.copy_of.is_none());
         let kin: Vec<Identity> = kin.map(|tail| tail.identity).collect();
         let cut = |one: Identity| {
             self.open(one);

@@ -89,7 +89,7 @@ impl Follower {
         tail.at_end = false;
         if tail.anchor == Anchor::Wanted && tail.flights.is_empty() && tail.retry_at.is_none() {
             tail.anchor = Anchor::Sent;
-            let (mark, batch) = (tail.mark, alone(tail.stream, tail.position(&tail.mark)));
+            let (mark, batch) = (tail.mark, alone(tail.stream, tail.position(&tail.mark, &[])));
             self.send(identity, mark, batch)?;
         }
         Ok(false)

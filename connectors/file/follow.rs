@@ -1,7 +1,7 @@
 //! The loop of the file source: hints and timers in, reads in turn, batches out.
 //!
 //! Everything happens on one thread, which sleeps until something is due: an event, a receipt, a timer, the stop. A
-//! file that is ready is read [`QUANTUM`](super::tail::QUANTUM) bytes at a time, in turn with the others.
+//! file that is ready is read [`QUANTUM`](super::reading::QUANTUM) bytes at a time, in turn with the others.
 //!
 //! Invariant: a file is in `ready` at most once, and has at most one timer that counts.
 
@@ -19,10 +19,13 @@ use tracing::{debug, warn};
 use super::flights::{Flights, Settled};
 use super::handles::Refused;
 use super::identity::{self, Identity};
+use super::links::Links;
+use super::reading::Desk;
 use super::siblings::Folders;
 use super::source::{Settings, WatchMode};
 use super::stored::Stored;
-use super::tail::{Anchor, Desk, Tail};
+use super::tail::Anchor;
+use super::tails::Tails;
 use super::waiting::Room;
 use super::watch::Watch;
 use crate::Emitter;
@@ -48,7 +51,7 @@ pub(super) struct Follower {
     /// Set when it is to end.
     pub(super) stop: CancellationToken,
     /// Every file that is known.
-    pub(super) tails: HashMap<Identity, Tail>,
+    pub(super) tails: Tails,
     /// Where paths lead.
     pub(super) paths: HashMap<PathBuf, Identity>,
     /// The files of each path that records are known by, in the order in which they are read.
@@ -61,8 +64,12 @@ pub(super) struct Follower {
     pub(super) refused: BTreeMap<PathBuf, Refused>,
     /// The watches, where they can be had.
     pub(super) watch: Option<Watch>,
+    /// Which paths lead over links.
+    pub(super) links: Links,
     /// When the folders are looked through next.
     pub(super) reconcile_at: Instant,
+    /// And not before this moment, whatever happens.
+    pub(super) reconcile_not_before: Instant,
     /// Whether some folder could not be watched.
     pub(super) watch_incomplete: bool,
     /// When this life began.
@@ -76,6 +83,9 @@ pub(super) struct Follower {
     /// Batches on their way.
     pub(super) flights: Flights,
     looked_at: Instant,
+    /// A file that has come beside one that is followed, perhaps a copy, after which that is truncated; until then what it
+    /// gets is read at once.
+    pub(super) haste: Option<(PathBuf, Instant)>,
     /// What reading needs.
     pub(super) desk: Desk,
     /// For what was read and waits.
@@ -102,14 +112,16 @@ impl Follower {
             settings,
             emitter,
             stop,
-            tails: HashMap::new(),
+            tails: Tails::default(),
             paths: HashMap::new(),
             lineages: HashMap::new(),
             stored: Stored::default(),
             lost: Vec::new(),
             refused: BTreeMap::new(),
             watch: None,
+            links: Links::default(),
             reconcile_at: now,
+            reconcile_not_before: now,
             watch_incomplete: false,
             started: now,
             opened: 0,
@@ -118,7 +130,8 @@ impl Follower {
             timers: BinaryHeap::new(),
             flights: Flights::default(),
             looked_at: now,
-            desk: Desk::new(IN_FLIGHT_BYTES_MAX / super::tail::QUANTUM + 2),
+            haste: None,
+            desk: Desk::new(IN_FLIGHT_BYTES_MAX / super::reading::QUANTUM + 2),
             room: Room::new(IN_FLIGHT_BYTES_MAX),
             folders: Folders::default(),
         }
@@ -176,7 +189,8 @@ impl Follower {
         }
         let timer = self.timers.peek().map(|Reverse((due, _))| *due);
         let until = timer.map_or(self.reconcile_at, |timer| timer.min(self.reconcile_at));
-        let gathered = self.looked_at + GATHER;
+        let is_hasty = self.haste.as_ref().is_some_and(|(_, until)| Instant::now() < *until);
+        let gathered = if is_hasty { self.looked_at } else { self.looked_at + GATHER };
         let Self { flights, watch, stop, .. } = self;
         Handle::current().block_on(async {
             tokio::select! {

@@ -57,6 +57,8 @@ pub(super) struct Stat {
     pub(super) identity: Identity,
     /// Whether it is a regular file.
     pub(super) is_file: bool,
+    /// Whether it is a folder.
+    pub(super) is_folder: bool,
     /// Bytes in it.
     pub(super) size: u64,
     /// Last change of its bytes, milliseconds since the Unix epoch.
@@ -102,13 +104,15 @@ fn read(found: &Statx) -> Stat {
     let known = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
     let modified_ms = milliseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec);
     let device = (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor);
+    let kind = FileType::from_raw_mode(found.stx_mode.into());
     Stat {
         identity: Identity {
             device,
             inode: found.stx_ino,
             born_ns: if known { born_ns } else { 0 },
         },
-        is_file: FileType::from_raw_mode(found.stx_mode.into()) == FileType::RegularFile,
+        is_file: kind == FileType::RegularFile,
+        is_folder: kind == FileType::Directory,
         size: found.stx_size,
         modified_ms,
         modified_ns: nanoseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),

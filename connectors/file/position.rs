@@ -4,14 +4,16 @@
 //!
 //! | bytes | field                                                            |
 //! |-------|------------------------------------------------------------------|
-//! |   1   | version, 1                                                       |
+//! |   1   | version, 2; version 1 has no earlier offsets                     |
 //! |   8   | offset: everything before it is read                             |
 //! |   4   | length of the head, at most 4096 bytes and at most the offset    |
 //! |   8   | XXH3 of the head                                                 |
 //! |   4   | length of the tail, the bytes just before the offset, at most 4096 |
 //! |   8   | XXH3 of the tail                                                 |
-//! |   1   | 1 when the byte before the offset does not end a line            |
+//! |   1   | before the offset is: 0 a line's end, 1 a part of a line, 2 NUL at a line's start |
 //! |   8   | when its path was last seen to lead to it, ms since the Unix epoch |
+//! |   1   | number of earlier offsets                                        |
+//! | 16 each | an offset that was passed, XXH3 of at most 4096 bytes before it |
 //! |   2   | length of the path                                               |
 //! |   …   | path that its records are known by                               |
 //! |   …   | path where it was last seen, links resolved                      |
@@ -24,10 +26,16 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::framing::byte_order_mark;
+use crate::framing::lines::Before;
+
 /// Longest head and longest tail that are hashed, bytes.
 pub(super) const PROOF_MAX: usize = 4096;
 
-const VERSION: u8 = 1;
+/// Most earlier offsets that are stored.
+pub(super) const PASSED_MAX: usize = 3;
+
+const VERSION: u8 = 2;
 
 /// An offset with its proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,8 +47,8 @@ pub(super) struct Mark {
     /// Bytes before the offset that are hashed.
     pub(super) tail_length: u32,
     tail_hash: u64,
-    /// Whether the offset is inside a line.
-    pub(super) inside_line: bool,
+    /// What stands before the offset.
+    pub(super) before: Before,
 }
 
 impl Mark {
@@ -53,7 +61,7 @@ impl Mark {
             offset: self.offset + used as u64,
             tail_length: length(tail),
             tail_hash: xxh3_64(tail),
-            inside_line: tail.last().is_some_and(|byte| *byte != b'\n'),
+            before: before(self.offset + used as u64, tail),
             ..*self
         };
         if self.offset == u64::from(self.tail_length) && (self.head_length as usize) < PROOF_MAX {
@@ -62,6 +70,18 @@ impl Mark {
             next.head_hash = xxh3_64(head);
         }
         next
+    }
+
+    /// A mark that was passed on the way to this one, by its offset and the hash of what is before that.
+    fn passed(&self, offset: u64, tail_hash: u64) -> Self {
+        let most = u32::try_from(PROOF_MAX).unwrap_or(u32::MAX);
+        let tail_length = u32::try_from(offset).map_or(most, |offset| offset.min(most));
+        let (head_length, head_hash) = match tail_length < self.head_length {
+            // All that is before it.
+            true => (tail_length, tail_hash),
+            false => (self.head_length, self.head_hash),
+        };
+        Self { offset, head_length, head_hash, tail_length, tail_hash, before: Before::Part }
     }
 
     /// Whether `tail` is what was before the offset.
@@ -91,9 +111,28 @@ impl Mark {
             head_hash: xxh3_64(&head),
             tail_length: length(&tail),
             tail_hash: xxh3_64(&tail),
-            inside_line: tail.last().is_some_and(|byte| *byte != b'\n'),
+            before: before(offset, &tail),
         }
     }
+}
+
+/// How far `copy`, of `size` bytes, is read, when its original was read to `mark` by way of those in `passed`.
+///
+/// That is as far as the original was, or to the copy's end, if the original has grown and was read on after that.
+pub(super) fn read_in(
+    copy: &File,
+    size: u64,
+    mark: &Mark,
+    passed: impl Iterator<Item = Mark>,
+) -> Option<Mark> {
+    if mark.offset == 0 {
+        return None;
+    }
+    if size >= mark.offset {
+        return mark.proved_by(copy).then_some(*mark);
+    }
+    let below = passed.filter(|one| one.offset <= size).max_by_key(|one| one.offset)?;
+    below.proved_by(copy).then(|| Mark::at(copy, size))
 }
 
 /// What is stored of a file.
@@ -101,6 +140,8 @@ impl Mark {
 pub(super) struct Value {
     /// How far it is read.
     pub(super) mark: Mark,
+    /// Some marks that it has passed.
+    pub(super) passed: Vec<Mark>,
     /// When its path was last seen to lead to it, ms since the Unix epoch.
     pub(super) seen_ms: i64,
     /// Path that its records are known by.
@@ -111,17 +152,33 @@ pub(super) struct Value {
 
 impl Value {
     /// The stored form.
-    pub(super) fn encode(mark: &Mark, seen_ms: i64, path: &Path, place: &Path) -> Vec<u8> {
+    pub(super) fn encode(
+        mark: &Mark,
+        passed: &[Mark],
+        seen_ms: i64,
+        path: &Path,
+        place: &Path,
+    ) -> Vec<u8> {
         let (path, place) = (path.as_os_str().as_bytes(), place.as_os_str().as_bytes());
-        let mut out = Vec::with_capacity(44 + path.len() + place.len());
+        let mut out = Vec::with_capacity(45 + 16 * PASSED_MAX + path.len() + place.len());
         out.push(VERSION);
         out.extend(mark.offset.to_le_bytes());
         out.extend(mark.head_length.to_le_bytes());
         out.extend(mark.head_hash.to_le_bytes());
         out.extend(mark.tail_length.to_le_bytes());
         out.extend(mark.tail_hash.to_le_bytes());
-        out.push(u8::from(mark.inside_line));
+        out.push(match mark.before {
+            Before::LineEnd => 0,
+            Before::Part => 1,
+            Before::Nuls => 2,
+        });
         out.extend(seen_ms.to_le_bytes());
+        let passed = passed.get(..PASSED_MAX).unwrap_or(passed);
+        out.push(u8::try_from(passed.len()).unwrap_or(0));
+        for mark in passed {
+            out.extend(mark.offset.to_le_bytes());
+            out.extend(mark.tail_hash.to_le_bytes());
+        }
         out.extend(u16::try_from(path.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(path);
         out.extend(place);
@@ -136,8 +193,16 @@ impl Value {
         let (head_hash, rest) = rest.split_first_chunk()?;
         let (tail_length, rest) = rest.split_first_chunk()?;
         let (tail_hash, rest) = rest.split_first_chunk()?;
-        let (inside_line, rest) = rest.split_first()?;
+        let (before, rest) = rest.split_first()?;
         let (seen_ms, rest) = rest.split_first_chunk()?;
+        let (count, mut rest) = if *version == 1 { (&0, rest) } else { rest.split_first()? };
+        let mut earlier = Vec::new();
+        for _ in 0..*count {
+            let (offset, more) = rest.split_first_chunk()?;
+            let (hash, more) = more.split_first_chunk()?;
+            earlier.push((u64::from_le_bytes(*offset), u64::from_le_bytes(*hash)));
+            rest = more;
+        }
         let (path_length, rest) = rest.split_first_chunk()?;
         let (path, place) = rest.split_at_checked(u16::from_le_bytes(*path_length).into())?;
         let mark = Mark {
@@ -146,15 +211,21 @@ impl Value {
             head_hash: u64::from_le_bytes(*head_hash),
             tail_length: u32::from_le_bytes(*tail_length),
             tail_hash: u64::from_le_bytes(*tail_hash),
-            inside_line: *inside_line == 1,
+            before: match before {
+                1 => Before::Part,
+                2 => Before::Nuls,
+                _ => Before::LineEnd,
+            },
         };
         let longest = mark.head_length.max(mark.tail_length);
-        let sound = *version == VERSION
+        let passed = earlier.into_iter().map(|(offset, hash)| mark.passed(offset, hash)).collect();
+        let sound = (1..=VERSION).contains(version)
             && longest as usize <= PROOF_MAX
             && u64::from(longest) <= mark.offset;
         let as_path = |bytes| PathBuf::from(std::ffi::OsStr::from_bytes(bytes));
         sound.then(|| Self {
             mark,
+            passed,
             seen_ms: i64::from_le_bytes(*seen_ms),
             path: as_path(path),
             place: as_path(place),
@@ -202,6 +273,12 @@ pub(super) fn fill_at(
     Ok(false)
 }
 
+/// What stands before an offset, by the bytes before it: nothing, if they are just the mark that the file begins with.
+fn before(offset: u64, tail: &[u8]) -> Before {
+    let is_mark = tail == byte_order_mark::UTF8 && offset == tail.len() as u64;
+    if is_mark { Before::LineEnd } else { Before::after(tail) }
+}
+
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
@@ -239,15 +316,18 @@ mod tests {
             prop_assert!(mark.proved_by(&file));
             if mark.offset > 0 {
                 prop_assert_eq!(Mark::at(&file, mark.offset), mark);
-                let mut other = bytes;
+                let mut other = bytes.clone();
                 other[usize::try_from(mark.offset).unwrap() - 1] ^= 1;
                 prop_assert!(!mark.proved_by(&file_of(&other)));
                 other.truncate(usize::try_from(mark.offset).unwrap() - 1);
                 prop_assert!(!mark.proved_by(&file_of(&other)));
             }
-            let value = Value::encode(&mark, 7, Path::new("/a/b"), Path::new("/c"));
+            let passed = [in_steps(&bytes, &steps[..steps.len() / 2])];
+            let value = Value::encode(&mark, &passed, 7, Path::new("/a/b"), Path::new("/c"));
             let back = Value::decode(&value).unwrap();
             prop_assert_eq!((back.mark, back.seen_ms), (mark, 7));
+            prop_assert!(back.passed[0].proved_by(&file));
+            prop_assert_eq!(back.passed[0].offset, passed[0].offset);
             prop_assert_eq!((back.path, back.place), (PathBuf::from("/a/b"), PathBuf::from("/c")));
         }
 

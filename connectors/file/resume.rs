@@ -7,9 +7,10 @@ use tracing::{info, warn};
 
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
-use super::position::Value;
+use super::position::{Value, read_in};
 use super::siblings::{Folders, open_near, originals};
 use super::tail::Tail;
+use super::walk::walk;
 use crate::source::Closed;
 
 impl Follower {
@@ -35,9 +36,10 @@ impl Follower {
 
     fn resume_all(&mut self) {
         let mut places: HashMap<Identity, PathBuf> = HashMap::new();
-        for hit in self.settings.globs.walk(None).files {
+        for hit in walk(&self.settings.globs, None).files {
+            self.links.set(&hit.path, &hit.way);
             if let Ok(found) = identity::stat(&hit.path) {
-                places.insert(found.identity, hit.place());
+                places.insert(found.identity, hit.place().to_path_buf());
             }
         }
         // The paths that others may have had meanwhile, and since when.
@@ -101,14 +103,17 @@ impl Follower {
         let mut gone = Vec::new();
         for original in originals(place) {
             let stored = self.stored.of_path(&original);
-            gone.extend(stored.filter(|value| (1..=found.size).contains(&value.mark.offset)));
+            gone.extend(stored.filter(|value| value.mark.offset > 0));
         }
         if gone.is_empty() {
             return None;
         }
         let (_, file) = open_near(place, found.identity).ok()?;
-        let proved = gone.into_iter().filter(|value| value.mark.proved_by(&file));
-        proved.max_by_key(|value| value.mark.offset).cloned()
+        let read =
+            |value: &Value| read_in(&file, found.size, &value.mark, value.passed.iter().copied());
+        let proved = gone.into_iter().filter_map(|value| Some((read(value)?, value)));
+        let (mark, value) = proved.max_by_key(|(mark, _)| mark.offset)?;
+        Some(Value { mark, ..value.clone() })
     }
 
     /// Takes up a file where an earlier life left it; it is to be proved then.
@@ -116,6 +121,8 @@ impl Follower {
         self.stored.remove(identity);
         let names = (identity, value.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, value.mark);
+        tail.home = value.place;
+        tail.passed.extend(value.passed.into_iter().rev().map(|mark| (0, mark)));
         tail.seen_ms = value.seen_ms;
         tail.sent_ms = value.seen_ms;
         tail.rotated = true;
@@ -148,6 +155,6 @@ impl Follower {
 }
 
 /// Whether `path` leads to that file.
-fn leads(path: &Path, identity: Identity) -> bool {
+pub(super) fn leads(path: &Path, identity: Identity) -> bool {
     identity::stat(path).is_ok_and(|found| found.identity == identity)
 }

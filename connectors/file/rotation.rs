@@ -20,7 +20,7 @@ use tracing::debug;
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::{Mark, Value};
-use super::siblings::{CLOCK_SLACK_MS, Folders, extends};
+use super::siblings::{CLOCK_SLACK_MS, Folders, extends, is_rotation_at};
 use super::tail::{Anchor, Tail};
 use crate::clock;
 
@@ -75,7 +75,8 @@ impl Follower {
             return false;
         }
         let copies = std::mem::take(&mut tail.copies);
-        let (path, since_ms, is_later) = (tail.path.clone(), tail.looked_ms, tail.generation > 0);
+        let (path, home) = (tail.path.clone(), tail.home.clone());
+        let (since_ms, is_later) = (tail.looked_ms, tail.generation > 0);
         for copy in copies {
             let still = self.tails.get(&copy).is_some_and(|copy| copy.copy_of == Some(identity));
             if still && self.still_copied(copy) {
@@ -85,10 +86,10 @@ impl Follower {
         let now_ms = clock::now_ms();
         // A new file that is read at once has had no time for that, and its folder has just changed.
         let waited = is_later || now_ms > since_ms + CLOCK_SLACK_MS;
-        let folder = path.parent().and_then(|folder| identity::stat(folder).ok());
+        let folder = home.parent().and_then(|folder| identity::stat(folder).ok());
         let is_changed = |folder: Stat| folder.modified_ms + CLOCK_SLACK_MS > since_ms;
         if is_cut || (waited && folder.is_none_or(is_changed)) {
-            self.folders.renew(&path);
+            self.folders.renew(&home);
             let mut folders = std::mem::take(&mut self.folders);
             self.between(&mut folders, &path, since_ms);
             self.folders = folders;
@@ -110,7 +111,15 @@ impl Follower {
     /// Looks for a file that no path is known to lead to.
     fn find_again(&mut self, folders: &mut Folders, identity: Identity) {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
-        match folders.find(&tail.place, identity) {
+        let open = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
+        let is_deleted = open.is_some_and(|found| found.links == 0);
+        let (place, home) = (tail.place.clone(), tail.home.clone());
+        let find = |folders: &mut Folders| {
+            let found = folders.find(&place, identity);
+            let elsewhere = || home.parent() != place.parent();
+            found.or_else(|| if elsewhere() { folders.find(&home, identity) } else { None })
+        };
+        match if is_deleted { None } else { find(folders) } {
             Some(place) => self.point(&place, identity),
             None => {
                 tail.gone.get_or_insert_with(Instant::now);
@@ -135,20 +144,26 @@ impl Follower {
     /// Takes up files that had `path` since `since_ms` and were rotated before they were seen; they are read before
     /// what has the path now.
     pub(super) fn between(&mut self, folders: &mut Folders, path: &Path, since_ms: i64) {
-        let mut files = folders.siblings(path);
+        let mut files = self.beside(folders, path);
         // Only now, so that it is not older than one of those.
         let current = self.current(path);
-        files.retain(|(place, found)| {
+        let begun_ms = current.and_then(|current| self.tails.get(&current)).map(|one| one.begun_ms);
+        files.retain(|Beside { home, is_left, place, found }| {
+            // What comes to where the path led before, after it has led elsewhere, is something else.
+            let is_late = begun_ms.is_some_and(|begun| found.born_ms > begun + CLOCK_SLACK_MS);
             found.born_ms + CLOCK_SLACK_MS > since_ms
+                && !(*is_left && is_late)
                 && !self.tails.contains_key(&found.identity)
                 && self.stored.get(found.identity).is_none()
                 && !self.settings.globs.excludes(place)
-                && (extends(path, place) || !self.settings.globs.matches(place))
+                && (extends(home, place) || !self.settings.globs.matches(place))
         });
+        files.sort_by_key(|Beside { found, .. }| found.identity);
+        files.dedup_by_key(|Beside { found, .. }| found.identity);
         // Who writes a log ends with one file before beginning the next, but may begin long before its name changes.
-        files.sort_by_key(|(_, found)| (found.modified_ns, found.identity.born_ns()));
+        files.sort_by_key(|Beside { found, .. }| (found.modified_ns, found.identity.born_ns()));
         let kin = if files.is_empty() { Vec::new() } else { self.kin(path, current) };
-        for (place, found) in files {
+        for Beside { place, found, .. } in files {
             if let Some(value) = self.left_behind(&place, &found) {
                 self.take_up_copy(&place, &found, value);
                 continue;
@@ -170,6 +185,37 @@ impl Follower {
             }
             self.point(&place, found.identity);
         }
+    }
+
+    /// What may have had `path`: beside where it leads, and at and beside where it led before.
+    fn beside(&self, folders: &mut Folders, path: &Path) -> Vec<Beside> {
+        let lineage = self.lineages.get(path).into_iter().flatten();
+        let known = lineage.filter_map(|one| self.tails.get(one)).map(|one| one.home.as_path());
+        let stored = self.stored.of_path(path).map(|value| value.place.as_path());
+        let mut homes = vec![path];
+        for home in std::iter::once(self.links.place(path)).chain(known).chain(stored) {
+            let is_known = |one: &&Path| *one == home || is_rotation_at(one, home);
+            if !homes.iter().any(is_known) {
+                homes.push(home);
+            }
+        }
+        let mut files = Vec::new();
+        let place = self.links.place(path);
+        for old in homes.iter().filter(|home| place != path && **home != place) {
+            for (place, found) in folders.between(old, place) {
+                files.push(Beside { home: place.clone(), is_left: false, place, found });
+            }
+        }
+        for home in homes {
+            let is_left = home != path && home != place;
+            let mut put = |place, found| {
+                files.push(Beside { home: home.to_path_buf(), is_left, place, found });
+            };
+            folders.siblings(home).into_iter().for_each(|(place, found)| put(place, found));
+            let at = identity::stat(home).ok().filter(|found| home != path && found.is_file);
+            at.into_iter().for_each(|found| put(home.to_path_buf(), found));
+        }
+        files
     }
 
     /// What has `path` now. It is known then, and when it was truncated, its copy is, too.
@@ -236,9 +282,20 @@ impl Follower {
     }
 }
 
+/// A file that may have had a path.
+struct Beside {
+    /// Where the path led then.
+    home: PathBuf,
+    /// Whether it leads elsewhere now.
+    is_left: bool,
+    /// Where the file is now.
+    place: PathBuf,
+    found: Stat,
+}
+
 /// Whether there is more in an open file than is known of it, and nothing keeps it from being read.
 fn has_grown(tail: &Tail) -> bool {
-    let known = tail.mark.offset + tail.open_length;
+    let known = tail.known_length();
     let size = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
     tail.retry_at.is_none() && size.is_some_and(|found| found.size != known)
 }

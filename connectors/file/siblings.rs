@@ -31,6 +31,8 @@ pub(super) struct Folders {
 struct Listing {
     folder: PathBuf,
     entries: Vec<(OsString, u64)>,
+    /// The inodes, sorted, and which of the entries each has.
+    inodes: Vec<(u64, usize)>,
     /// Last change of the folder, if it was long enough ago for the clock to tell the next one from it.
     modified_ns: Option<i128>,
 }
@@ -44,6 +46,15 @@ impl Folders {
     /// Files that may be rotations of `path`, other than what is at `path`.
     pub(super) fn siblings(&mut self, path: &Path) -> Vec<(PathBuf, Stat)> {
         self.look(path, |listing| listing.siblings(path))
+    }
+
+    /// Files whose names are of the form of both and have numbers between theirs: what a link led to that was switched
+    /// from `old` to `new` and, in between, to others.
+    pub(super) fn between(&mut self, old: &Path, new: &Path) -> Vec<(PathBuf, Stat)> {
+        if old.parent() != new.parent() {
+            return Vec::new();
+        }
+        self.look(old, |listing| listing.between(old, new))
     }
 
     /// Makes sure that what it has of the folder of `path` is as it is now.
@@ -84,7 +95,10 @@ impl Listing {
             }
         }
         entries.sort_unstable();
-        Self { folder: folder.to_path_buf(), entries, modified_ns }
+        let inodes = entries.iter().enumerate().map(|(at, (_, inode))| (*inode, at));
+        let mut inodes: Vec<(u64, usize)> = inodes.collect();
+        inodes.sort_unstable();
+        Self { folder: folder.to_path_buf(), entries, inodes, modified_ns }
     }
 
     fn is_current(&self) -> bool {
@@ -94,9 +108,11 @@ impl Listing {
 
     /// Where a file is, and whether the listing is right about that.
     fn find(&self, identity: Identity) -> (Option<PathBuf>, bool) {
-        let same = self.entries.iter().filter(|(_, inode)| *inode == identity.inode());
+        let begin = self.inodes.partition_point(|(inode, _)| *inode < identity.inode());
+        let same = self.inodes.iter().skip(begin);
+        let same = same.take_while(|(inode, _)| *inode == identity.inode());
         let mut current = true;
-        for (name, _) in same {
+        for (name, _) in same.filter_map(|(_, at)| self.entries.get(*at)) {
             let path = self.folder.join(name);
             match identity::stat(&path) {
                 Ok(found) if found.identity == identity => return (Some(path), true),
@@ -124,6 +140,52 @@ impl Listing {
             files.extend(found.ok().filter(|found| found.is_file).map(|found| (place, found)));
         }
         (files, current)
+    }
+}
+
+impl Listing {
+    fn between(&self, old: &Path, new: &Path) -> (Vec<(PathBuf, Stat)>, bool) {
+        let (old, new) = (old.file_name().unwrap_or_default(), new.file_name().unwrap_or_default());
+        let (old, new) = (Form::of(old.as_bytes()), Form::of(new.as_bytes()));
+        let names = self.entries.iter().filter(|(name, _)| {
+            let form = Form::of(name.as_bytes());
+            form.text == old.text
+                && form.text == new.text
+                && old.numbers < form.numbers
+                && form.numbers < new.numbers
+        });
+        let (mut files, mut current) = (Vec::new(), true);
+        for (name, inode) in names {
+            let place = self.folder.join(name);
+            let found = identity::stat(&place).ok();
+            current &= found.is_some_and(|found| found.identity.inode() == *inode);
+            files.extend(found.filter(|found| found.is_file).map(|found| (place, found)));
+        }
+        (files, current)
+    }
+}
+
+/// A name with its numbers taken out.
+struct Form {
+    text: Vec<u8>,
+    /// Each by its length and its digits, without zeros before them.
+    numbers: Vec<(usize, Vec<u8>)>,
+}
+
+impl Form {
+    fn of(name: &[u8]) -> Self {
+        let (mut text, mut numbers) = (Vec::new(), Vec::new());
+        for part in name.chunk_by(|one, next| one.is_ascii_digit() == next.is_ascii_digit()) {
+            if part.first().is_some_and(u8::is_ascii_digit) {
+                let zeros = part.iter().take_while(|digit| **digit == b'0').count();
+                let digits = part.get(zeros..).unwrap_or_default();
+                numbers.push((digits.len(), digits.to_vec()));
+                text.push(b'0');
+            } else {
+                text.extend(part);
+            }
+        }
+        Self { text, numbers }
     }
 }
 
@@ -174,6 +236,12 @@ pub(super) fn originals(place: &Path) -> impl Iterator<Item = PathBuf> {
     })
 }
 
+/// Whether the one at `other` has a name of a rotation of what was at `place`.
+pub(super) fn is_rotation_at(place: &Path, other: &Path) -> bool {
+    let names = place.file_name().zip(other.file_name());
+    place.parent() == other.parent() && names.is_some_and(|(name, other)| is_rotation(name, other))
+}
+
 /// Whether `other` is how rotation names what was `name`: `app.log.1`, `app.log-20260131`, `app-2026.01.31.log`,
 /// `app.log.old`.
 pub(super) fn is_rotation(name: &OsStr, other: &OsStr) -> bool {
@@ -205,6 +273,29 @@ mod tests {
         assert_eq!(of("/a/app.old"), [Path::new("/a/app")]);
         assert!(of("/a/app-2026-01-31.log").contains(&PathBuf::from("/a/app.log")));
         assert!(of("/a/app.log").is_empty() && of("/").is_empty());
+    }
+
+    #[test]
+    fn names_between_two_are_of_their_form_and_in_the_order_of_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "a-2026-9-1.log",
+            "a-2026-10-02.log",
+            "a-2026-010-03.log",
+            "a-2026-11-1.log",
+            "b-2026-10-5.log",
+        ] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let between = |old: &str, new: &str| {
+            let (old, new) = (folder.path().join(old), folder.path().join(new));
+            let files = Folders::default().between(&old, &new);
+            files.iter().map(|(place, _)| place.file_name().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let found = between("a-2026-9-1.log", "a-2026-11-1.log");
+        assert_eq!(found, ["a-2026-010-03.log", "a-2026-10-02.log"]);
+        assert!(between("a-2026-11-1.log", "a-2026-9-1.log").is_empty());
+        assert!(between("a-2026-9-1.log", "b-2026-11-1.log").is_empty());
     }
 
     #[test]

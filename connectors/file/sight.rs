@@ -3,7 +3,6 @@
 //! Invariant: `names` of a file is the number of `paths` that lead to it; one that loses its last is in `lost`.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,38 +10,40 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::discover::{Found, Hit, Interest};
 use super::follow::Follower;
 use super::handles::hint;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
+use super::resume::leads;
 use super::source::ReadFrom;
 use super::tail::{Anchor, Tail};
-use super::watch::Hints;
+use super::walk::{Found, Hit, Interest, walk};
 use crate::clock;
 use crate::source::Closed;
 
 /// The looking takes at most this part of the time.
 const RECONCILE_SHARE: u32 = 20;
+/// The same while there is always something that only a look at everything can find.
+const HURRIED_SHARE: u32 = 4;
 /// How long a position is kept whose file cannot be found, milliseconds.
 const FORGET_AFTER_MS: i64 = 7 * 24 * 3_600_000;
 /// How long it must have been looked for in this life.
 const FORGET_UPTIME: Duration = Duration::from_hours(1);
 /// Looks in a row while folders keep coming.
-const LOOKS_MAX: usize = 8;
+pub(super) const LOOKS_MAX: usize = 8;
 
 impl Follower {
     /// Looks through all folders and at all files: the truth, which hints only bring earlier.
     pub(super) fn reconcile(&mut self, first: bool) -> Result<(), Closed> {
         let began = Instant::now();
         self.pardon();
-        let mut found = self.settings.globs.walk(None);
+        let mut found = walk(&self.settings.globs, None);
         for _ in 0..LOOKS_MAX {
-            if !self.watch_folders(&mut found) {
+            if !self.watch_folders(&found) {
                 break;
             }
             // What came into a folder before it was watched has to be looked for.
-            found = self.settings.globs.walk(None);
+            found = walk(&self.settings.globs, None);
         }
         for (folder, cause) in found.closed {
             let cause = Errno::from_io_error(&cause).unwrap_or(Errno::IO);
@@ -50,10 +51,11 @@ impl Follower {
                 self.refuse(&folder, cause);
             }
         }
+        let seen: HashSet<&Path> = found.files.iter().map(|hit| hit.path.as_path()).collect();
+        self.links.keep(|path| seen.contains(path), found.links);
         for hit in &found.files {
             self.see(hit, first);
         }
-        let seen: HashSet<&Path> = found.files.iter().map(|hit| hit.path.as_path()).collect();
         let others: Vec<PathBuf> =
             self.paths.keys().filter(|path| !seen.contains(path.as_path())).cloned().collect();
         others.iter().for_each(|path| self.look_again(path));
@@ -66,17 +68,31 @@ impl Follower {
             if polling { self.settings.poll_interval } else { self.settings.reconcile_interval };
         let now = Instant::now();
         self.reconcile_at = now + pause.max((now - began) * RECONCILE_SHARE);
+        self.reconcile_not_before = now + (now - began) * HURRIED_SHARE;
         Ok(())
     }
 
     /// Watches what was found; whether there is a folder that was not watched before.
-    fn watch_folders(&mut self, found: &mut Found) -> bool {
+    fn watch_folders(&mut self, found: &Found) -> bool {
         let Some(watch) = &mut self.watch else { return false };
-        let mut folders: HashMap<PathBuf, Interest> = found.folders.iter().cloned().collect();
-        let links = found.files.iter().filter(|hit| hit.is_link).map(Hit::place);
-        let places: HashSet<PathBuf> =
-            links.chain(self.paths.keys().cloned()).filter_map(|path| folder_of(&path)).collect();
-        folders.extend(places.into_iter().map(|folder| (folder, Interest::Files)));
+        let mut folders: HashMap<PathBuf, Interest> = HashMap::new();
+        let mut want = |folder: Option<&Path>, interest: Interest| {
+            if let Some(folder) = folder {
+                match folders.get_mut(folder) {
+                    Some(known) => *known = interest.max(*known),
+                    None => {
+                        folders.insert(folder.to_path_buf(), interest);
+                    }
+                }
+            }
+        };
+        found.folders.iter().for_each(|(folder, interest)| want(Some(folder), *interest));
+        found.links.iter().for_each(|link| want(link.parent(), Interest::Links));
+        for hit in found.files.iter().filter(|hit| hit.way.has_links()) {
+            hit.way.turns.iter().for_each(|turn| want(turn.parent(), Interest::Links));
+            want(hit.place().parent(), Interest::Files);
+        }
+        self.paths.keys().for_each(|path| want(path.parent(), Interest::Files));
         let folders: Vec<_> = folders.into_iter().map(|(path, why)| (nearest(path), why)).collect();
         match watch.set(&folders) {
             Ok(new) => {
@@ -97,60 +113,8 @@ impl Follower {
         }
     }
 
-    /// Goes after what the watches told.
-    pub(super) fn follow_hints(&mut self, hints: Hints) {
-        if hints.everything {
-            self.reconcile_at = Instant::now();
-        }
-        for path in hints.grown {
-            match self.paths.get(&path) {
-                Some(identity) => self.enqueue(*identity),
-                None => self.look(&path),
-            }
-        }
-        let mut looked = HashSet::new();
-        for path in hints.files {
-            if !looked.contains(&path) {
-                self.look(&path);
-                looked.insert(path);
-            }
-        }
-        for folder in hints.folders {
-            if looked.insert(folder.clone()) {
-                self.look_through(&folder);
-            }
-        }
-    }
-
-    /// Finds what is in a folder that has come.
-    fn look_through(&mut self, folder: &Path) {
-        let mut found = Found::default();
-        for _ in 0..LOOKS_MAX {
-            found = self.settings.globs.walk(Some(folder));
-            let Some(watch) = &mut self.watch else { break };
-            let mut new = false;
-            for (path, interest) in &found.folders {
-                new |= watch.add(path, *interest).unwrap_or(false);
-            }
-            if !new {
-                break;
-            }
-        }
-        found.files.iter().for_each(|hit| self.see(hit, false));
-    }
-
-    /// Looks at a path that something was said of.
-    pub(super) fn look(&mut self, path: &Path) {
-        if self.settings.globs.matches(path) {
-            let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
-            self.see(&Hit { path: path.to_path_buf(), is_link }, false);
-        } else if self.paths.contains_key(path) {
-            self.look_again(path);
-        }
-    }
-
     /// Looks at a path that is only known because a known file was there.
-    fn look_again(&mut self, path: &Path) {
+    pub(super) fn look_again(&mut self, path: &Path) {
         match identity::stat(path) {
             Ok(found) if self.tails.contains_key(&found.identity) => self.noticed(path, &found),
             _ => self.unpoint(path),
@@ -158,8 +122,9 @@ impl Follower {
     }
 
     /// Looks at a path that is meant to be read.
-    fn see(&mut self, hit: &Hit, first: bool) {
+    pub(super) fn see(&mut self, hit: &Hit, first: bool) {
         let path = &hit.path;
+        let hit = &self.keep_sight(hit);
         let found = match identity::stat(path) {
             Ok(found) if found.is_file => found,
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
@@ -179,23 +144,51 @@ impl Follower {
             return;
         }
         self.noticed(path, &found);
-        if hit.is_link {
-            let place = hit.place();
-            self.point(&place, found.identity);
-            if let Some(tail) = self.tails.get_mut(&found.identity) {
-                tail.place = place;
+        let place = hit.place();
+        if hit.way.has_links() && leads(place, found.identity) {
+            self.point(place, found.identity);
+        }
+        if let Some(tail) = self.tails.get_mut(&found.identity).filter(|tail| tail.path == *path) {
+            tail.home = place.to_path_buf();
+            if hit.way.has_links() {
+                tail.place = place.to_path_buf();
             }
         }
     }
 
+    /// Takes note of where a path leads, and has what that depends on watched before it is looked at.
+    fn keep_sight(&mut self, hit: &Hit) -> Hit {
+        let mut hit = hit.clone();
+        for _ in 0..LOOKS_MAX {
+            if !self.links.set(&hit.path, &hit.way) {
+                break;
+            }
+            let Some(watch) = self.watch.as_mut().filter(|_| hit.way.has_links()) else { break };
+            let turns = hit.way.turns.iter().map(|turn| (turn.parent(), Interest::Links));
+            let place = (hit.place().parent(), Interest::Files);
+            let mut new = false;
+            for (folder, interest) in turns.chain([place]) {
+                // What cannot be watched is said by the next look at everything.
+                let added = folder.map(|folder| watch.add(folder, interest).unwrap_or(false));
+                new |= added.unwrap_or(false);
+            }
+            if !new {
+                break;
+            }
+            hit = Hit::of(&hit.path);
+        }
+        hit
+    }
+
     /// Takes note that `path` leads to a known file, which is read when it has changed.
-    fn noticed(&mut self, path: &Path, found: &Stat) {
+    pub(super) fn noticed(&mut self, path: &Path, found: &Stat) {
         self.point(path, found.identity);
         let Some(tail) = self.tails.get_mut(&found.identity) else { return };
         if path == tail.path {
             tail.seen_ms = clock::now_ms();
         }
-        let known = tail.mark.offset + tail.open_length;
+        let known = tail.known_length();
+        tail.longest = tail.longest.max(found.size);
         if found.size != known || found.modified_ns != tail.modified_ns {
             tail.modified_ns = found.modified_ns;
             self.enqueue(found.identity);
@@ -204,7 +197,7 @@ impl Follower {
 
     /// Takes up a file that is not known; `false` when it is left alone.
     fn begin(&mut self, hit: &Hit, found: &Stat, first: bool) -> bool {
-        let place = hit.place();
+        let place = hit.place().to_path_buf();
         if let Some(value) = self.stored.get(found.identity) {
             let value = value.clone();
             self.resume(&place, found.identity, value, false);
@@ -273,7 +266,7 @@ impl Follower {
     /// Makes a file known and takes hold of it, unless that would be too many: then it is opened in its turn.
     pub(super) fn take_up(&mut self, tail: Tail) {
         let identity = tail.identity;
-        self.tails.insert(identity, tail);
+        self.tails.insert(tail);
         if self.opened < self.opened_max {
             self.open(identity);
         }
@@ -338,10 +331,6 @@ impl Follower {
         }
         Ok(())
     }
-}
-
-fn folder_of(path: &Path) -> Option<PathBuf> {
-    path.parent().map(Path::to_path_buf)
 }
 
 /// The folder, or the nearest above it that is there: in it the way to the folder has to appear.

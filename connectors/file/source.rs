@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::discover::Globs;
 use super::follow::Follower;
+use super::patterns::{doubts, misses};
 use crate::registry::{BuildError, Surroundings};
 use crate::source::SourceCheck;
 use crate::{ByteSize, Emitter, Source, SourceError};
@@ -17,7 +18,8 @@ use crate::{ByteSize, Emitter, Source, SourceError};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// Globs of the files to read: `*`, `?`, `[…]` within a name, `**` for any number of folders.
+    /// Globs of the files to read: `*`, `?`, `[…]` within a name, `**` for any number of folders, `{a,b}` for a choice.
+    /// Links are followed, those to folders too.
     pub include: Vec<String>,
     /// Globs of files to leave out; one without a slash is compared with the name alone. Replaces the default, which
     /// leaves out what is compressed or binary: `*.gz`, `*.zst`, `*.bz2`, `*.xz`, `*.lz4`, `*.zip`, `*.journal`.
@@ -109,6 +111,10 @@ impl SourceConfig {
             let hint = "name at least one path or glob, such as /var/log/app/*.log";
             return Err(invalid("include", "has nothing to read".to_owned(), hint));
         }
+        if let Some(glob) = self.include.iter().find(|glob| glob.starts_with('~')) {
+            let problem = format!("has \"{glob}\", where only a shell knows what ~ is");
+            return Err(invalid("include", problem, "write the whole path of the folder"));
+        }
         let line_max = self.max_line_bytes;
         if line_max == ByteSize(0) || line_max > ByteSize::mib(64) {
             let hint = "choose a size from 1 to 64MiB";
@@ -137,6 +143,28 @@ impl SourceConfig {
 }
 
 impl SourceCheck for SourceConfig {
+    fn doubts(&self) -> Vec<BuildError> {
+        let include = self.include.iter().filter_map(|glob| doubts("include", glob));
+        include.chain(self.exclude.iter().filter_map(|glob| doubts("exclude", glob))).collect()
+    }
+
+    fn misses(&self) -> Vec<BuildError> {
+        let Ok((globs, base)) = self.check() else { return Vec::new() };
+        let mut misses: Vec<BuildError> =
+            self.include.iter().flat_map(|glob| misses(&base, glob)).collect();
+        let excluded = |glob: &&String| !glob.contains(['*', '?', '[', '{']);
+        let include = self.include.iter().filter(excluded);
+        misses.extend(include.filter(|glob| globs.excludes(&base.join(glob))).map(|glob| {
+            let problem = format!("has \"{glob}\", which `exclude` leaves out");
+            BuildError {
+                setting: "include",
+                problem,
+                hint: "write `exclude: []`, or what is to be left out",
+            }
+        }));
+        misses
+    }
+
     fn reads(&self, path: &Path) -> bool {
         let Ok((globs, base)) = self.check() else { return false };
         let path = plain(&base.join(path));
@@ -282,6 +310,8 @@ mod tests {
         for (block, wanted) in [
             (serde_json::json!({ "include": [] }), "`include` has nothing to read"),
             (serde_json::json!({ "include": ["/a/b["] }), "\"/a/b[\", which is not a glob"),
+            (serde_json::json!({ "include": ["/{a,b[}"] }), "\"/{a,b[}\", which is not a glob"),
+            (serde_json::json!({ "include": ["~/a"] }), "write the whole path of the folder"),
             (
                 serde_json::json!({ "include": ["/a"], "exclude": ["x**"] }),
                 "`exclude` has \"x**\", which is not a glob",

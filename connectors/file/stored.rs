@@ -10,7 +10,7 @@ use super::position::Value;
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     values: HashMap<Identity, Value>,
-    /// The files that had a path, which records are known by.
+    /// The files that had a path, which records are known by, and those that were last seen at it.
     of_path: HashMap<PathBuf, Vec<Identity>>,
 }
 
@@ -30,7 +30,7 @@ impl Stored {
         self.values.get(&identity)
     }
 
-    /// Those of the files that had a path.
+    /// Those of the files that had a path, or were at that place when they were last seen.
     pub(super) fn of_path(&self, path: &Path) -> impl Iterator<Item = &Value> {
         let files = self.of_path.get(path).map(Vec::as_slice).unwrap_or_default();
         files.iter().filter_map(|identity| self.values.get(identity))
@@ -39,18 +39,27 @@ impl Stored {
     /// Adds one.
     pub(super) fn insert(&mut self, identity: Identity, value: Value) {
         self.remove(identity);
-        self.of_path.entry(value.path.clone()).or_default().push(identity);
+        for path in paths(&value) {
+            self.of_path.entry(path.to_path_buf()).or_default().push(identity);
+        }
         self.values.insert(identity, value);
     }
 
     /// Takes one away.
     pub(super) fn remove(&mut self, identity: Identity) {
         let Some(value) = self.values.remove(&identity) else { return };
-        if let Some(files) = self.of_path.get_mut(&value.path) {
-            files.retain(|known| *known != identity);
-            if files.is_empty() {
-                self.of_path.remove(&value.path);
+        for path in paths(&value) {
+            if let Some(files) = self.of_path.get_mut(path) {
+                files.retain(|known| *known != identity);
+                if files.is_empty() {
+                    self.of_path.remove(path);
+                }
             }
         }
     }
+}
+
+fn paths(value: &Value) -> impl Iterator<Item = &Path> {
+    let place = Some(value.place.as_path()).filter(|place| *place != value.path);
+    std::iter::once(value.path.as_path()).chain(place)
 }

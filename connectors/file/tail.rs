@@ -6,28 +6,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::io::Errno;
 use tokio::time::Instant;
 
 use super::identity::Identity;
-use super::position::{self, Mark, Value};
+use super::position::{self, Mark, PROOF_MAX, Value};
 use super::source::Settings;
 use super::waiting::Waiting;
-use crate::framing::lines;
-use crate::{Batch, Buffer, Chain, Headers, Pool, Position, clock};
+use crate::{Chain, Headers, Position, clock};
 
-/// Bytes that are read at a time.
-pub(super) const QUANTUM: usize = 1 << 20;
-
-/// Bytes of a read below which they are copied, so that a trickle does not hold large buffers.
-const SMALL: usize = 64 << 10;
-
-/// Marks that are remembered of one generation: the copy that a truncation follows may be many reads behind, since it
-/// is brought to the disk first.
-const PASSED_MAX: usize = 16;
-
-/// Truncations whose copies may still be found.
-const GENERATIONS_MAX: usize = 16;
+/// Marks of all truncations whose copies may still be found.
+const PASSED_MAX: usize = 512;
 
 /// How long an unterminated line is waited for once nobody is expected to write on.
 const PARTIAL_ROTATED: Duration = Duration::from_secs(1);
@@ -41,19 +29,26 @@ pub(super) struct Tail {
     pub(super) path: PathBuf,
     /// Where it was last seen, links resolved.
     pub(super) place: PathBuf,
+    /// Where it was when its path led to it, links resolved: beside that it is rotated.
+    pub(super) home: PathBuf,
     /// The handle, while it is open.
     pub(super) file: Option<File>,
     /// How far it is read and handed on.
     pub(super) mark: Mark,
     /// Marks that it has passed, each with its generation, the latest first; those of an earlier generation begin with
-    /// how far it had been read when it was truncated.
+    /// how far it had been read when it was truncated. The copy that a truncation follows may be many reads behind, since
+    /// it is brought to the disk first.
     pub(super) passed: VecDeque<(u32, Mark)>,
     /// Counts truncations.
     pub(super) generation: u32,
     /// What was read and goes once more before it: what the files before it have got meanwhile.
     pub(super) waiting: Option<Waiting>,
+    /// How long it was seen to be at most, since it was last truncated.
+    pub(super) longest: u64,
     /// Bytes of the line at its end that has no end yet; of a copy in the making, all its bytes.
     pub(super) open_length: u64,
+    /// NUL at its end, or as far as that was looked through: passed when something follows.
+    pub(super) blank: u64,
     /// Whether the last read came to the end.
     pub(super) at_end: bool,
     /// Whether the hub has a position of it.
@@ -78,6 +73,8 @@ pub(super) struct Tail {
     pub(super) copy_of: Option<Identity>,
     /// Files that were taken for unfinished copies of it.
     pub(super) copies: Vec<Identity>,
+    /// When it became known, ms since the Unix epoch.
+    pub(super) begun_ms: i64,
     /// When it began to be what it is, or what was between was last looked for, ms since the Unix epoch.
     pub(super) looked_ms: i64,
     /// Files that are read before it.
@@ -100,7 +97,7 @@ pub(super) struct Tail {
     pub(super) timer: Option<Instant>,
     /// What its records belong to, for their order.
     pub(super) stream: u64,
-    headers: Headers,
+    pub(super) headers: Headers,
 }
 
 /// A position that is stored by itself, before anything is read.
@@ -127,34 +124,6 @@ pub(super) struct Flight {
     pub(super) records: u64,
 }
 
-/// What follows the offset.
-#[derive(Debug)]
-pub(super) struct Read {
-    /// Lines, if there are any.
-    pub(super) batch: Option<Batch>,
-    /// The mark behind them.
-    pub(super) mark: Mark,
-    /// Bytes of the unterminated line behind the mark.
-    pub(super) open_length: u64,
-    /// Whether the file ended there.
-    pub(super) ended: bool,
-}
-
-/// What reading needs beside the file; used again for every file.
-#[derive(Debug)]
-pub(super) struct Desk {
-    /// Buffers that batches are made of.
-    pub(super) pool: Pool,
-    spans: Vec<(usize, usize, bool)>,
-}
-
-impl Desk {
-    /// With `keep` buffers.
-    pub(super) fn new(keep: usize) -> Self {
-        Self { pool: Pool::new(keep, QUANTUM * 4), spans: Vec::new() }
-    }
-}
-
 impl Tail {
     /// A file that is known by `path` and read from `mark` on.
     pub(super) fn new(
@@ -168,13 +137,16 @@ impl Tail {
         Self {
             identity,
             path,
+            home: place.clone(),
             place,
             file: None,
             mark,
             passed: VecDeque::new(),
             generation: 0,
             waiting: None,
+            longest: 0,
             open_length: 0,
+            blank: 0,
             at_end: false,
             held: false,
             anchor: Anchor::Down,
@@ -187,6 +159,7 @@ impl Tail {
             gone: None,
             copy_of: None,
             copies: Vec::new(),
+            begun_ms: clock::now_ms(),
             looked_ms: clock::now_ms(),
             after: Vec::new(),
             followers: Vec::new(),
@@ -202,46 +175,46 @@ impl Tail {
         }
     }
 
-    /// Goes on behind `mark`, and remembers where it was.
-    pub(super) fn pass(&mut self, mark: Mark) {
+    /// Goes on behind `mark`, and remembers where it was and what lies `between`.
+    pub(super) fn pass(&mut self, mark: Mark, between: &[Mark]) {
         let before = std::mem::replace(&mut self.mark, mark);
-        if before.offset > 0 && before != mark {
-            let generation = self.generation;
-            self.passed.push_front((generation, before));
-            if self.passed.get(PASSED_MAX).is_some_and(|(of, _)| *of == generation) {
-                // Every second one, so that one of long ago is always among them.
-                let mut numbers = 0..;
-                self.passed.retain(|(of, _)| {
-                    *of != generation || numbers.next().is_none_or(|number| number % 2 == 0)
-                });
-            }
+        if before == mark {
+            return;
         }
+        let generation = self.generation;
+        let passed = std::iter::once(&before).chain(between).filter(|one| one.offset > 0);
+        passed.for_each(|one| self.passed.push_front((generation, *one)));
+        // The further back, the fewer: a copy may end at any of them, mostly a short way back.
+        let first = self.passed.iter().filter(|(of, _)| *of == generation);
+        let first = first.map(|(_, one)| one.offset).min();
+        let mut distance = 0;
+        self.passed.retain(|(of, one)| {
+            let back = mark.offset.saturating_sub(one.offset);
+            let is_kept = back > 2 * distance || (back > 0 && Some(one.offset) == first);
+            distance = if *of == generation && is_kept { back } else { distance };
+            *of != generation || is_kept
+        });
     }
 
     /// Begins anew: what is there now has not been read.
     pub(super) fn begin_generation(&mut self) {
         self.passed.push_front((self.generation, std::mem::take(&mut self.mark)));
-        self.passed.truncate(PASSED_MAX * GENERATIONS_MAX);
+        self.passed.truncate(PASSED_MAX);
         self.generation += 1;
         self.chain = Chain::default();
         self.waiting = None;
+        (self.blank, self.longest) = (0, 0);
         self.at_end = false;
         self.looked_ms = clock::now_ms();
     }
 
     /// How far `copy`, of `size` bytes, is read, when it was made of this file in its generation `of`.
-    ///
-    /// That is as far as the file was read, or to the copy's end, if the file has grown and was read on after that.
     pub(super) fn read_in(&self, copy: &File, size: u64, of: u32) -> Option<Mark> {
         let current = (of == self.generation).then_some(self.mark);
         let passed = self.passed.iter().filter(|(generation, _)| *generation == of);
         let mut marks = current.into_iter().chain(passed.map(|(_, mark)| *mark));
-        let last = marks.next().filter(|mark| mark.offset > 0)?;
-        if size >= last.offset {
-            return last.proved_by(copy).then_some(last);
-        }
-        let below = marks.filter(|mark| mark.offset <= size).max_by_key(|mark| mark.offset)?;
-        below.proved_by(copy).then(|| Mark::at(copy, size))
+        let last = marks.next()?;
+        position::read_in(copy, size, &last, marks)
     }
 
     /// The same for a copy that was made before one of the truncations.
@@ -253,9 +226,27 @@ impl Tail {
         generations.into_iter().find_map(|generation| self.read_in(copy, size, generation))
     }
 
-    /// The position that says that everything before `mark` is read.
-    pub(super) fn position(&self, mark: &Mark) -> Position {
-        let value = Value::encode(mark, self.seen_ms, &self.path, &self.place);
+    /// How long the file was when it was last read.
+    pub(super) const fn known_length(&self) -> u64 {
+        self.mark.offset + self.open_length + self.blank
+    }
+
+    /// The position that says that everything before `mark` is read, also by way of what lies `between`.
+    pub(super) fn position(&self, mark: &Mark, between: &[Mark]) -> Position {
+        let passed = self.passed.iter().filter(|(of, _)| *of == self.generation);
+        let passed = passed.map(|(_, mark)| mark).chain([&self.mark]).chain(between);
+        let mut passed: Vec<Mark> = passed.filter(|one| one.offset > 0).copied().collect();
+        passed.retain(|one| one.offset < mark.offset);
+        passed.sort_unstable_by_key(|one| one.offset);
+        passed.dedup_by_key(|one| one.offset);
+        // The first that proves much, the last, and one between.
+        let first = passed.iter().position(|one| one.offset >= PROOF_MAX as u64).unwrap_or(0);
+        let last = passed.len().saturating_sub(1);
+        let chosen =
+            [first.min(last), first.midpoint(last), last].map(|at| passed.get(at).copied());
+        let mut chosen: Vec<Mark> = chosen.into_iter().flatten().collect();
+        chosen.dedup_by_key(|one| one.offset);
+        let value = Value::encode(mark, &chosen, self.seen_ms, &self.path, &self.place);
         Position { key: self.identity.encode(), value: Some(value) }
     }
 
@@ -286,106 +277,5 @@ impl Tail {
     pub(super) fn due(&self, settings: &Settings) -> Option<Instant> {
         let dues = [self.retry_at, self.partial_due(settings), self.close_due(settings)];
         dues.into_iter().flatten().min()
-    }
-
-    /// Reads up to about [`QUANTUM`] bytes; with `flush`, an unterminated last line too.
-    ///
-    /// The bytes before the offset are read with the others and prove it. What is left of the last line is read again
-    /// the next time: it is never kept in memory.
-    ///
-    /// `None` when the bytes before the offset are not those that were read.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub(super) fn read(
-        &self,
-        desk: &mut Desk,
-        settings: &Settings,
-        flush: bool,
-    ) -> Result<Option<Read>, Errno> {
-        let Some(file) = &self.file else { return Err(Errno::BADF) };
-        let tail = self.mark.tail_length as usize;
-        let from = self.mark.offset - u64::from(self.mark.tail_length);
-        let mut buffer = desk.pool.take();
-        let mut more = QUANTUM - tail;
-        let mut wanted = tail + more;
-        loop {
-            let have = buffer.len();
-            let ended = position::fill_at(file, from + have as u64, wanted - have, &mut buffer)?;
-            if have == 0 && !self.mark.fits(buffer.get(..tail).unwrap_or(&buffer)) {
-                return Ok(None);
-            }
-            let data = buffer.get(tail..).unwrap_or_default();
-            let used = self.split(data, settings, flush && ended, &mut desk.spans);
-            if used > 0 || ended {
-                let mark = self.mark.advance(&buffer, used);
-                let open_length = (data.len() - used) as u64;
-                let batch = self.batch(buffer, used, (&mark, &desk.spans));
-                return Ok(Some(Read { batch, mark, open_length, ended }));
-            }
-            // A line longer than all this: at least as much again, until it ends or may be cut.
-            more = more.max(have);
-            wanted += more;
-        }
-    }
-
-    /// Finds the lines of `data` and says how much of it they use up.
-    fn split(
-        &self,
-        data: &[u8],
-        settings: &Settings,
-        flush: bool,
-        spans: &mut Vec<(usize, usize, bool)>,
-    ) -> usize {
-        spans.clear();
-        // The end of a line that was flushed without it is not a line.
-        let skip = match data {
-            [b'\n', ..] if self.mark.inside_line => 1,
-            [b'\r', b'\n', ..] if self.mark.inside_line => 2,
-            _ => 0,
-        };
-        let body = data.get(skip..).unwrap_or_default();
-        let mut used = lines::split(body, settings.max_line_bytes, |range, more| {
-            spans.push((skip + range.start, skip + range.end, more));
-        });
-        let rest = body.get(used..).unwrap_or_default();
-        // The carriage return may belong to a line end that is still to come.
-        let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
-        if flush && !rest.is_empty() {
-            let end = used + rest.len();
-            lines::cut(used..end, settings.max_line_bytes, &mut |range, more| {
-                spans.push((skip + range.start, skip + range.end, more));
-            });
-            used = end;
-        }
-        skip + used
-    }
-
-    fn batch(
-        &self,
-        mut buffer: Buffer,
-        used: usize,
-        (mark, spans): (&Mark, &[(usize, usize, bool)]),
-    ) -> Option<Batch> {
-        if spans.is_empty() {
-            return None;
-        }
-        let mut base = self.mark.tail_length as usize;
-        if used < SMALL {
-            buffer = buffer.get(base..base + used).unwrap_or_default().to_vec().into();
-            base = 0;
-        } else {
-            buffer.truncate(base + used);
-        }
-        let mut batch = Batch::new(buffer, self.headers.clone(), clock::now_ms(), self.stream);
-        for (start, end, continued) in spans {
-            batch.push(base + start..base + end);
-            if *continued {
-                batch.set_header("continued", b"true");
-            }
-        }
-        batch.set_position(self.position(mark));
-        batch.set_chain(self.chain.clone());
-        Some(batch)
     }
 }

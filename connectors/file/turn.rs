@@ -4,10 +4,12 @@
 //! that, and read if they had grown. If it was truncated meanwhile, its copy has what was read.
 
 use tokio::time::Instant;
+use tracing::{debug, warn};
 
 use super::follow::{Follower, RETRY};
 use super::identity::Identity;
-use super::tail::{Anchor, Read};
+use super::reading::Read;
+use super::tail::Anchor;
 use super::waiting::Waiting;
 use crate::source::Closed;
 
@@ -66,13 +68,23 @@ impl Follower {
     /// Hands on what was read.
     fn take_read(&mut self, identity: Identity, read: Read) -> Result<(), Closed> {
         let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
-        let Read { batch, mark, open_length, ended } = read;
-        if mark != tail.mark || open_length != tail.open_length {
+        let Read { batch, mark, between, open_length, blank, left_out, ended } = read;
+        if mark != tail.mark || open_length != tail.open_length || blank != tail.blank {
             tail.grown = Instant::now();
         }
         let before = tail.mark;
-        tail.pass(mark);
-        tail.open_length = open_length;
+        if before.offset == 0 && mark.offset > 0 && tail.is_wide() {
+            let path = tail.path.display();
+            warn!(%path, "begins with a byte order mark of UTF-16; it is stored as it is, line feed by line feed");
+        }
+        if left_out > 0 {
+            self.emitter.dropped("nul", left_out);
+            let (path, offset) = (tail.path.display(), before.offset);
+            debug!(%path, offset, to = mark.offset, left_out, "left out NUL at the start of lines");
+        }
+        tail.pass(mark, &between);
+        (tail.open_length, tail.blank) = (open_length, blank);
+        tail.longest = tail.longest.max(tail.known_length());
         tail.at_end = ended;
         if batch.is_none() && ended && !tail.held && tail.flights.is_empty() {
             // Nothing to store yet, but it shall be found again should it be rotated meanwhile.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::tail::Read;
+use super::reading::Read;
 
 /// Bytes of one permit.
 const UNIT: usize = 1 << 10;
@@ -50,7 +50,9 @@ mod tests {
         let mut data = Buffer::default();
         data.resize(bytes, 0);
         let batch = Batch::new(data, Headers::new(), 0, 0);
-        Read { batch: Some(batch), mark: Mark::default(), open_length: 0, ended: false }
+        let mark = Mark::default();
+        let (between, open_length, blank, left_out, ended) = Default::default();
+        Read { batch: Some(batch), mark, between, open_length, blank, left_out, ended }
     }
 
     #[test]

@@ -1,31 +1,40 @@
-//! Watches folders, never files, with `notify`; what it says is a hint, and the reconcile is the truth.
+//! Watches folders, never files, with inotify; what it says is a hint, and the reconcile is the truth.
 //!
-//! A hint names a path, never what is to be read there, so a thousand events of a file are one, and when there are too
-//! many, or some were lost, the reader looks everywhere instead. How they are gathered is told in
-//! [`events`](super::events).
+//! A hint names a path, never what is to be read there, so a thousand events of a file are one. Events wait in the
+//! kernel, which makes one of equal ones that follow each other; nobody is woken for them before they are waited for
+//! again. When the kernel's queue has overflowed, the reader looks everywhere.
 //!
-//! Invariant: a folder is watched under one path, its place, by however many paths it is known: the kernel has one
-//! watch for it, and `notify` one path for that.
+//! The kernel has one watch for a folder, by however many paths it is known, and gives the same number for it each time.
+//! It ends by itself with the folder. So nothing here has to be found by path but what is asked for, and a folder that
+//! goes costs the same however many there are.
+//!
+//! Invariant: every watch of the kernel is in `folders`, but for those whose end is still to be heard.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::ops::Bound;
-use std::os::unix::fs::MetadataExt;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+use tokio::io::unix::AsyncFd;
 
-use super::discover::Interest;
-use super::events::{Listener, Shared};
+use super::walk::Interest;
+
+/// Bytes of events that are taken from the kernel at a time.
+const BUFFER: usize = 64 << 10;
+/// Most events that are taken at a time, so that files are read in between.
+const EVENTS_MAX: usize = 1024;
 
 /// What may have happened since the last look.
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     /// Files that have grown, or shrunk.
     pub(super) grown: Vec<PathBuf>,
-    /// Files that have come, gone or got another name.
+    /// Files that have come, gone or got another name; folders that have gone.
     pub(super) files: Vec<PathBuf>,
     /// Folders that have come.
     pub(super) folders: Vec<PathBuf>,
@@ -36,34 +45,27 @@ pub(super) struct Hints {
 /// Watches on folders.
 #[derive(Debug)]
 pub(super) struct Watch {
-    watcher: RecommendedWatcher,
-    shared: Arc<Shared>,
-    /// Every folder that is watched, by its place.
-    folders: BTreeMap<PathBuf, Folder>,
-    /// The places, by device and inode.
-    places: HashMap<(u64, u64), PathBuf>,
-    /// Whether events were lost, so that nobody knows which of the watches are still there.
-    stale: bool,
+    inotify: OwnedFd,
+    buffer: Box<[MaybeUninit<u8>]>,
+    /// Every folder that is watched, by the kernel's number.
+    folders: HashMap<i32, Folder>,
 }
 
 #[derive(Debug)]
 struct Folder {
-    identity: (u64, u64),
     interest: Interest,
     paths: Vec<PathBuf>,
 }
 
 impl Watch {
-    /// Starts the thread that hears events.
+    /// Begins without any.
     ///
     /// # Errors
     /// What the system said; it then has to be done without watches.
     pub(super) fn new() -> io::Result<Self> {
-        let shared = Arc::<Shared>::default();
-        let listener = Listener::new(Arc::clone(&shared));
-        let watcher = notify::recommended_watcher(listener).map_err(cause)?;
-        let (folders, places) = (BTreeMap::new(), HashMap::new());
-        Ok(Self { watcher, shared, folders, places, stale: false })
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let buffer = vec![MaybeUninit::uninit(); BUFFER].into();
+        Ok(Self { inotify, buffer, folders: HashMap::new() })
     }
 
     /// Watches just `folders` from now on, and says whether there is a new one among them: what came into it before
@@ -75,29 +77,31 @@ impl Watch {
         &mut self,
         folders: &[(PathBuf, Interest)],
     ) -> Result<bool, (PathBuf, io::Error)> {
-        self.shared.hurry(true);
-        if std::mem::take(&mut self.stale) {
-            let places: Vec<PathBuf> = self.folders.keys().cloned().collect();
-            places.iter().for_each(|place| self.forget(place));
-        }
-        for folder in self.folders.values_mut() {
+        let mut before = HashMap::new();
+        for (number, folder) in &mut self.folders {
             folder.paths.clear();
-            folder.interest = Interest::Names;
+            before.insert(*number, std::mem::replace(&mut folder.interest, Interest::Links));
         }
         let (mut new, mut problem) = (false, None);
         for (path, interest) in folders {
-            match self.enter(path, *interest) {
+            match self.add(path, *interest) {
                 Ok(entered) => new |= entered,
+                Err(_) if *interest == Interest::Links => {}
                 Err(cause) => {
                     problem.get_or_insert_with(|| (path.clone(), cause));
                 }
             }
         }
-        let unwanted = self.folders.iter().filter(|(_, folder)| folder.paths.is_empty());
-        let unwanted: Vec<PathBuf> = unwanted.map(|(place, _)| place.clone()).collect();
-        unwanted.iter().for_each(|place| self.forget(place));
-        new |= self.ignore_growth();
-        self.shared.hurry(false);
+        let inotify = &self.inotify;
+        self.folders.retain(|number, folder| {
+            let wanted = !folder.paths.is_empty();
+            if !wanted {
+                // It may have gone, and with it the watch.
+                inotify::remove_watch(inotify, *number).ok();
+            }
+            new |= before.get(number).is_some_and(|before| folder.interest > *before);
+            wanted
+        });
         problem.map_or(Ok(new), Err)
     }
 
@@ -106,148 +110,111 @@ impl Watch {
     /// # Errors
     /// What the system said; a folder that is not there is not an error.
     pub(super) fn add(&mut self, path: &Path, interest: Interest) -> io::Result<bool> {
-        self.shared.hurry(true);
-        let entered = self.enter(path, interest);
-        self.heed_growth(path, interest);
-        self.shared.hurry(false);
-        entered
-    }
-
-    fn enter(&mut self, path: &Path, interest: Interest) -> io::Result<bool> {
-        let Some(identity) = identity(path)? else { return Ok(false) };
-        if let Some(folder) = self.places.get(&identity).and_then(|at| self.folders.get_mut(at)) {
-            folder.interest = folder.interest.max(interest);
-            if !folder.paths.iter().any(|known| known == path) {
-                folder.paths.push(path.to_path_buf());
-            }
-            return Ok(false);
+        let mut flags = WatchFlags::ONLYDIR | WatchFlags::MASK_ADD;
+        flags |= WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
+        flags |= WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
+        if interest == Interest::Files {
+            flags |= WatchFlags::MODIFY;
         }
-        if self.folders.contains_key(path) {
-            // Another folder was there, which may be known by other paths that then have to be watched again.
-            self.forget(path);
-            self.stale = true;
+        let number = match inotify::add_watch(&self.inotify, path, flags) {
+            Ok(number) => number,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
+            Err(Errno::NOSPC) => return Err(io::Error::other("the limit of watches is reached")),
+            Err(cause) => return Err(cause.into()),
+        };
+        let mut new = false;
+        let folder = self.folders.entry(number).or_insert_with(|| {
+            new = true;
+            Folder { interest, paths: Vec::new() }
+        });
+        folder.interest = folder.interest.max(interest);
+        if !folder.paths.iter().any(|known| known == path) {
+            folder.paths.push(path.to_path_buf());
         }
-        match self.watcher.watch(path, RecursiveMode::NonRecursive).map_err(cause) {
-            Ok(()) => {}
-            Err(cause) if is_missing(&cause) => return Ok(false),
-            Err(cause) => return Err(cause),
-        }
-        let place = path.to_path_buf();
-        let folder = Folder { identity, interest, paths: vec![place.clone()] };
-        self.places.insert(identity, place.clone());
-        self.folders.insert(place, folder);
-        Ok(true)
-    }
-
-    fn forget(&mut self, place: &Path) {
-        if let Some(folder) = self.folders.remove(place) {
-            self.places.remove(&folder.identity);
-        }
-        // It may have gone with its folder.
-        self.watcher.unwatch(place).unwrap_or(());
-    }
-
-    /// Forgets the folders at and below `path`, which has gone, and says whether there were any.
-    ///
-    /// `notify` drops its watches on them by itself in some of the cases. It does so right after it has told, and
-    /// before it is asked for a new watch, so from here both sides agree again.
-    fn forget_below(&mut self, path: &Path) -> bool {
-        let below = self
-            .folders
-            .range::<Path, _>((Bound::Included(path), Bound::Unbounded))
-            .map(|(place, _)| place);
-        let below: Vec<PathBuf> =
-            below.take_while(|place| place.starts_with(path)).cloned().collect();
-        below.iter().for_each(|place| self.forget(place));
-        !below.is_empty()
-    }
-
-    /// Has growth ignored where only names are of interest; whether it matters somewhere where it did not.
-    fn ignore_growth(&self) -> bool {
-        let names = self.folders.iter().filter(|(_, folder)| folder.interest == Interest::Names);
-        let ignored: HashSet<PathBuf> = names.map(|(place, _)| place.clone()).collect();
-        let before = std::mem::replace(&mut self.shared.lock().growth_ignored, ignored);
-        let files = |place| self.folders.get(place).map(|folder| folder.interest);
-        before.iter().any(|place| files(place) == Some(Interest::Files))
-    }
-
-    /// Has growth at `path` no longer ignored, when files are of interest there.
-    fn heed_growth(&self, path: &Path, interest: Interest) {
-        if interest == Interest::Files
-            && let Ok(Some(identity)) = identity(path)
-            && let Some(place) = self.places.get(&identity)
-        {
-            self.shared.lock().growth_ignored.remove(place);
-        }
+        Ok(new)
     }
 
     /// Waits until there is something to [`Watch::take`]. Cancel safe.
+    #[expect(deprecated, reason = "what replaces it is unsafe; a borrowed descriptor stays open")]
     pub(super) async fn ready(&self) {
-        while self.shared.lock().is_empty() {
-            self.shared.arrived.notified().await;
+        // Only while it is waited for: else each event would wake a thread of the runtime.
+        let inotify = AsyncFd::with_interest(self.inotify.as_fd(), tokio::io::Interest::READABLE);
+        match inotify {
+            Ok(inotify) if inotify.readable().await.is_ok() => {}
+            // The reconcile will find it.
+            Ok(_) | Err(_) => std::future::pending().await,
         }
     }
 
     /// Takes every hint that waits.
     pub(super) fn take(&mut self) -> Hints {
-        let mut pending = self.shared.lock();
-        let grown = std::mem::take(&mut pending.grown);
-        let named = std::mem::take(&mut pending.named);
-        self.stale |= std::mem::take(&mut pending.lost);
-        drop(pending);
-        let mut hints = Hints { everything: self.stale, ..Hints::default() };
-        if named.iter().any(|(_, gone)| *gone) {
-            self.shared.hurry(true);
-        }
-        for (path, gone) in named {
-            let known = self.known_as(&path);
-            if gone {
-                hints.everything |= self.forget_below(&path);
+        let Self { inotify, buffer, folders } = self;
+        let mut gathered = Gathered { folders, hints: Hints::default(), grown: HashMap::new() };
+        let mut events = inotify::Reader::new(&*inotify, buffer);
+        let mut count = 0;
+        // What is in the buffer has left the kernel.
+        while count < EVENTS_MAX || !events.is_buffer_empty() {
+            count += 1;
+            let (number, flags, name) = match events.next() {
+                Ok(event) => {
+                    let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+                    (event.wd(), event.events(), name.map(OsStr::to_owned))
+                }
+                Err(Errno::INTR) => continue,
+                Err(_) => break,
+            };
+            if gathered.put(number, flags, name.as_deref()) {
+                // Its paths lead elsewhere by now. It may have gone, and with it the watch.
+                inotify::remove_watch(&*inotify, number).ok();
             }
-            let is_folder = !gone && fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
-            let which = if is_folder { &mut hints.folders } else { &mut hints.files };
-            which.extend(known);
         }
-        self.shared.hurry(false);
-        hints.grown.extend(grown.iter().flat_map(|path| self.known_as(path)));
-        hints
-    }
-
-    /// The paths that something at `path`, in a watched place, is known by.
-    fn known_as(&self, path: &Path) -> Vec<PathBuf> {
-        let folder = path.parent().and_then(|place| self.folders.get(place));
-        let (Some(folder), Some(name)) = (folder, path.file_name()) else { return Vec::new() };
-        folder.paths.iter().map(|known| known.join(name)).collect()
+        gathered.hints
     }
 }
 
-/// The device and inode of a folder, unless there is none.
-fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
-    match fs::metadata(path) {
-        Ok(found) => Ok(found.is_dir().then(|| (found.dev(), found.ino()))),
-        Err(cause) if is_missing(&cause) => Ok(None),
-        Err(cause) => Err(cause),
-    }
+/// Events, turned into hints.
+struct Gathered<'a> {
+    folders: &'a mut HashMap<i32, Folder>,
+    hints: Hints,
+    /// What was told already.
+    grown: HashMap<i32, HashSet<OsString>>,
 }
 
-fn is_missing(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-fn cause(error: notify::Error) -> io::Error {
-    match error.kind {
-        notify::ErrorKind::Io(cause) => cause,
-        notify::ErrorKind::PathNotFound => io::ErrorKind::NotFound.into(),
-        notify::ErrorKind::MaxFilesWatch => io::Error::other("the limit of watches is reached"),
-        notify::ErrorKind::Generic(_)
-        | notify::ErrorKind::WatchNotFound
-        | notify::ErrorKind::InvalidConfig(_) => io::Error::other(error),
+impl Gathered<'_> {
+    /// Takes note of an event; whether its folder is to be watched no longer.
+    fn put(&mut self, number: i32, flags: ReadFlags, name: Option<&OsStr>) -> bool {
+        if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+            self.hints.everything = true;
+            return false;
+        }
+        let ends = ReadFlags::IGNORED | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF;
+        if flags.intersects(ends) {
+            let known = self.folders.remove(&number).is_some();
+            self.hints.everything |= known;
+            return known && !flags.contains(ReadFlags::IGNORED);
+        }
+        let (Some(folder), Some(name)) = (self.folders.get(&number), name) else { return false };
+        let paths = folder.paths.iter().map(|known| known.join(name));
+        let comes = flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
+        if comes && flags.contains(ReadFlags::ISDIR) {
+            self.hints.folders.extend(paths);
+        } else if comes || flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
+            self.hints.files.extend(paths);
+        } else if flags.contains(ReadFlags::MODIFY) && folder.interest == Interest::Files {
+            let told = self.grown.entry(number).or_default();
+            if !told.contains(name) {
+                told.insert(name.to_owned());
+                self.hints.grown.extend(paths);
+            }
+        }
+        false
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::time::Duration;
 
     /// Gathers hints until there are enough.
@@ -297,6 +264,18 @@ mod tests {
         assert!(watch.set(&wanted).unwrap());
         fs::write(&other, "x").unwrap();
         until(&mut watch, |hints| hints.grown.contains(&other)).await;
+    }
+
+    #[tokio::test]
+    async fn no_event_is_missed_of_more_than_are_taken_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = Watch::new().unwrap();
+        watch.set(&[(folder.path().to_path_buf(), Interest::Files)]).unwrap();
+        let names: HashSet<PathBuf> =
+            (0..3 * EVENTS_MAX).map(|number| folder.path().join(format!("a{number}"))).collect();
+        names.iter().for_each(|path| drop(fs::File::create(path).unwrap()));
+        let hints = until(&mut watch, |hints| hints.files.len() >= names.len()).await;
+        assert_eq!(HashSet::from_iter(hints.files), names);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::stream_of;
+use crate::framing::byte_order_mark;
 use crate::registry::{BuildError, Surroundings};
 use crate::source::{NotStored, SourceCheck};
 use crate::{Batch, Buffer, Emitter, Headers, Pool, Receipt, Source, SourceError, clock};
@@ -79,6 +80,8 @@ struct Reader {
     pool: Pool,
     /// What the last read left of an unfinished line.
     tail: Vec<u8>,
+    /// Whether the first bytes have been looked at.
+    begun: bool,
     receipts: VecDeque<Receipt>,
 }
 
@@ -96,7 +99,8 @@ impl Reader {
             host => Headers::new().with("host", host.as_bytes()),
         };
         let pool = Pool::new(4, 4 * BATCH_BYTES);
-        Self { emitter, stop, headers, pool, tail: Vec::new(), receipts: VecDeque::new() }
+        let (tail, begun, receipts) = Default::default();
+        Self { emitter, stop, headers, pool, tail, begun, receipts }
     }
 
     fn run(&mut self, input: BorrowedFd<'_>) -> Result<(), SourceError> {
@@ -112,6 +116,11 @@ impl Reader {
             data.reserve(BATCH_BYTES.max(self.tail.len() * 2));
             data.append(&mut self.tail);
             let ended = read(input, &mut data)? == Read::Ended;
+            if !self.begun && !byte_order_mark::is_begun(&data) {
+                self.begun = true;
+                let mark = data.len() - byte_order_mark::strip(&data).len();
+                data.drain(..mark);
+            }
             self.send(data, ended)?;
             if ended {
                 return self.settle();
@@ -270,6 +279,24 @@ mod tests {
         drop(input);
         assert_eq!(take(&mut outlet, 3).await, ["three", "", "last"]);
         running.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_at_the_start_is_no_part_of_the_first_line() {
+        for (first, rest) in [("\u{feff}one\n", ""), ("\u{feff}", "one\n"), ("", "one\n")] {
+            for split in 0..=first.len().min(3) {
+                let (mut input, running, mut outlet, _stop) = start();
+                let (begin, end) = first.as_bytes().split_at(split);
+                input.write_all(begin).unwrap();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                input
+                    .write_all(&[end, rest.as_bytes(), "\u{feff}two\n".as_bytes()].concat())
+                    .unwrap();
+                assert_eq!(take(&mut outlet, 2).await, ["one", "\u{feff}two"]);
+                drop(input);
+                running.await.unwrap().unwrap();
+            }
+        }
     }
 
     #[tokio::test]

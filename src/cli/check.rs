@@ -5,6 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anabranch_connectors::registry::BuildError;
 use clap::Args;
 
 use super::failure::{Done, Failure};
@@ -34,6 +35,12 @@ pub(super) async fn check(args: CheckArgs, out: &mut dyn Write) -> Done {
     let (config, warnings) = loaded.map_err(|error| Failure::wrong(error.to_string()))?;
     for warning in &warnings {
         writeln!(out, "{warning}")?;
+    }
+    for (name, source) in &config.sources {
+        for BuildError { setting, problem, hint } in source.from.misses() {
+            let kind = source.from.kind();
+            writeln!(out, "warning: sources.{name}.from.{kind}.{setting}: {problem}; {hint}")?;
+        }
     }
     summary(&config, out)?;
     for open in config::open_to_all(&config) {

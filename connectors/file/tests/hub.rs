@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::file::{FileSource, SourceConfig};
 use crate::registry::Surroundings;
-use crate::source::{Emission, NotStored, Stored};
+use crate::source::{Emission, NotStored, SourceCounters, Stored};
 use crate::{Chain, Emitter, Source, SourceError};
 
 /// Longest wait for what has to come.
@@ -28,6 +29,7 @@ pub(super) struct Bench {
     pub(super) lines: Vec<String>,
     pub(super) headers: Vec<(String, bool)>,
     positions: HashMap<Vec<u8>, Vec<u8>>,
+    counters: Arc<SourceCounters>,
     running: Option<Running>,
 }
 
@@ -46,8 +48,8 @@ impl Bench {
             "include": [include], "rotate_wait": "400ms", "reconcile_interval": "300ms",
             "poll_interval": "20ms",
         });
-        let (lines, headers, positions) = Default::default();
-        Self { folder, settings, lines, headers, positions, running: None }
+        let (lines, headers, positions, counters) = Default::default();
+        Self { folder, settings, lines, headers, positions, counters, running: None }
     }
 
     pub(super) fn with(mut self, setting: &str, value: &str) -> Self {
@@ -107,9 +109,16 @@ impl Bench {
 
     /// The way into the hub, with the positions that it has.
     pub(super) fn emitter(&self) -> (Emitter, mpsc::Receiver<Emission>) {
-        let (emitter, inlet) = Emitter::channel(64);
+        let (sender, inlet) = mpsc::channel(64);
+        let budget = (Arc::new(Semaphore::new(64 << 20)), 64 << 20);
         let positions = self.positions.iter().map(|(key, value)| (key.clone(), value.clone()));
-        (emitter.with_positions(positions.collect()), inlet)
+        let counters = Arc::clone(&self.counters);
+        (Emitter::new("test", [sender].into(), budget, positions.collect(), counters), inlet)
+    }
+
+    /// What was left out for a reason.
+    pub(super) fn dropped(&self, reason: &str) -> u64 {
+        self.counters.dropped.lock().unwrap().get(reason).copied().unwrap_or_default()
     }
 
     /// Stops the source; what it sent and the hub has not taken is lost, as by a kill.

@@ -1,6 +1,8 @@
 //! Random lives of files, sources and hubs: every line is stored exactly once, and those of one file in order.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -14,6 +16,8 @@ enum Step {
     Write { file: usize, lines: usize },
     /// The beginning of a line, whose end comes with the next write.
     Begin { file: usize },
+    /// The file gets a hole at its end: it is made longer under its writer.
+    Hole { file: usize, bytes: u64 },
     /// The file is renamed, and those before it.
     Rename { file: usize },
     /// The file is copied and truncated.
@@ -33,6 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (file.clone(), 1usize..200).prop_map(|(file, lines)| Step::Write { file, lines }),
         1 => file.clone().prop_map(|file| Step::Begin { file }),
+        1 => (file.clone(), 1u64..3 << 20).prop_map(|(file, bytes)| Step::Hole { file, bytes }),
         2 => file.clone().prop_map(|file| Step::Rename { file }),
         2 => file.clone().prop_map(|file| Step::Copy { file }),
         3 => Just(Step::Take),
@@ -65,19 +70,22 @@ enum Rotated {
     Inside,
     /// Inside, and in the order of names before what they were: `a-1.log`.
     Before,
+    /// Outside, and so is the file: a link leads to it.
+    Linked,
 }
 
 impl Rotated {
     fn globs(self) -> &'static str {
         match self {
             Self::Outside | Self::Before => "*.log",
+            Self::Linked => "links/*.log",
             Self::Inside => "*.log*",
         }
     }
 
     fn name(self, name: &str, number: usize) -> String {
         match self {
-            Self::Outside | Self::Inside => format!("{name}.{number}"),
+            Self::Outside | Self::Inside | Self::Linked => format!("{name}.{number}"),
             Self::Before => name.replace(".log", &format!("-{number}.log")),
         }
     }
@@ -100,8 +108,18 @@ impl Life {
             }
             text.push('\n');
         }
-        append(&self.bench.path(NAMES[file]), &text);
+        append(&self.path(file), &text);
         self.whole[file] = true;
+    }
+
+    /// What a file is called in the folder of the bench.
+    fn name(&self, file: usize) -> String {
+        let folder = if self.rotated == Rotated::Linked { "data/" } else { "" };
+        format!("{folder}{}", NAMES[file])
+    }
+
+    fn path(&self, file: usize) -> PathBuf {
+        self.bench.path(&self.name(file))
     }
 
     fn make_room(&self, name: &str) {
@@ -136,16 +154,23 @@ impl Life {
             Step::Write { file, lines } => self.write(file, lines),
             Step::Begin { file } if !self.open[file] => {
                 let line = self.line(file);
-                append(&self.bench.path(NAMES[file]), &line);
+                append(&self.path(file), &line);
                 self.open[file] = true;
+            }
+            Step::Hole { file, bytes } if self.exists(file) => {
+                // Elsewhere than at a line's start it is a part of the line.
+                self.end_line(file);
+                let file = File::options().append(true).open(self.path(file)).unwrap();
+                file.set_len(file.metadata().unwrap().len() + bytes).unwrap();
             }
             Step::Rename { file } => {
                 if !self.may_rotate(file).await {
                     return;
                 }
                 self.end_line(file);
-                self.make_room(NAMES[file]);
-                self.bench.rename(NAMES[file], &self.rotated.name(NAMES[file], 1));
+                let name = self.name(file);
+                self.make_room(&name);
+                self.bench.rename(&name, &self.rotated.name(&name, 1));
                 self.whole[file] = false;
             }
             Step::Copy { file } => {
@@ -153,8 +178,9 @@ impl Life {
                     return;
                 }
                 self.end_line(file);
-                self.make_room(NAMES[file]);
-                self.bench.copy_and_truncate(NAMES[file], &self.rotated.name(NAMES[file], 1));
+                let name = self.name(file);
+                self.make_room(&name);
+                self.bench.copy_and_truncate(&name, &self.rotated.name(&name, 1));
                 self.look().await;
             }
             Step::Take if self.running => {
@@ -170,13 +196,17 @@ impl Life {
             Step::Delete { file } if self.running && self.exists(file) => {
                 self.end_line(file);
                 self.settle().await;
-                self.bench.remove(NAMES[file]);
+                self.bench.remove(&self.name(file));
                 (self.known[file], self.whole[file]) = (false, false);
             }
             Step::Toggle => {
                 self.toggle().await;
             }
-            Step::Begin { .. } | Step::Take | Step::Refuse | Step::Delete { .. } => {}
+            Step::Begin { .. }
+            | Step::Hole { .. }
+            | Step::Take
+            | Step::Refuse
+            | Step::Delete { .. } => {}
         }
     }
 
@@ -196,11 +226,11 @@ impl Life {
     }
 
     fn inside(&self) -> bool {
-        self.rotated != Rotated::Outside
+        matches!(self.rotated, Rotated::Inside | Rotated::Before)
     }
 
     fn exists(&self, file: usize) -> bool {
-        Path::exists(&self.bench.path(NAMES[file]))
+        Path::exists(&self.path(file))
     }
 
     fn end_line(&mut self, file: usize) {
@@ -212,12 +242,20 @@ impl Life {
 
 async fn live(rotated: Rotated, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let bench = Bench::new(rotated.globs());
+    if rotated == Rotated::Linked {
+        for folder in ["links", "data"] {
+            fs::create_dir(bench.path(folder)).unwrap();
+        }
+        for name in NAMES {
+            symlink(format!("../data/{name}"), bench.path("links").join(name)).unwrap();
+        }
+    }
     let (written, open, known, whole) = Default::default();
     let mut life = Life { bench, running: true, written, open, known, whole, rotated };
     life.bench.start();
     // Files first seen after their rotation have no order; nor has what is sent again to what was sent meanwhile.
-    let ordered =
-        rotated == Rotated::Outside && !steps.iter().any(|step| matches!(step, Step::Refuse));
+    let ordered = matches!(rotated, Rotated::Outside | Rotated::Linked)
+        && !steps.iter().any(|step| matches!(step, Step::Refuse));
     for step in steps {
         life.step(step).await;
     }
@@ -271,6 +309,12 @@ proptest! {
     fn every_line_is_stored_once_and_in_order(steps in steps()) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(live(Rotated::Outside, steps))?;
+    }
+
+    #[test]
+    fn every_line_is_stored_once_and_in_order_when_a_link_leads_to_the_file(steps in steps()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(live(Rotated::Linked, steps))?;
     }
 
     #[test]

@@ -8,8 +8,12 @@ use crate::config::Config;
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let around = |name: &str| Surroundings { name: name.to_owned(), host: "localhost".to_owned() };
     for (name, source) in &config.sources {
+        let block = ["sources", name, "from", source.from.kind()];
         if let Err(fault) = source.from.build(&around(name)) {
-            note(&["sources", name, "from", source.from.kind()], &fault, findings);
+            note(&block, &fault, findings);
+        }
+        for doubt in source.from.doubts() {
+            findings.warning(&[&block[..], &[doubt.setting]].concat(), doubt.problem, doubt.hint);
         }
     }
     for (name, sink) in &config.sinks {
