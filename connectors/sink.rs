@@ -52,6 +52,11 @@ pub trait Sink: Send {
         Ok(None)
     }
 
+    /// Records that had arrived, and that somebody has destroyed before they were committed, since it was last asked.
+    fn lost(&mut self) -> u64 {
+        0
+    }
+
     /// Called about once a second while there is nothing to write: a chance to close idle files and connections.
     async fn idle(&mut self) {}
 }

@@ -185,7 +185,7 @@ fn sinks(metrics: &Metrics, text: &mut Text) {
     });
     counter(
         "anabranch_sink_lost_records_total",
-        "Records that were gone from the hub before they were read.",
+        "Records that were gone from the hub before they were read, or were destroyed before they were committed.",
         &|meter| load(&meter.lost),
     );
     let name = "anabranch_group_lag_records";

@@ -71,7 +71,8 @@ pub struct SinkMeter {
     pub again: AtomicU64,
     /// Writes that failed as a whole.
     pub errors: AtomicU64,
-    /// Records that were lost in the hub before this sink read them.
+    /// Records that were lost in the hub before this sink read them, or destroyed where it wrote them before they were
+    /// committed.
     pub lost: AtomicU64,
     /// From append (the record's time) to delivery.
     pub latency: Latency,

@@ -44,27 +44,27 @@ pub(super) fn records(lines: &[(u8, u32)]) -> Records {
 }
 
 /// A delivery as the loop does it, which can be killed; `committed` is all that outlives it.
-struct Delivery {
+pub(super) struct Delivery {
     config: SinkConfig,
-    sink: FileSink,
-    sent: Vec<(u8, u32)>,
+    pub(super) sink: FileSink,
+    pub(super) sent: Vec<(u8, u32)>,
     written: usize,
     committed: (usize, Option<String>),
 }
 
 impl Delivery {
-    fn new(config: SinkConfig) -> Self {
+    pub(super) fn new(config: SinkConfig) -> Self {
         let sink = sink(&config);
         Self { config, sink, sent: Vec::new(), written: 0, committed: (0, None) }
     }
 
-    async fn commit(&mut self) {
+    pub(super) async fn commit(&mut self) {
         let state = self.sink.checkpoint().await.unwrap();
         self.committed = (self.written, state);
     }
 
     /// Writes what has not been written, at most `most` records.
-    async fn write(&mut self, most: usize) -> Result<(), WriteError> {
+    pub(super) async fn write(&mut self, most: usize) -> Result<(), WriteError> {
         let end = self.sent.len().min(self.written.saturating_add(most));
         let records = records(&self.sent[self.written..end]);
         if self.sink.prepare(&records).await? {
@@ -83,7 +83,7 @@ impl Delivery {
         }
     }
 
-    async fn finish(&mut self) {
+    pub(super) async fn finish(&mut self) {
         while self.written < self.sent.len() {
             self.write(7).await.unwrap();
         }

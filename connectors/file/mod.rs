@@ -7,6 +7,8 @@
 //! `tail` is all that is known of it.
 
 mod copies;
+#[cfg(test)]
+mod destroyed;
 mod discover;
 mod exact;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod page_cache;
 mod patterns;
 mod position;
 mod reading;
+mod rescue;
 mod resume;
 mod rotate;
 mod rotation;

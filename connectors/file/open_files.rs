@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,28 +44,37 @@ pub(super) struct Entry {
     pub(super) due: bool,
     /// When it was last written.
     pub(super) used: Instant,
-    handle: Option<File>,
-    trail: Trail,
+    /// How long the file was at the last commit, and the records that were written to it since.
+    pub(super) since: (u64, u64),
+    pub(super) handle: Option<File>,
+    pub(super) trail: Trail,
     /// Encoded records; those of a compressed file stay over writes until they are worth a member.
     pending: Vec<u8>,
+    /// How many they are.
+    waiting: u64,
     /// The file may be longer than `place.length`.
     torn: bool,
-    /// Length of the file and of `pending` before the write that is going on.
-    before: Option<(u64, usize)>,
+    /// What to go back to when the write that is going on fails.
+    before: Option<Before>,
 }
+
+/// Length of a file and its records since the last commit, and of what waits for it.
+type Before = ((u64, u64), (usize, u64));
 
 /// All files that may be written without a new state.
 #[derive(Debug)]
 pub(super) struct Files {
-    base: PathBuf,
+    pub(super) base: PathBuf,
     mode: u32,
     open_max: usize,
     compressor: Compressor,
-    entries: HashMap<Arc<str>, Entry>,
+    pub(super) entries: HashMap<Arc<str>, Entry>,
     touched: Vec<Arc<str>>,
     folders: BTreeSet<PathBuf>,
     spare: Vec<Vec<u8>>,
-    open: usize,
+    pub(super) open: usize,
+    /// Records that somebody has destroyed before they were committed.
+    pub(super) lost: u64,
 }
 
 impl Files {
@@ -80,6 +89,7 @@ impl Files {
             folders: BTreeSet::new(),
             spare: Vec::new(),
             open: 0,
+            lost: 0,
         }
     }
 
@@ -106,9 +116,11 @@ impl Files {
             dirty: false,
             due: false,
             used: now,
+            since: (place.length, 0),
             handle: None,
             trail: Trail::at(place.length),
             pending: Vec::new(),
+            waiting: 0,
             torn: false,
             before: None,
         };
@@ -124,7 +136,8 @@ impl Files {
         let known = self.entries.get_key_value(name).map(|(known, _)| Arc::clone(known))?;
         let entry = self.entries.get_mut(name).filter(|entry| entry.covered)?;
         if entry.before.is_none() {
-            entry.before = Some((entry.place.length, entry.pending.len()));
+            let disk = (entry.place.length, entry.since.1);
+            entry.before = Some((disk, (entry.pending.len(), entry.waiting)));
             self.touched.push(known);
         }
         entry.used = now;
@@ -134,14 +147,19 @@ impl Files {
         Some(std::mem::take(&mut entry.pending))
     }
 
-    /// Gives the buffer of `name` back; what is worth it is written.
+    /// Gives the buffer of `name` back, with so many records more in it; what is worth it is written.
     ///
     /// # Errors
     /// The file and what the system says.
-    pub(super) fn put(&mut self, name: &str, buffer: Vec<u8>) -> Result<(), Failed> {
+    pub(super) fn put(
+        &mut self,
+        name: &str,
+        (buffer, records): (Vec<u8>, u64),
+    ) -> Result<(), Failed> {
         let full = buffer.len() >= CHUNK && !self.compressor.is_on();
         if let Some(entry) = self.entries.get_mut(name) {
             entry.pending = buffer;
+            entry.waiting += records;
         }
         if full { self.flush(name) } else { Ok(()) }
     }
@@ -165,7 +183,7 @@ impl Files {
         }
         for name in &touched {
             if let Some(entry) = self.entries.get_mut(name)
-                && let Some((length, _)) = entry.before.take()
+                && let Some(((length, _), _)) = entry.before.take()
                 && (entry.place.length != length || !gather)
             {
                 recycle(entry, &mut self.spare);
@@ -180,7 +198,10 @@ impl Files {
     pub(super) fn undo(&mut self) {
         for name in std::mem::take(&mut self.touched) {
             let Some(entry) = self.entries.get_mut(&name) else { continue };
-            let Some((length, pending)) = entry.before.take() else { continue };
+            let Some(((length, records), (pending, waiting))) = entry.before.take() else {
+                continue;
+            };
+            (entry.since.1, entry.waiting) = (records, waiting);
             entry.torn |= entry.place.length != length;
             entry.place.length = length;
             entry.pending.truncate(pending);
@@ -205,6 +226,7 @@ impl Files {
         if entry.pending.is_empty() {
             return Ok(());
         }
+        self.lost += entry.miss_what_is_cut(&self.base.join(name));
         let packed = self.compressor.pack(&entry.pending);
         let packed = packed.map_err(|error| (self.base.join(name), error))?;
         let Some(file) = &mut entry.handle else { return Ok(()) };
@@ -213,6 +235,7 @@ impl Files {
         written.map_err(|error| (numbered(&self.base.join(name), entry.place.sequence), error))?;
         entry.torn = false;
         entry.dirty = true;
+        entry.since.1 += std::mem::take(&mut entry.waiting);
         entry.place.length += packed.len() as u64;
         entry.trail.follow(file, entry.place.length);
         if !self.compressor.is_on() {
@@ -261,7 +284,7 @@ impl Files {
         Ok(())
     }
 
-    fn open(&mut self, path: &Path) -> io::Result<File> {
+    pub(super) fn open(&mut self, path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.append(true).mode(self.mode);
         match options.open(path) {
@@ -280,7 +303,7 @@ impl Files {
     }
 
     /// Closes the file that has not been written for the longest time when no more may be open.
-    fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self) {
         while self.open >= self.open_max {
             let opened = self.entries.values_mut().filter(|entry| entry.handle.is_some());
             let Some(oldest) = opened.min_by_key(|entry| entry.used) else { return };
@@ -336,28 +359,6 @@ impl Files {
             accept(synced).map_err(|error| (folder, error))?;
         }
         Ok(())
-    }
-
-    /// Looks whether somebody else has removed, renamed or changed what was written since the last checkpoint; then
-    /// the next write makes the file anew.
-    pub(super) fn look_after(&mut self) {
-        for (name, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.dirty) {
-            let path = numbered(&self.base.join(&**name), entry.place.sequence);
-            let found = fs::metadata(&path).ok();
-            let ours = entry.handle.as_ref().and_then(|file| file.metadata().ok());
-            let same = match (&found, &ours) {
-                (Some(found), Some(ours)) => (found.dev(), found.ino()) == (ours.dev(), ours.ino()),
-                (found, _) => found.is_some(),
-            };
-            let length = found.as_ref().map_or(0, fs::Metadata::len);
-            let plain = found.as_ref().is_none_or(fs::Metadata::is_file);
-            if same && (!plain || length == entry.place.length) {
-                continue;
-            }
-            warn!(path = %path.display(), expected = entry.place.length, length, "somebody else has removed or changed a file of this sink; what they did stays");
-            self.open -= usize::from(entry.handle.take().is_some());
-            entry.place.length = if plain { length } else { 0 };
-        }
     }
 }
 

@@ -232,13 +232,13 @@ impl FileSink {
     fn encode(&mut self, records: &Records, now: Instant) -> Result<(), WriteError> {
         let codec = self.config.codec;
         let chunk = if self.config.compression == Compression::None { CHUNK } else { usize::MAX };
-        let (mut last, mut buffer) = (None, Vec::new());
+        let (mut last, mut buffer, mut count) = (None, Vec::new(), 0);
         self.names.0.clear();
         for stored in records.iter() {
             let is_full = buffer.len() >= chunk;
             let is_other = self.next_name(&stored, &mut last);
             if is_full || is_other {
-                let filled = std::mem::take(&mut buffer);
+                let filled = (std::mem::take(&mut buffer), std::mem::take(&mut count));
                 let before = if is_other { &self.names.1 } else { &self.names.0 };
                 self.files.put(before, filled).map_err(refuse)?;
                 let taken = self.files.take(&self.names.0, now);
@@ -246,8 +246,9 @@ impl FileSink {
             }
             codec.push(&stored, &mut buffer);
             buffer.push(b'\n');
+            count += 1;
         }
-        self.files.put(&self.names.0, buffer).map_err(refuse)
+        self.files.put(&self.names.0, (buffer, count)).map_err(refuse)
     }
 
     fn unprepared(&self) -> WriteError {
@@ -350,13 +351,13 @@ impl Sink for FileSink {
         self.trusted()?;
         self.forget_idle();
         self.files.flush_all().map_err(refuse)?;
+        self.files.look_first().map_err(refuse)?;
         if self.config.sync
             && let Err((path, error)) = self.files.sync()
         {
             self.broken = Some((path, error.to_string()));
             return self.trusted().map(|()| None);
         }
-        self.files.look_after();
         self.rotate();
         if self.state.is_none() {
             let place = |(name, entry): (&str, &mut Entry)| {
@@ -368,7 +369,12 @@ impl Sink for FileSink {
         for (_, entry) in self.files.iter_mut() {
             (entry.covered, entry.dirty) = (true, false);
         }
+        self.files.committed();
         Ok(self.state.clone())
+    }
+
+    fn lost(&mut self) -> u64 {
+        std::mem::take(&mut self.files.lost)
     }
 
     async fn idle(&mut self) {

@@ -11,6 +11,7 @@ mod progress;
 mod tests;
 mod write;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -253,6 +254,7 @@ impl Loop {
                 return false;
             }
         };
+        self.meter.lost.fetch_add(self.sink.lost(), Ordering::Relaxed);
         let offsets = self.progress.offsets();
         match self.consumer.commit(&offsets, state.as_deref()).await {
             Ok(()) => {
