@@ -118,3 +118,23 @@ fn a_hole_of_terabytes_under_a_writer_is_left_out_and_counted() {
     assert_each_once_in_order(&texts, "app", 30);
     assert_eq!(texts.len(), 30);
 }
+
+#[test]
+fn what_a_sink_wrote_to_a_file_that_is_then_removed_is_not_lost_before_the_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("app.log"), folder.path().join("app.txt"));
+    append_lines(&file, "app", 0..100);
+    let blocks = blocks(folder.path(), "app.log", "");
+    let blocks = blocks.replace("topics: [app],", "topics: [app], commit_interval: 1h,");
+    let mut agent = Agent::start(folder.path(), &blocks);
+    wait_until(SOON, "lines before", || file_line_count(&out) >= 100);
+    fs::remove_file(&out).unwrap();
+    append_lines(&file, "app", 100..200);
+    wait_until(SOON, "lines behind", || {
+        agent.sum("anabranch_sink_delivered_records_total", "sink=\"out\"") >= 200.0
+    });
+    agent.stop();
+    let texts = file_lines(&out);
+    assert_each_once_in_order(&texts, "app", 200);
+    assert_eq!(texts.len(), 200);
+}

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::answer::Refusal;
 use super::config::Format;
+use crate::framing::byte_order_mark;
 use crate::{Batch, Buffer, Headers, Pool};
 
 /// Larger bodies are cut into batches of about this many bytes, at the borders of records.
@@ -31,10 +32,14 @@ pub(super) struct Common {
 
 /// The batches of `body`; none when it has no records.
 pub(super) fn batches(
-    body: Buffer,
+    mut body: Buffer,
     format: Format,
     common: &Common,
 ) -> Result<Vec<Batch>, Refusal> {
+    if format != Format::Bytes {
+        let mark = body.len() - byte_order_mark::strip(&body).len();
+        body.drain(..mark);
+    }
     let separator = if format == Format::Json { b',' } else { b'\n' };
     // Commas stand inside of objects too, so for JSON this is only a first bound.
     let bound = if format == Format::Json { 8 * RECORDS_MAX } else { RECORDS_MAX };
@@ -261,7 +266,7 @@ pub(super) fn format(content_type: Option<&[u8]>, body: &[u8]) -> Format {
 
 /// JSON, if the first line is not a value of its own with more to come.
 fn sniff(body: &[u8]) -> Format {
-    let body = body.trim_ascii();
+    let body = byte_order_mark::strip(body).trim_ascii();
     let close = match body.first() {
         Some(b'{') => b'}',
         Some(b'[') => b']',

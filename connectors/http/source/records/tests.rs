@@ -76,6 +76,17 @@ fn every_format_gives_its_records() {
 }
 
 #[test]
+fn a_byte_order_mark_at_the_start_of_a_body_is_no_part_of_its_first_record() {
+    let text = "\u{feff}{\"a\":1}\n{\"b\":2}\n";
+    let both = [("{\"a\":1}", false), ("{\"b\":2}", false)];
+    check(text, Format::Ndjson, &both);
+    check(text, Format::Lines, &both);
+    check("\u{feff}[{\"a\":1},{\"b\":2}]", Format::Json, &both);
+    check("\u{feff}{}", Format::Bytes, &[("\u{feff}{}", false)]);
+    assert_eq!(format(None, text.as_bytes()), Format::Ndjson);
+}
+
+#[test]
 fn malformed_json_is_refused_with_its_place() {
     for (body, place) in [
         ("[{\"a\":1},\n {\"b\":}]", "line 2 column 7"),
