@@ -34,6 +34,12 @@ pub fn render(
         "Records that were stored and cannot be read any more.",
     );
     text.line("anabranch_hub_lost_records_total", &[], metrics.hub_lost.load(Ordering::Relaxed));
+    text.head(
+        "anabranch_hub_damaged_records",
+        "gauge",
+        "Records that were found damaged or missing, until they are acknowledged (anabranch log ack).",
+    );
+    text.line("anabranch_hub_damaged_records", &[], metrics.hub_damaged.load(Ordering::Relaxed));
     clients(&metrics.clients, &mut text);
     connections(metrics, &mut text);
     hub(topics, &mut text);

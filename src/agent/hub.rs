@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
 
 use super::memory;
 use super::parts::selectors;
@@ -30,10 +33,7 @@ pub(super) async fn open_both(
 ) -> Result<(Arc<dyn Hub>, Option<Arc<Embedded>>), HubError> {
     match &config.hub {
         HubConfig::Embedded(embedded) => {
-            let settings = settings(config, embedded)?;
-            let opened =
-                tokio::task::spawn_blocking(move || Embedded::open(settings, metrics)).await;
-            let hub = opened.map_err(|error| HubError::Fatal(error.to_string()))??;
+            let hub = open_embedded(settings(config, embedded)?, metrics).await?;
             Ok((Arc::<Embedded>::clone(&hub), Some(hub)))
         }
         HubConfig::Kafka(kafka) => {
@@ -41,6 +41,33 @@ pub(super) async fn open_both(
             let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
             let hub = connected.map_err(|error| HubError::Fatal(error.to_string()))??;
             Ok((hub, None))
+        }
+    }
+}
+
+async fn open_embedded(
+    settings: embedded::Settings,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<Embedded>, HubError> {
+    let opened = tokio::task::spawn_blocking(move || Embedded::open(settings, metrics)).await;
+    opened.map_err(|error| HubError::Fatal(error.to_string()))?
+}
+
+/// As [`open_both`], but waits while there is no room on the disk: a full disk is a state, also at the start.
+pub(super) async fn open_when_there_is_room(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<dyn Hub>, Option<Arc<Embedded>>), HubError> {
+    let mut is_told = false;
+    loop {
+        match open_both(config, Arc::clone(metrics)).await {
+            Err(HubError::NotNow(problem)) if matches!(config.hub, HubConfig::Embedded(_)) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    warn!("cannot start yet, will retry every second: {problem}");
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            opened => return opened,
         }
     }
 }

@@ -87,7 +87,7 @@ impl Agent {
     /// tried again for ever and shown on `/health`.
     pub async fn start(config: Config) -> Result<Self, AgentError> {
         let metrics = Arc::new(Metrics::default());
-        let (hub, embedded) = hub::open_both(&config, Arc::clone(&metrics)).await?;
+        let (hub, embedded) = hub::open_when_there_is_room(&config, &metrics).await?;
         let failures = mpsc::channel(16);
         let routes = Arc::new(RwLock::new(routes(&config)));
         let settings = hub::producer_settings(&config.producer);

@@ -54,10 +54,14 @@ pub fn run(path: &Path) -> ExitCode {
 }
 
 async fn serve(path: PathBuf, config: Config) -> ExitCode {
-    let (send, signals) = mpsc::channel(4);
+    let (send, mut signals) = mpsc::channel(4);
     let mut listener = crate::tasks::Tasks::new(mpsc::channel(1).0);
     listener.spawn("signals", listen(path, send));
-    let agent = match Agent::start(config.clone()).await {
+    let started = tokio::select! {
+        started = Agent::start(config.clone()) => started,
+        () = told_to_stop(&mut signals) => return ExitCode::SUCCESS,
+    };
+    let agent = match started {
         Ok(agent) => agent,
         Err(problem) => {
             complain(&problem.to_string());
@@ -78,6 +82,16 @@ async fn serve(path: PathBuf, config: Config) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Resolves when the process is told to stop; a new configuration is read at the start anyway.
+async fn told_to_stop(signals: &mut mpsc::Receiver<Signal>) {
+    while let Some(signal) = signals.recv().await {
+        if matches!(signal, Signal::Stop) {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Turns the process's signals into the agent's.

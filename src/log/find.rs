@@ -6,6 +6,14 @@ use crate::log::Partition;
 use crate::log::segment::Segment;
 
 impl Partition {
+    /// Leaves a hint of the borders in its active segment, for a next life that finds damage there.
+    pub fn store_hints(&self) {
+        if let Some(active) = self.active().filter(|active| active.size_bytes() > 0) {
+            // Without it more is lost around damage that takes a batch's head.
+            active.write_hints(None).ok();
+        }
+    }
+
     /// About how many bytes lie behind `offset`.
     #[must_use]
     pub fn bytes_behind(&self, offset: i64) -> u64 {

@@ -99,12 +99,13 @@ impl Folder {
         self.clean
     }
 
-    /// Raises the epoch above what was seen in the log (a copied or restored folder).
+    /// Raises the epoch above what was seen in the log (a copied or restored folder). `anew`: also above one of this
+    /// life, since offsets of it are given once more.
     ///
     /// # Errors
     /// [`LogError`] when it cannot be stored.
-    pub fn raise_epoch(&mut self, seen: i32) -> Result<(), LogError> {
-        if seen < self.epoch || (seen == self.epoch && self.clean) {
+    pub fn raise_epoch(&mut self, seen: i32, anew: bool) -> Result<(), LogError> {
+        if seen < self.epoch || (seen == self.epoch && self.clean && !anew) {
             return Ok(());
         }
         self.epoch = seen + 1;

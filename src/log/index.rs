@@ -72,6 +72,14 @@ impl Index {
         })
     }
 
+    /// The first border behind a place that is known, of a batch whose base offset is at least `offset`.
+    #[must_use]
+    pub(super) fn border_behind(&self, place: u64, offset: i64) -> Option<Border> {
+        let is_behind = |entry: &&Entry| u64::from(entry.place) > place && entry.offset >= offset;
+        let first = self.entries.iter().find(is_behind)?;
+        Some(Border { offset: first.offset, place: first.place.into() })
+    }
+
     /// Where the batch begins whose base offset is `offset`, if that is known.
     #[must_use]
     pub(super) fn start_of(&self, offset: i64) -> Option<u64> {
@@ -123,11 +131,19 @@ impl Index {
     /// Reads the file beside a segment of `segment_bytes`; `None` when it does not fit it.
     #[must_use]
     pub(super) fn decode(file: &[u8], segment_bytes: u64) -> Option<Self> {
-        let (bytes, rest) = file.split_first_chunk::<8>()?;
+        let (bytes, _) = file.split_first_chunk::<8>()?;
+        if u64::from_be_bytes(*bytes) != segment_bytes {
+            return None;
+        }
+        Self::decode_any(file)
+    }
+
+    /// Reads the file beside a segment that may have grown since; `None` when it is damaged.
+    #[must_use]
+    pub(super) fn decode_any(file: &[u8]) -> Option<Self> {
+        let (_, rest) = file.split_first_chunk::<8>()?;
         let (crc, body) = rest.split_first_chunk::<4>()?;
-        if u64::from_be_bytes(*bytes) != segment_bytes
-            || u32::from_be_bytes(*crc) != crc32c::crc32c(body)
-        {
+        if u32::from_be_bytes(*crc) != crc32c::crc32c(body) {
             return None;
         }
         let (entries, latest) = body.split_last_chunk::<8>()?;

@@ -9,6 +9,7 @@
 //!   log-start-offset-checkpoint     where partitions begin whose first records somebody deleted
 //!   cleaner-offset-checkpoint       up to where partitions are compacted: a hint
 //!   clean-shutdown                  there when the last life ended in order
+//!   damage, damage-acknowledged     what was found missing or damaged (see [`findings`])
 //!   <topic>-<partition>/
 //!     00000000000000001234.log      record batches (magic 2), end to end, nothing else
 //!     00000000000000001234.index    sparse index of a closed segment: a hint, can always be rebuilt
@@ -34,19 +35,24 @@ mod compact;
 mod delete;
 mod extent;
 mod find;
+mod findings;
 mod folder;
 mod index;
+mod mend;
 mod page_cache;
 mod partition;
+mod partition_name;
 mod peek;
 pub mod private;
 mod producers;
 mod raw;
 mod reader;
 mod recovery;
+mod resync;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod torn;
 
 use std::io;
 use std::path::PathBuf;
@@ -58,8 +64,10 @@ pub(crate) use compact::KEYS_MAX;
 pub use compact::{Compacted, Compaction, Progress};
 pub use delete::{deleted_folders, discard};
 pub use extent::Extent;
+pub use findings::{Finding, acknowledge, add_findings, findings, has_findings};
 pub use folder::{Folder, Meta, log_starts, partitions};
-pub use partition::{Appended, Partition, PartitionName, Settings};
+pub use partition::{Appended, Partition, Settings};
+pub use partition_name::PartitionName;
 pub use producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};
 pub use raw::{RawRead, Room};
 pub use reader::{Damage, Read, Reader};

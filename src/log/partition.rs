@@ -1,7 +1,6 @@
 //! One partition: segments in the order of their offsets, the last of which is appended to.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -11,34 +10,9 @@ use crate::log::producers::{Aborted, Producers};
 use crate::log::raw::Cursor;
 use crate::log::recovery::{Recovered, recover, replay};
 use crate::log::segment::{Segment, base_offset};
-use crate::log::{LogError, Progress, private, sync_parent};
+use crate::log::{Damage, LogError, PartitionName, Progress, private, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
 use crate::wire::is_commit;
-
-/// A partition's name: its folder is `<topic>-<partition>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartitionName {
-    /// The topic.
-    pub topic: String,
-    /// The number, from 0.
-    pub partition: i32,
-}
-
-impl PartitionName {
-    /// From the name of a folder.
-    #[must_use]
-    pub fn parse(folder: &str) -> Option<Self> {
-        let (topic, partition) = folder.rsplit_once('-')?;
-        let partition = partition.parse().ok().filter(|number| *number >= 0)?;
-        Some(Self { topic: topic.to_owned(), partition })
-    }
-}
-
-impl fmt::Display for PartitionName {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}-{}", self.topic, self.partition)
-    }
-}
 
 /// How a partition keeps its segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +33,7 @@ pub struct Appended {
 /// Shared by one writer and any number of readers.
 #[derive(Debug)]
 pub struct Partition {
-    name: PartitionName,
+    name: Arc<PartitionName>,
     pub(super) folder: PathBuf,
     pub(super) settings: RwLock<Settings>,
     /// Held by who replaces or deletes closed segments.
@@ -99,18 +73,26 @@ impl Partition {
         let paths = settle(folder)?;
         let mut end = 0;
         let mut producers = None;
-        for (number, path) in paths.iter().enumerate() {
+        for (number, (path, heads_end)) in paths.iter().enumerate() {
             let segment = Segment::open(path, true)?;
             let last = number + 1 == paths.len();
             let before = std::mem::take(&mut producers);
+            if number > 0 && end < segment.base_offset() {
+                let reason =
+                    "a file of the log is missing, or the end of one is damaged".to_owned();
+                found.gaps.push(Damage::new(end, segment.base_offset(), reason));
+            }
             end = end.max(segment.base_offset());
             if last || !segment.load_index() {
                 let mut known = before.unwrap_or_default();
-                end = recover(&segment, recovery_point, last, &mut found, &mut known)?;
+                let hint = segment.hint().filter(|_| last);
+                let is = (last, hint.as_ref());
+                end = recover(&segment, recovery_point, is, &mut found, &mut known)?;
                 producers = Some(known);
             } else {
-                producers = segment
-                    .load_producers(paths.get(number + 1).and_then(|path| base_offset(path)));
+                end = heads_end.unwrap_or(end);
+                let next = paths.get(number + 1).and_then(|(path, _)| base_offset(path));
+                producers = segment.load_producers(next);
                 if producers.is_none() {
                     let mut known = before.unwrap_or_default();
                     replay(&segment, &mut known)?;
@@ -155,7 +137,7 @@ impl Partition {
     ) -> Self {
         let start = segments.first().map_or(0, |segment| segment.base_offset());
         Self {
-            name,
+            name: Arc::new(name),
             folder: folder.to_owned(),
             settings: RwLock::new(settings),
             files: Mutex::default(),
@@ -215,8 +197,22 @@ impl Partition {
 
     /// Its name.
     #[must_use]
-    pub const fn name(&self) -> &PartitionName {
+    pub fn name(&self) -> &PartitionName {
         &self.name
+    }
+
+    /// Its name, for those who keep it.
+    #[must_use]
+    pub const fn shared_name(&self) -> &Arc<PartitionName> {
+        &self.name
+    }
+
+    /// The offset up to which it still has what had been appended when `epoch` was the newest: what follows is newer, or
+    /// the end.
+    #[must_use]
+    pub fn kept_of(&self, epoch: i32) -> i64 {
+        let newer = self.producers().newer_than(epoch);
+        newer.unwrap_or_else(|| self.end()).min(self.end())
     }
 
     /// First offset that is kept.
@@ -294,11 +290,16 @@ impl Partition {
         self.open_from.store(open_from, Ordering::Release);
     }
 
-    fn active(&self) -> Option<Arc<Segment>> {
+    pub(super) fn active(&self) -> Option<Arc<Segment>> {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).last().cloned()
     }
 
     fn segment_for(&self, bytes: u64) -> Result<Arc<Segment>, LogError> {
+        if self.is_suspect() {
+            let cause =
+                std::io::Error::other("a sync of its file has failed; it is being written anew");
+            return Err(LogError::io("append to", &self.folder)(cause));
+        }
         let limit = self.settings.read().unwrap_or_else(PoisonError::into_inner).segment_bytes;
         match self.active() {
             Some(active) if active.size_bytes() == 0 || active.size_bytes() + bytes <= limit => {
@@ -314,7 +315,7 @@ impl Partition {
     /// [`LogError`] when the new segment cannot be made.
     pub fn roll(&self) -> Result<Arc<Segment>, LogError> {
         if self.is_deleted() {
-            return Err(LogError::Deleted { partition: self.name.clone() });
+            return Err(LogError::Deleted { partition: self.name().clone() });
         }
         if let Some(active) = self.active() {
             if active.size_bytes() == 0 {
@@ -324,7 +325,11 @@ impl Partition {
             self.flushed.fetch_max(self.end(), Ordering::AcqRel);
         }
         let segment = Arc::new(Segment::create(&self.folder, self.end())?);
-        sync_parent(segment.path())?;
+        if let Err(error) = sync_parent(segment.path()) {
+            // Else it would be in the way of the next try.
+            segment.delete().ok();
+            return Err(error);
+        }
         let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
         segments.push(Arc::clone(&segment));
         Ok(segment)
@@ -341,6 +346,11 @@ impl Partition {
         }
         self.flushed.fetch_max(end, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// Everything that was appended is on disk.
+    pub(super) fn set_flushed(&self) {
+        self.flushed.fetch_max(self.end(), Ordering::AcqRel);
     }
 
     /// Removes whole closed segments below `offset`; gives the bytes that were freed.

@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError};
 
 use crate::log::partition::segment_paths;
 use crate::log::producers::Producers;
-use crate::log::recovery::{note, replay, resync};
+use crate::log::recovery::{note, replay};
+use crate::log::resync::{Damaged, resync};
 use crate::log::segment::{Segment, base_offset};
 use crate::log::{LogError, Partition, PartitionName, Settings, scan};
 
@@ -145,7 +146,10 @@ fn look(
         })?;
         next_offset = end.next_offset.unwrap_or(next_offset);
         let behind = match end.fault {
-            Some(_) => resync(segment, end.place, next_offset)?,
+            Some(_) => {
+                let (place, base) = (end.place, Some(next_offset));
+                resync(Damaged { segment, place, base, offset: next_offset, hint: None })?
+            }
             None => None,
         };
         let Some((good, offset)) = behind else {

@@ -174,6 +174,13 @@ impl Producers {
         Some((*found, self.epochs.get(after).map(|(_, start)| *start)))
     }
 
+    /// The first offset that was appended under a leader epoch above `epoch`.
+    #[must_use]
+    pub fn newer_than(&self, epoch: i32) -> Option<i64> {
+        let after = self.epochs.partition_point(|(known, _)| *known <= epoch);
+        self.epochs.get(after).map(|(_, start)| *start)
+    }
+
     /// Notes a batch that lies in the log at its base offset; `committed` is the verdict of a marker.
     pub fn note(&mut self, header: &BatchHeader, committed: Option<bool>) {
         if header.producer_id < 0 || (header.base_sequence < 0 && !header.is_control()) {

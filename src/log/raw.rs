@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
-use crate::log::recovery::resync;
+use crate::log::resync::{Damaged, resync};
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
 use crate::wire::{BatchError, BatchHeader};
@@ -218,7 +218,9 @@ fn finish(
 }
 
 fn pass_damage(at: &mut Cursor, from: i64, read: &mut RawRead) -> Result<bool, LogError> {
-    match resync(&at.segment, at.place, from)? {
+    let damaged =
+        Damaged { segment: &at.segment, place: at.place, base: at.base, offset: from, hint: None };
+    match resync(damaged)? {
         Some((place, next)) => {
             (at.place, at.base) = (place, Some(next));
             read.lost += (next - from).max(0);

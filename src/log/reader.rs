@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::log::recovery::resync;
+use crate::log::resync::{Damaged, resync};
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
 use crate::wire::{BatchError, BatchHeader};
@@ -44,6 +44,16 @@ pub struct Damage {
     pub to: i64,
     /// Why: damage, or they were removed by retention before they were read.
     pub reason: String,
+    /// Whether they were removed, so that nothing is wrong with the log.
+    pub is_removal: bool,
+}
+
+impl Damage {
+    /// Offsets that are damaged or missing.
+    #[must_use]
+    pub const fn new(from: i64, to: i64, reason: String) -> Self {
+        Self { from, to, reason, is_removal: false }
+    }
 }
 
 impl Reader {
@@ -117,12 +127,18 @@ impl Reader {
                     continue;
                 }
                 Err(BatchError::Short { .. }) if at_end => return Ok(Read::End),
-                Err(fault) => return self.skip_damage(&segment, fault).map(Read::Damage),
+                Err(fault) => match self.skip_damage(&segment, &fault)? {
+                    Some(damage) => return Ok(Read::Damage(damage)),
+                    None => continue,
+                },
             };
             if self.expected.is_some_and(|expected| header.base_offset != expected) {
                 let value = header.base_offset;
                 let fault = BatchError::Impossible { field: "base offset", value };
-                return self.skip_damage(&segment, fault).map(Read::Damage);
+                match self.skip_damage(&segment, &fault)? {
+                    Some(damage) => return Ok(Read::Damage(damage)),
+                    None => continue,
+                }
             }
             self.expected = Some(header.next_offset());
             let start = self.used;
@@ -185,31 +201,39 @@ impl Reader {
             return None;
         }
         self.next_offset = to;
-        Some(Damage { from, to, reason: "a file of the log is missing".to_owned() })
+        Some(Damage::new(from, to, "a file of the log is missing".to_owned()))
     }
 
     fn removed(&mut self) -> Damage {
         let (from, to) = (self.next_offset, self.partition.start().max(self.next_offset + 1));
         self.seek(to);
-        Damage { from, to, reason: "removed by retention before it was read".to_owned() }
+        let reason = "removed by retention before it was read".to_owned();
+        Damage { from, to, reason, is_removal: true }
     }
 
-    fn skip_damage(&mut self, segment: &Segment, fault: BatchError) -> Result<Damage, LogError> {
+    /// Goes on behind damage; `None` when all that was wanted is there.
+    fn skip_damage(
+        &mut self,
+        segment: &Arc<Segment>,
+        fault: &BatchError,
+    ) -> Result<Option<Damage>, LogError> {
         let place = self.place + self.used as u64;
         let from = self.next_offset;
-        let path = segment.path().display();
-        let reason = format!("{path} is damaged at byte {place}: {fault}");
-        if let Some((good, offset)) = resync(segment, place, from)? {
-            let segment = self.segment.take();
-            if let Some(segment) = segment {
-                self.enter(segment, good);
+        let (base, hint) = (self.expected, None);
+        match resync(Damaged { segment, place, base, offset: from, hint })? {
+            Some((good, base)) => {
+                self.enter(Arc::clone(segment), good);
+                self.expected = Some(base);
+                self.next_offset = base.max(from);
             }
-            self.next_offset = offset;
-        } else {
-            let next = self.partition.find_after(segment, from);
-            let base = next.map(|(next, _place)| next.base_offset().max(from + 1));
-            self.seek(base.unwrap_or_else(|| self.partition.end()));
+            None => {
+                let next = self.partition.find_after(segment, from);
+                let base = next.map(|(next, _place)| next.base_offset().max(from + 1));
+                self.seek(base.unwrap_or_else(|| self.partition.end()));
+            }
         }
-        Ok(Damage { from, to: self.next_offset, reason })
+        let to = self.next_offset;
+        let damage = || Damage::new(from, to, segment.damage_at(place, fault));
+        Ok((to > from).then(damage))
     }
 }

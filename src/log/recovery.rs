@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::log::LogError;
+use crate::log::index::Index;
 use crate::log::producers::Producers;
+use crate::log::resync::{Damaged, resync};
 use crate::log::segment::Segment;
+use crate::log::{Damage, LogError};
 use crate::wire::{BatchError, BatchHeader, HEADER_BYTES, is_commit};
 
 /// Bytes read at once.
@@ -15,10 +17,12 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub struct Recovered {
     /// Bytes that were read.
     pub scanned_bytes: u64,
-    /// Where the torn tail was put, and its bytes.
-    pub torn: Option<(PathBuf, u64)>,
+    /// Where the torn tail was put (`None` when there was no room for it), and its bytes.
+    pub torn: Option<(Option<PathBuf>, u64)>,
     /// Offsets that were known to be on disk and are not: first, and the one after the last.
     pub lost: Option<(i64, i64)>,
+    /// Offsets that are damaged, or whose file is missing, with whole batches behind them.
+    pub gaps: Vec<Damage>,
     /// The highest leader epoch that was seen; -1 when no batch was.
     pub epoch: i32,
 }
@@ -94,33 +98,6 @@ fn scan_buffer(
     (used, None)
 }
 
-/// The place of the next good batch behind damage at `place` whose offsets are at least `offset`, and that batch's
-/// base offset; `None` when the rest of the segment has none.
-///
-/// # Errors
-/// [`LogError`] when the file cannot be read.
-pub(super) fn resync(
-    segment: &Segment,
-    place: u64,
-    offset: i64,
-) -> Result<Option<(u64, i64)>, LogError> {
-    let mut rest = Vec::new();
-    let left = segment.size_bytes().saturating_sub(place);
-    segment.read_at(place, usize::try_from(left).unwrap_or(usize::MAX), &mut rest)?;
-    for at in 1..rest.len() {
-        let candidate = rest.get(at..).unwrap_or_default();
-        if candidate.get(16) != Some(&2) {
-            continue;
-        }
-        if let Ok(header) = BatchHeader::verify(candidate)
-            && header.base_offset >= offset
-        {
-            return Ok(Some((place + at as u64, header.base_offset)));
-        }
-    }
-    Ok(None)
-}
-
 /// Rebuilds the index of a segment and finds its end.
 ///
 /// Damage below `recovery_point` (known to be on disk) is passed over and left for readers to report; the first fault
@@ -128,7 +105,7 @@ pub(super) fn resync(
 pub(super) fn recover(
     segment: &Segment,
     recovery_point: i64,
-    last: bool,
+    (last, hint): (bool, Option<&Index>),
     found: &mut Recovered,
     producers: &mut Producers,
 ) -> Result<i64, LogError> {
@@ -141,20 +118,24 @@ pub(super) fn recover(
         })?;
         found.scanned_bytes += end.place - place;
         next_offset = end.next_offset.unwrap_or(next_offset);
-        if end.fault.is_none() {
-            return Ok(next_offset);
-        }
+        let Some(fault) = end.fault else { return Ok(next_offset) };
         let behind = if next_offset < recovery_point || !last {
-            resync(segment, end.place, next_offset)?
+            let (place, base) = (end.place, Some(next_offset));
+            resync(Damaged { segment, place, base, offset: next_offset, hint })?
         } else {
             None
         };
         match behind {
-            Some((good, offset)) => (place, next_offset) = (good, offset),
+            Some((good, offset)) => {
+                if offset > next_offset {
+                    let reason = segment.damage_at(end.place, &fault);
+                    found.gaps.push(Damage::new(next_offset, offset, reason));
+                }
+                (place, next_offset) = (good, offset);
+            }
             None if last => {
                 let torn = segment.size_bytes() - end.place;
-                found.torn = Some((segment.keep_torn(end.place)?, torn));
-                segment.truncate(end.place)?;
+                found.torn = Some((segment.cut_torn(end.place)?, torn));
                 return Ok(next_offset);
             }
             None => return Ok(next_offset),

@@ -17,6 +17,7 @@ use rustix::fs::{Advice, fadvise};
 use crate::log::index::Index;
 use crate::log::producers::Producers;
 use crate::log::{LogError, private, sync_parent};
+use crate::wire::BatchError;
 
 /// Bytes that stay in memory behind the readers: the log is not told of all of them.
 const KEEP_BYTES: u64 = 64 << 20;
@@ -37,6 +38,8 @@ pub struct Segment {
     /// Bytes that it had when it was opened: what is behind them was appended in this life.
     opened_bytes: u64,
     replaced: AtomicBool,
+    /// A sync has failed: whatever later ones say, what is in it need not be on disk.
+    suspect: AtomicBool,
     /// Bytes from the front that were let go from memory.
     left: AtomicU64,
 }
@@ -67,6 +70,7 @@ impl Segment {
             index: RwLock::default(),
             opened_bytes: 0,
             replaced: AtomicBool::new(false),
+            suspect: AtomicBool::new(false),
             left: AtomicU64::new(0),
         })
     }
@@ -91,6 +95,7 @@ impl Segment {
             index: RwLock::default(),
             opened_bytes: size,
             replaced: AtomicBool::new(false),
+            suspect: AtomicBool::new(false),
             // What an earlier life has written is not in memory, or because somebody reads it.
             left: AtomicU64::new(size),
         })
@@ -187,8 +192,17 @@ impl Segment {
         let used = out.len();
         out.resize(used + want, 0);
         let target = out.get_mut(used..).unwrap_or_default();
-        self.file.read_exact_at(target, place).map_err(LogError::io("read", &self.path))?;
+        if let Err(cause) = self.file.read_exact_at(target, place) {
+            // Nobody may take what was not read for what the file holds.
+            out.truncate(used);
+            return Err(LogError::io("read", &self.path)(cause));
+        }
         Ok(want)
+    }
+
+    /// What is wrong, and where in the file.
+    pub(super) fn damage_at(&self, place: u64, fault: &BatchError) -> String {
+        format!("{} is damaged at byte {place}: {fault}", self.path.display())
     }
 
     /// Bytes that its file has now: another process may have appended, or be doing so.
@@ -202,9 +216,28 @@ impl Segment {
         self.size_bytes.store(size_bytes, Ordering::Release);
     }
 
-    /// Makes what was appended durable.
+    /// Makes what was appended durable; never again after it has failed once.
     pub(super) fn flush(&self) -> Result<(), LogError> {
-        self.file.sync_data().map_err(LogError::io("sync", &self.path))
+        let synced = if self.is_suspect() {
+            Err(std::io::Error::other("an earlier sync of this file has failed"))
+        } else {
+            self.file.sync_data()
+        };
+        synced.map_err(|cause| {
+            self.suspect.store(true, Ordering::Release);
+            LogError::io("sync", &self.path)(cause)
+        })
+    }
+
+    /// As after a sync that failed.
+    #[cfg(test)]
+    pub(crate) fn suspect_for_test(&self) {
+        self.suspect.store(true, Ordering::Release);
+    }
+
+    /// Whether a sync has failed.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Acquire)
     }
 
     /// Lets go of the pages before `place`, but for the last [`KEEP_BYTES`] bytes; in steps, so that most calls do nothing.
@@ -232,6 +265,11 @@ impl Segment {
     pub(super) fn close(&self, producers: &[u8]) -> Result<(), LogError> {
         self.flush()?;
         self.write_hints(Some(producers))
+    }
+
+    /// What the file beside it says of its borders, though it may have grown since.
+    pub(super) fn hint(&self) -> Option<Index> {
+        Index::decode_any(&std::fs::read(self.path.with_extension("index")).ok()?)
     }
 
     /// Takes the index from the file beside it; `false` when there is none that fits.
@@ -316,22 +354,6 @@ impl Segment {
         std::fs::remove_file(self.path.with_extension("producers")).ok();
         std::fs::remove_file(self.path.with_extension("index")).ok();
         std::fs::remove_file(&self.path).map_err(LogError::io("delete", &self.path))
-    }
-
-    /// Copies what lies beyond `place` to a `.torn` file beside the segment, for a person.
-    pub(super) fn keep_torn(&self, place: u64) -> Result<PathBuf, LogError> {
-        let mut tail = Vec::new();
-        let left = self.size_bytes().saturating_sub(place);
-        self.read_at(place, usize::try_from(left).unwrap_or(usize::MAX), &mut tail)?;
-        let mut path = self.path.with_extension("torn");
-        for number in 1.. {
-            if !path.exists() {
-                break;
-            }
-            path = self.path.with_extension(format!("{number}.torn"));
-        }
-        private::write(&path, tail).map_err(LogError::io("write", &path))?;
-        Ok(path)
     }
 }
 

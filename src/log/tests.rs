@@ -179,6 +179,7 @@ fn a_torn_tail_is_kept_aside_and_damage_is_reported_with_its_offsets() {
     let (partition, found) = open(folder.path(), 0);
     assert_eq!(partition.end(), 20);
     let (torn, torn_bytes) = found.torn.unwrap();
+    let torn = torn.unwrap();
     assert_eq!(std::fs::metadata(torn).unwrap().len(), torn_bytes);
     assert_eq!((found.lost, found.epoch), (None, 1));
     // Known to be on disk, and damaged all the same.

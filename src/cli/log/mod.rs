@@ -1,5 +1,6 @@
 //! The command `log`: the files in a data folder, read back.
 
+mod ack;
 mod dump;
 mod verify;
 
@@ -24,6 +25,12 @@ enum Action {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Acknowledge what was found missing or damaged: `/health` shows it no longer
+    Ack {
+        /// The data folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Print what is stored
     Dump(dump::DumpArgs),
 }
@@ -31,6 +38,7 @@ enum Action {
 pub(super) fn log(args: LogArgs, out: &mut dyn Write) -> Done {
     match args.action {
         Action::Verify { folder } => verify::verify(&folder, out),
+        Action::Ack { folder } => ack::ack(&folder, out),
         Action::Dump(args) => dump::dump(&args, out),
     }
 }

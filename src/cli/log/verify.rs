@@ -50,6 +50,7 @@ pub(super) fn verify(folder: &Path, out: &mut dyn Write) -> Done {
     for torn in torn_files(&topics) {
         writeln!(out, "note: {torn}")?;
     }
+    super::ack::print_open(folder, out)?;
     for fault in &faults {
         writeln!(out, "damaged: {fault}")?;
     }

@@ -80,8 +80,7 @@ impl Compactor {
                 if let Some(job) = due(partition, &state.settings)
                     && has_room(shared, &job)
                 {
-                    let positions = shared.positions();
-                    let covered = positions.covered.get(partition.name()).copied().unwrap_or(0);
+                    let covered = shared.covered_to(partition.name(), job.end);
                     if covered < job.end { uncovered = true } else { jobs.push(job) }
                 }
             }

@@ -19,7 +19,7 @@ use super::writer::{Command, Place};
 use crate::hub::{
     Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt, state,
 };
-use crate::log::{Partition, PartitionName};
+use crate::log::{Damage, Partition, PartitionName};
 
 /// How often it looks, while there is nothing to read, whether its group shares out its partitions anew.
 const LOOK: Duration = Duration::from_millis(500);
@@ -253,7 +253,9 @@ impl EmbeddedConsumer {
             self.turn = (self.turn + 1) % self.readers.len();
             let Some(mine) = self.readers.get_mut(self.turn) else { break };
             let group = &self.spec.group;
-            match mine.next(&self.pool, group, |records| self.shared.lost(group, records))? {
+            let name = Arc::clone(mine.partition().shared_name());
+            let lost = |damage: &Damage| self.shared.lost(group, &name, damage);
+            match mine.next(&self.pool, group, lost)? {
                 Some(fetched) => {
                     bytes += fetched.batch.data.len();
                     batches.push(fetched);

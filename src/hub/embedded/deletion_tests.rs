@@ -147,7 +147,7 @@ async fn a_deletion_that_a_crash_has_interrupted_is_finished() {
     hub.set_offsets("g", std::slice::from_ref(&other)).await.unwrap();
     hub.close().await;
     drop(hub);
-    let id = topics::load_id(&folder.path().join("t-2")).unwrap();
+    let id = topic_id::load(&folder.path().join("t-2")).unwrap();
     std::fs::rename(folder.path().join("t-2"), folder.path().join(format!("{id}-2-delete")))
         .unwrap();
 
@@ -181,7 +181,7 @@ async fn a_partition_whose_folder_is_missing_keeps_its_number() {
         hub.set_offsets("g", &[number(2, 0)]).await.unwrap();
         hub.close().await;
     }
-    let ids = ["t-0", "t-1", "t-2"].map(|name| topics::load_id(&folder.path().join(name)));
+    let ids = ["t-0", "t-1", "t-2"].map(|name| topic_id::load(&folder.path().join(name)));
     assert!(ids[0].is_some() && ids[0] == ids[1] && ids[1] == ids[2], "{ids:?}");
 }
 

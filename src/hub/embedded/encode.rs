@@ -68,16 +68,25 @@ pub(super) fn decode_position(mut bytes: &[u8]) -> Option<StoredPosition<'_>> {
     Some(StoredPosition { source, key, value })
 }
 
-/// Encodes keys and values as one small batch, for the internal topics.
-pub(super) fn encode_pairs(
-    pairs: &[(Vec<u8>, Option<Vec<u8>>)],
+/// A record of an internal topic.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) value: Option<&'a [u8]>,
+    /// An encoded header, or nothing.
+    pub(super) header: &'a [u8],
+}
+
+/// Encodes records of an internal topic as one batch.
+pub(super) fn encode_entries(
+    entries: &[Entry<'_>],
     timestamp_ms: i64,
     builder: &mut Builder,
     out: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
     let mut batch = Batch::new(Vec::new().into(), Headers::new(), timestamp_ms, 0);
-    for (key, value) in pairs {
-        batch.push_copy(value.as_deref().unwrap_or_default());
+    for Entry { key, value, .. } in entries.iter().copied() {
+        batch.push_copy(value.unwrap_or_default());
         if value.is_none() {
             batch.set_null_value();
         }
@@ -85,8 +94,8 @@ pub(super) fn encode_pairs(
     }
     builder.begin(out);
     let mut count = 0i32;
-    for record in batch.iter() {
-        records::push_record(&record, (0, i64::from(count)), &[], builder.records());
+    for (record, Entry { header, .. }) in batch.iter().zip(entries) {
+        records::push_record(&record, (0, i64::from(count)), header, builder.records());
         count += 1;
         builder.pack(out)?;
     }

@@ -28,6 +28,8 @@ pub(crate) struct Committed {
     pub(super) timestamp_ms: i64,
     /// Rises with every commit; the metadata of the highest is the newest.
     pub(super) sequence: u64,
+    /// The leader epoch under which it was stored; the largest number for one of this life.
+    life: i32,
 }
 
 /// All groups.
@@ -89,7 +91,8 @@ impl Groups {
         let mut pairs = Vec::with_capacity(offsets.len());
         for Place { partition, offset, epoch, metadata } in offsets {
             let name = partition.name().clone();
-            let committed = Committed { offset, epoch, metadata, timestamp_ms, sequence };
+            let life = i32::MAX;
+            let committed = Committed { offset, epoch, metadata, timestamp_ms, sequence, life };
             pairs.push((encode_key(group, &name), Some(encode_value(&committed))));
             partitions.insert(name, committed);
         }
@@ -114,8 +117,13 @@ impl Groups {
         self.states.iter().map(state).chain(all.into_iter().map(pair)).collect()
     }
 
-    /// Takes a record of the topic in; damaged ones say so.
-    pub(super) fn replay(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
+    /// Takes a record of the topic in that was stored under the leader epoch `life`; damaged ones say so.
+    pub(super) fn replay(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        life: i32,
+    ) -> Result<(), String> {
         if let Some(group) = decode_state_key(key) {
             match value {
                 Some(value) => drop(self.states.insert(group, value.to_vec())),
@@ -131,20 +139,24 @@ impl Groups {
             return Ok(());
         };
         self.sequence += 1;
-        let committed = decode_value(value, self.sequence).ok_or("a damaged value")?;
+        let committed = decode_value(value, self.sequence, life).ok_or("a damaged value")?;
         self.groups.entry(group).or_default().insert(name, committed);
         Ok(())
     }
 
-    /// Sets commits that lie beyond the end of their partition back to it, and says which.
+    /// Sets commits that lie beyond what is left of that which was there when they were stored back to its end, and
+    /// says which. `kept` gives that end for a partition and the leader epoch of the commit.
     pub(super) fn clamp(
         &mut self,
-        end: impl Fn(&PartitionName) -> Option<i64>,
+        kept: impl Fn(&PartitionName, i32) -> Option<i64>,
     ) -> Vec<(String, Offset)> {
         let mut clamped = Vec::new();
         for (group, partitions) in &mut self.groups {
             for (name, committed) in partitions {
-                let Some(end) = end(name).filter(|end| committed.offset > *end) else { continue };
+                let end = kept(name, committed.life).filter(|end| committed.offset > *end);
+                let Some(end) = end else { continue };
+                // Whoever reads on before this is stored begins there, too.
+                committed.offset = end;
                 let PartitionName { topic, partition } = name.clone();
                 clamped.push((
                     group.clone(),
@@ -280,13 +292,13 @@ fn encode_value(committed: &Committed) -> Vec<u8> {
     value
 }
 
-fn decode_value(mut value: &[u8], sequence: u64) -> Option<Committed> {
+fn decode_value(mut value: &[u8], sequence: u64, life: i32) -> Option<Committed> {
     let version = i16::from_be_bytes(take(&mut value)?);
     let offset = i64::from_be_bytes(take(&mut value).filter(|_| version == 3)?);
     let epoch = i32::from_be_bytes(take(&mut value)?);
     let metadata = take_text(&mut value)?;
     let timestamp_ms = i64::from_be_bytes(take(&mut value)?);
-    Some(Committed { offset, epoch, metadata, timestamp_ms, sequence })
+    Some(Committed { offset, epoch, metadata, timestamp_ms, sequence, life })
 }
 
 #[cfg(test)]
@@ -315,7 +327,7 @@ mod tests {
         records.extend(groups.commit("g", vec![place("1 two", 1, 9)], 1000));
         let mut again = Groups::default();
         for (key, value) in &records {
-            again.replay(key, value.as_deref()).unwrap();
+            again.replay(key, value.as_deref(), 0).unwrap();
         }
         assert_eq!(again.info(), groups.info());
         let names = [0, 1].map(|partition| PartitionName { topic: "a".into(), partition });
@@ -323,7 +335,7 @@ mod tests {
         let (first, second) = (state(&names[0]), state(&names[1]));
         assert_eq!((first.1.as_str(), second.1.as_str()), ("one", "two"));
         assert!(first.0 < second.0);
-        let clamped = again.clamp(|name| Some(if name.partition == 1 { 8 } else { 100 }));
+        let clamped = again.clamp(|name, _life| Some(if name.partition == 1 { 8 } else { 100 }));
         assert_eq!(clamped, [("g".to_owned(), offset("a", 1, 8))]);
         assert_eq!(again.forget_topics(|topic| topic == "b"), []);
         assert_eq!(again.forget_topics(|topic| topic == "a").len(), 2);
@@ -333,7 +345,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_record_is_replayed_without_a_panic(key: Vec<u8>, value: Option<Vec<u8>>) {
-            let _any = Groups::default().replay(&key, value.as_deref());
+            let _any = Groups::default().replay(&key, value.as_deref(), 0);
         }
     }
 }

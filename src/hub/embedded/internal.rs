@@ -10,10 +10,13 @@ use anabranch_connectors::source::Stored;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::encode::encode_pairs;
-use super::topics::{OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS};
-use super::writer::Writer;
-use crate::log::{LogError, Partition};
+use super::Shared;
+use super::encode::{Entry, encode_entries};
+use super::positions::{End, Entries};
+use super::topic_id::short_id;
+use super::topics::{OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState};
+use super::writer::{Pairs, Writer};
+use crate::log::{LogError, Partition, PartitionName};
 
 /// Positions are stored together at least so often while they change, by time and by bytes appended.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
@@ -23,16 +26,41 @@ const FEW: usize = 1000;
 /// Bytes of an internal topic after which it is written anew.
 const INTERNAL_MAX: u64 = 16 << 20;
 
-impl Writer {
-    pub(super) fn append_pairs(
-        &mut self,
-        topic: &str,
-        pairs: &[(Vec<u8>, Option<Vec<u8>>)],
-    ) -> Result<(), LogError> {
-        let Some(partition) = self.shared.internal(topic).filter(|_| !pairs.is_empty()) else {
-            return Ok(());
+impl Shared {
+    /// The offset below which records of a partition may go: the positions in them are in a snapshot, and that is on
+    /// disk. With `flush: os` nobody else asks for that, so it is asked for here where `wanted` needs it.
+    pub(super) fn covered_to(&self, name: &PartitionName, wanted: i64) -> i64 {
+        let Some(topic) = self.internal(POSITIONS) else { return 0 };
+        let of = |ends: &HashMap<PartitionName, i64>| ends.get(name).copied().unwrap_or(0);
+        let (covered, coming) = {
+            let mut positions = self.positions();
+            positions.settle_covering(topic.flushed());
+            (of(&positions.covered), positions.covering.as_ref().map_or(0, |(_, ends)| of(ends)))
         };
-        let encoded = encode_pairs(pairs, now_ms(), &mut self.builder, &mut self.scratch);
+        if covered >= wanted || coming <= covered || self.flush(&topic).is_err() {
+            return covered;
+        }
+        let mut positions = self.positions();
+        positions.settle_covering(topic.flushed());
+        of(&positions.covered)
+    }
+}
+
+impl Writer {
+    pub(super) fn append_pairs(&mut self, topic: &str, pairs: &Pairs) -> Result<(), LogError> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let mut entries = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            entries.push(Entry { key, value: value.as_deref(), header: &[] });
+        }
+        self.append_entries(topic, &entries)
+    }
+
+    fn append_entries(&mut self, topic: &str, entries: &[Entry<'_>]) -> Result<(), LogError> {
+        let Some(partition) = self.shared.internal(topic) else { return Ok(()) };
+        let encoded = encode_entries(entries, now_ms(), &mut self.builder, &mut self.scratch);
         encoded.map_err(|error| LogError::Format {
             path: self.shared.settings.data_dir.clone(),
             problem: error.to_string(),
@@ -42,17 +70,22 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes an internal topic anew from `pairs` and drops what was before.
+    /// Writes an internal topic anew, as `append` does it, and drops what was before.
     fn rewrite(
         &mut self,
         topic: &str,
-        pairs: &[(Vec<u8>, Option<Vec<u8>>)],
+        append: impl FnOnce(&mut Self) -> Result<(), LogError>,
     ) -> Result<(), LogError> {
         let Some(partition) = self.shared.internal(topic) else { return Ok(()) };
         partition.roll()?;
         let base = partition.end();
-        self.append_pairs(topic, pairs)?;
-        partition.flush()?;
+        append(self)?;
+        // What was before counts as long as what it speaks about may still be lost.
+        for state in self.shared.topics.all() {
+            for spoken_of in state.partitions.iter().filter(|one| one.flushed() < one.end()) {
+                self.shared.flush(spoken_of)?;
+            }
+        }
         partition.delete_before(base)?;
         Ok(())
     }
@@ -69,7 +102,7 @@ impl Writer {
                 SETTINGS => self.shared.settings_pairs(),
                 _ => self.shared.transactions().snapshot(),
             };
-            if let Err(error) = self.rewrite(topic, &pairs) {
+            if let Err(error) = self.rewrite(topic, |writer| writer.append_pairs(topic, &pairs)) {
                 warn!(%error, topic, "an internal topic could not be compacted, will retry");
             }
         }
@@ -95,20 +128,16 @@ impl Writer {
 
     /// Stores all positions together; from then on retention may remove what they cover.
     pub(super) fn snapshot(&mut self) {
-        let mut ends = HashMap::new();
-        for state in self.shared.topics.all() {
-            for partition in &state.partitions {
-                ends.insert(partition.name().clone(), partition.end());
-            }
-        }
+        let ends = self.ends();
         self.snapshot_at = Instant::now();
         self.snapshot_bytes = 0;
-        let pairs = self.shared.positions().snapshot(&ends);
-        let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
-        let stored = if self.shared.internal(POSITIONS).is_some_and(large) {
-            self.rewrite(POSITIONS, &pairs)
+        let entries = self.shared.positions().snapshot(&ends);
+        let large = |partition: &Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
+        let topic = self.shared.internal(POSITIONS);
+        let stored = if topic.as_ref().is_some_and(large) {
+            self.rewrite(POSITIONS, |writer| writer.append_snapshot(&entries))
         } else {
-            self.append_pairs(POSITIONS, &pairs)
+            self.append_snapshot(&entries)
         };
         if let Err(error) = stored {
             warn!(%error, "positions could not be stored together, will retry");
@@ -116,7 +145,9 @@ impl Writer {
         }
         {
             let mut positions = self.shared.positions();
-            positions.covered = ends;
+            let covered = ends.into_iter().map(|end| (end.name.as_ref().clone(), end.offset));
+            let needs = topic.map_or(i64::MAX, |topic| topic.end());
+            positions.covering = Some((needs, covered.collect()));
             positions.changed = false;
         }
         self.positions_first = false;
@@ -124,5 +155,28 @@ impl Writer {
             part.settle(Ok(Stored { partition: 0, offset: -1 }));
         }
         self.finish_group();
+    }
+
+    fn append_snapshot(&mut self, entries: &Entries) -> Result<(), LogError> {
+        let mut borrowed = Vec::with_capacity(entries.len());
+        for (key, value, header) in entries {
+            borrowed.push(Entry { key, value: Some(value), header });
+        }
+        self.append_entries(POSITIONS, &borrowed)
+    }
+
+    /// How far each partition is now.
+    fn ends(&self) -> Vec<End> {
+        let end = |topic_id: &str, partition: &Arc<Partition>| End {
+            name: Arc::clone(partition.shared_name()),
+            offset: partition.end(),
+            topic_id: topic_id.to_owned(),
+        };
+        let all = self.shared.topics.all();
+        let of_topic = |state: &Arc<TopicState>| {
+            let id = short_id(&state.topic.id);
+            state.partitions.iter().map(|partition| end(id, partition)).collect::<Vec<_>>()
+        };
+        all.iter().flat_map(of_topic).collect()
     }
 }

@@ -13,6 +13,7 @@ use super::Shared;
 use super::compactor::Compactor;
 use super::settings::{Flush, TopicSettings, WhenFull};
 use super::topics::TopicState;
+use super::trouble::ROOM;
 use super::writer::Command;
 use crate::log::{Checkpoint, Partition, Segment};
 
@@ -39,6 +40,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
             space_at = Instant::now();
             is_full = watch_space(shared, is_full);
             shared.members.beat();
+            shared.look_for_acknowledgement();
         }
         if keep_at.elapsed() >= KEEP_EVERY {
             keep_at = Instant::now();
@@ -50,16 +52,16 @@ pub(super) fn run(shared: &Arc<Shared>) {
     compactor.join();
     flush(shared);
     checkpoint(shared);
+    for state in shared.topics.all() {
+        state.partitions.iter().for_each(|partition| partition.store_hints());
+    }
 }
 
 /// Makes durable what was appended since the last time.
 pub(super) fn flush(shared: &Shared) {
     for partition in shared.take_dirty() {
-        if let Err(error) = partition.flush()
-            && shared.state.fail(&error.to_string(), true)
-        {
-            error!(%error, "a flush failed: what was appended since the last one may not be on disk");
-        }
+        // What could not be made durable is the writer's to write anew; it is told of already.
+        shared.flush(&partition).ok();
         partition.leave_memory(shared.read_by_all(&partition.name().topic, &partition));
     }
 }
@@ -88,10 +90,10 @@ fn watch_space(shared: &Shared, was_full: bool) -> bool {
         let folder = shared.settings.data_dir.display();
         let problem =
             format!("only {free} bytes are free on the disk of {folder} (min_free); sources wait");
-        shared.state.fail(&problem, false);
-        error!("{problem}");
-    } else if was_full && !full {
-        shared.state.ok();
+        if shared.state.fail_as(ROOM, &problem, false) {
+            error!("{problem}");
+        }
+    } else if was_full && !full && shared.state.over(ROOM) {
         info!(free, "there is room on the disk again");
     }
     full
@@ -138,7 +140,7 @@ fn retain_partition(shared: &Shared, state: &TopicState, partition: &Partition) 
     if target <= partition.start() {
         return false;
     }
-    let covered = shared.positions().covered.get(partition.name()).copied().unwrap_or(0);
+    let covered = shared.covered_to(partition.name(), target);
     match partition.delete_before(target.min(covered)) {
         Ok(0) => {}
         Ok(bytes) => info!(partition = %partition.name(), bytes, "old records were removed"),

@@ -23,16 +23,20 @@ mod membership;
 mod open;
 mod partition_reader;
 mod positions;
+#[cfg(test)]
+mod power_cut_tests;
 mod produce;
 mod queue;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod times;
+mod topic_id;
 mod topics;
 mod transactions;
 #[cfg(test)]
 mod transactions_tests;
+mod trouble;
 pub mod view;
 mod writer;
 
@@ -57,7 +61,7 @@ pub(crate) use transactions::{Phase, Transaction, TransactionFault};
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, TopicInfo, TopicSelector,
 };
-use crate::log::{Folder, Partition, PartitionName};
+use crate::log::{Damage, Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
 use coordinator::GroupError;
 use fetchers::Fetchers;
@@ -67,6 +71,7 @@ use positions::Positions;
 use queue::Queue;
 use topics::Topics;
 use transactions::Transactions;
+use trouble::blocked_kind;
 use writer::Command;
 
 /// The embedded hub. Closed by [`Hub::close`]; one that is dropped without it is as good as killed.
@@ -126,6 +131,7 @@ struct Shared {
     state: State,
     metrics: Arc<Metrics>,
     dirty: Mutex<Vec<Arc<Partition>>>,
+    suspects: Mutex<Vec<Arc<Partition>>>,
     blocked: Mutex<HashSet<PartitionName>>,
     keep_for: RwLock<Vec<(String, Vec<TopicSelector>)>>,
     disk_full: AtomicBool,
@@ -240,10 +246,11 @@ impl Shared {
             let problem = format!(
                 "{name} has reached its hard size and a sink has not read it; its sources wait"
             );
-            self.state.fail(&problem, false);
-            tracing::warn!("{problem}");
-        } else if !is_blocked && blocked.remove(name) {
-            self.state.ok();
+            if self.state.fail_as(&blocked_kind(name), &problem, false) {
+                tracing::warn!("{problem}");
+            }
+        } else if !is_blocked && blocked.remove(name) && self.state.over(&blocked_kind(name)) {
+            tracing::info!(partition = %name, "its sources go on");
         }
     }
 
@@ -260,7 +267,11 @@ impl Shared {
         readers.map(committed).min().unwrap_or(i64::MAX)
     }
 
-    fn lost(&self, group: &str, records: u64) {
+    fn lost(&self, group: &str, name: &PartitionName, damage: &Damage) {
+        if !damage.is_removal {
+            self.found(&[topics::finding(name, damage)]);
+        }
+        let records = u64::try_from(damage.to - damage.from).unwrap_or(0);
         self.metrics.hub_lost.fetch_add(records, Ordering::Relaxed);
         self.metrics.sink(group).lost.fetch_add(records, Ordering::Relaxed);
     }
@@ -368,7 +379,7 @@ impl Hub for Embedded {
     }
 
     fn needs_person(&self) -> bool {
-        self.shared.state.fatal.load(Ordering::Relaxed)
+        self.shared.state.needs_person()
     }
 
     fn keep_for(&self, groups: Vec<(String, Vec<TopicSelector>)>) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
+use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::{Pool, StoredBatch};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
@@ -15,15 +16,16 @@ use super::encode::OWN_PRODUCER;
 use super::fetchers::Fetchers;
 use super::groups::Groups;
 use super::members::Members;
-use super::positions::Positions;
+use super::positions::{End, Positions};
 use super::queue::Queue;
 use super::settings::{Cleanup, TopicSettings};
+use super::topic_id::short_id;
 use super::topics::{self, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics};
 use super::transactions::Transactions;
 use super::writer::{Command, Pairs, Writer};
 use super::{Embedded, Settings, Shared, keeper};
 use crate::hub::HubError;
-use crate::log::{Folder, LogError, PartitionName, Read, Reader};
+use crate::log::{Finding, Folder, LogError, PartitionName, Read, Reader};
 use crate::metrics::{Metrics, State};
 
 /// Commands that may wait for the writer; an append is about a mebibyte before it is compressed.
@@ -33,15 +35,25 @@ impl Embedded {
     /// Opens the hub in its data folder; makes it when it is not there. Blocks while it recovers.
     ///
     /// # Errors
-    /// [`HubError::Fatal`] when the folder is in use, cannot be written, or is not ours.
+    /// [`HubError::Fatal`] when the folder is in use, cannot be written, or is not ours; [`HubError::NotNow`] when there is
+    /// no room for what it lacks.
     pub fn open(settings: Settings, metrics: Arc<Metrics>) -> Result<Arc<Self>, HubError> {
-        let fatal = |error: LogError| HubError::Fatal(error.to_string());
+        let fatal = |error: LogError| match error {
+            LogError::NoSpace { .. } => HubError::NotNow(error.to_string()),
+            LogError::Io { .. }
+            | LogError::Locked { .. }
+            | LogError::Deleted { .. }
+            | LogError::Format { .. } => HubError::Fatal(error.to_string()),
+        };
         let new_id: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
         let mut folder = Folder::open(&settings.data_dir, &new_id).map_err(fatal)?;
         say_narrowed(&folder);
         let points = folder.recovery_points();
-        let (topics, seen) = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
-        folder.raise_epoch(seen).map_err(fatal)?;
+        let opened = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
+        let topics::Opened { topics, epoch, has_lost, mut findings } = opened;
+        // Offsets that are given once more must not name what was lost.
+        let seen = if has_lost { epoch.max(folder.epoch()) } else { epoch };
+        folder.raise_epoch(seen, has_lost).map_err(fatal)?;
         topics_begin(&folder, &topics).map_err(fatal)?;
         let (mut groups, mut positions) = replay(&topics)?;
         // What a crash has left of topics that were deleted.
@@ -69,6 +81,7 @@ impl Embedded {
             state: State::default(),
             metrics,
             dirty: Mutex::default(),
+            suspects: Mutex::default(),
             blocked: Mutex::new(HashSet::new()),
             keep_for: RwLock::new(settings.groups.clone()),
             disk_full: AtomicBool::new(false),
@@ -79,7 +92,9 @@ impl Embedded {
         });
         let states = shared.groups().states();
         shared.members.restore(&states);
-        make_topics(&shared)?;
+        findings.extend(make_topics(&shared)?);
+        shared.found(&findings);
+        shared.show_findings();
         let threads = start(&shared)?;
         for (topic, pairs) in [(OFFSETS, stale), (TRANSACTIONS, held), (SETTINGS, set)] {
             let (done, _stored) = oneshot::channel();
@@ -94,7 +109,8 @@ impl Embedded {
     }
 }
 
-fn make_topics(shared: &Shared) -> Result<(), HubError> {
+fn make_topics(shared: &Shared) -> Result<Vec<Finding>, HubError> {
+    let mut findings = Vec::new();
     let folder = &shared.settings.data_dir;
     let has_records = || {
         shared.topics.all().iter().any(|state| {
@@ -110,14 +126,19 @@ fn make_topics(shared: &Shared) -> Result<(), HubError> {
             _ => continue,
         };
         if is_new && has_records() {
-            let folder = folder.display();
-            error!("{folder}/{topic}-0 was missing, and with it {lost}");
+            findings.push(Finding {
+                time_ms: now_ms(),
+                partition: format!("{topic}-0"),
+                from: 0,
+                to: 0,
+                what: format!("was missing, and with it {lost}"),
+            });
         }
     }
     for topic in shared.settings.topics.keys() {
         shared.ensure(topic, None)?;
     }
-    Ok(())
+    Ok(findings)
 }
 
 type Threads = Vec<std::thread::JoinHandle<()>>;
@@ -139,10 +160,11 @@ fn start(shared: &Arc<Shared>) -> Result<Threads, HubError> {
 
 /// What a power cut took back, groups have not read: their offsets are set back to the end, and said so.
 fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
-    let end = |name: &PartitionName| {
-        shared.partition(&name.topic, name.partition).ok().map(|partition| partition.end())
+    let kept = |name: &PartitionName, life| {
+        let partition = shared.partition(&name.topic, name.partition).ok()?;
+        Some(partition.kept_of(life))
     };
-    let clamped = shared.groups().clamp(end);
+    let clamped = shared.groups().clamp(kept);
     for (group, offset) in clamped {
         let (topic, partition) = (&offset.topic, offset.partition);
         warn!(
@@ -150,7 +172,7 @@ fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
             topic,
             partition,
             offset = offset.offset,
-            "a committed offset was beyond the end and is set back to it"
+            "a committed offset was beyond what is left of the log and is set back to its end"
         );
         let metadata = shared
             .groups()
@@ -164,6 +186,18 @@ fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
     Ok(())
 }
 
+/// The offset up to which a partition still has what it had when `epoch` was the newest; -1 when it is gone, or
+/// another one that has its name.
+fn kept(topics: &Topics, end: &End, epoch: i32) -> i64 {
+    let state = topics.get(&end.name.topic);
+    let same = |state: &Arc<TopicState>| {
+        end.topic_id.is_empty() || end.topic_id == short_id(&state.topic.id)
+    };
+    let state = state.filter(same);
+    let partition = state.and_then(|state| state.partition(end.name.partition).cloned());
+    partition.map_or(-1, |partition| partition.kept_of(epoch))
+}
+
 /// Groups and positions as the log has them.
 fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
     let mut groups = Groups::default();
@@ -171,7 +205,7 @@ fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
         each_batch(&state, &HashMap::new(), |batch, _own| {
             for stored in batch.iter() {
                 let key = stored.record.key.unwrap_or_default();
-                if let Err(problem) = groups.replay(key, stored.record.value) {
+                if let Err(problem) = groups.replay(key, stored.record.value, batch.epoch) {
                     warn!(offset = stored.offset, problem, "a committed offset cannot be read");
                 }
             }
@@ -180,7 +214,7 @@ fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
     let mut positions = Positions::default();
     if let Some(state) = topics.get(POSITIONS) {
         each_batch(&state, &HashMap::new(), |batch, _own| {
-            positions = Positions::restore(&batch);
+            positions.restore(&batch, |end| kept(topics, end, batch.epoch));
         })?;
     }
     let covered = positions.covered.clone();
@@ -189,8 +223,9 @@ fn replay(topics: &Topics) -> Result<(Groups, Positions), HubError> {
             continue;
         }
         each_batch(&state, &covered, |batch, own| {
-            if own {
-                positions.replay(&batch);
+            let name = state.partition(batch.partition).map(|one| one.shared_name());
+            if let (true, Some(name)) = (own, name) {
+                positions.replay(&batch, name);
             }
         })?;
     }

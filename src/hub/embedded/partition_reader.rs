@@ -42,7 +42,7 @@ impl PartitionReader {
         &mut self,
         pool: &Pool,
         group: &str,
-        mut lost: impl FnMut(u64),
+        mut lost: impl FnMut(&Damage),
     ) -> Result<Option<FetchedBatch>, HubError> {
         let partition = Arc::clone(self.reader.partition());
         let number = partition.name().partition;
@@ -59,14 +59,14 @@ impl PartitionReader {
                     match decode(&header, bytes, (&self.topic, number), pool) {
                         Ok(batch) => return Ok(Some(self.give(batch))),
                         Err(reason) => {
-                            Damage { from: header.base_offset, to: header.next_offset(), reason }
+                            Damage::new(header.base_offset, header.next_offset(), reason)
                         }
                     }
                 }
                 Read::Damage(damage) => damage,
             };
-            let Damage { from, to, reason } = damage;
-            lost(u64::try_from(to - from).unwrap_or(0));
+            lost(&damage);
+            let Damage { from, to, reason, .. } = damage;
             let topic = &self.topic.name;
             error!(topic, partition = number, from, to, %reason, group, "records are lost; reading goes on behind them");
         }

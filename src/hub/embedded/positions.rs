@@ -1,47 +1,92 @@
 //! Positions of sources: each travels in the batch that it describes; from time to time all of them are stored
 //! together in a topic of their own, with the offsets up to which they speak.
 //!
-//! A snapshot is one batch. Its first record has an empty key, and the offsets as text lines `topic partition offset`;
-//! each further one has the key `source 0x00 key` and the position as its value. Recovery takes the last snapshot and
-//! then the position headers of the batches behind its offsets.
+//! A snapshot is one batch. Its first record has an empty key, and the offsets as text lines
+//! `topic partition offset topic-id`; each further one has the key `source 0x00 key`, the position as its value, and,
+//! where the position came with records, a header [`ORIGIN`]: the number of the line of their partition and the offset
+//! behind them, two varints.
+//!
+//! A snapshot speaks about other files, and a power cut may keep it and take what it speaks about. So recovery takes of
+//! each snapshot, oldest first, only what lies within what is there: a position whose records are there, the offsets of
+//! a partition that still has what this life of the hub had appended. Then it reads the position headers of the batches
+//! behind the offsets that are left.
+//!
+//! Invariant: a position that counts speaks of records that are there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use anabranch_connectors::StoredBatch;
+use anabranch_connectors::{Pool, StoredBatch, Topic, header, varint};
 
+use super::decode::decode;
 use super::encode::{POSITION, decode_position};
-use crate::log::PartitionName;
+use crate::log::{LogError, Partition, PartitionName, Read, Reader};
+
+/// Name of the header that says with which records a position came.
+const ORIGIN: &str = "__anabranch.origin";
 
 /// Positions by source and key, and what has been stored of them.
 #[derive(Debug, Default)]
 pub(super) struct Positions {
-    by_source: BTreeMap<String, HashMap<Vec<u8>, Vec<u8>>>,
-    /// Up to where the last snapshot speaks, for each partition.
+    by_source: BTreeMap<String, HashMap<Vec<u8>, Kept>>,
+    /// Up to where the last snapshot that is on disk speaks, for each partition: what lies before it may go.
     pub(super) covered: HashMap<PartitionName, i64>,
+    /// What the last snapshot covers once its topic is on disk up to this offset.
+    pub(super) covering: Option<(i64, HashMap<PartitionName, i64>)>,
+    /// Up to where the last snapshot spoke, though not all of that need be there; known while recovering.
+    spoken: HashMap<PartitionName, i64>,
     /// Whether anything changed since.
     pub(super) changed: bool,
 }
 
+/// One position.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    value: Vec<u8>,
+    /// The records that it came with: their partition, and the offset behind them.
+    origin: Option<(Arc<PartitionName>, i64)>,
+    /// Whether the last snapshot has it so; known while recovering.
+    is_settled: bool,
+}
+
+/// A partition of which a snapshot speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) name: Arc<PartitionName>,
+    pub(super) offset: i64,
+    /// The topic's id; empty in snapshots that have none.
+    pub(super) topic_id: String,
+}
+
+/// Records of a snapshot: key, value, and an encoded header or nothing.
+pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>;
+
 impl Positions {
-    pub(super) fn set(&mut self, source: &str, key: &[u8], value: Option<&[u8]>) {
+    /// Takes a position in. `origin`: the records that it came with; without any it speaks of those before it.
+    pub(super) fn set(
+        &mut self,
+        source: &str,
+        key: &[u8],
+        value: Option<&[u8]>,
+        origin: Option<(&Arc<PartitionName>, i64)>,
+    ) {
         self.changed = true;
         if !self.by_source.contains_key(source) {
             self.by_source.insert(source.to_owned(), HashMap::new());
         }
         let Some(keys) = self.by_source.get_mut(source) else { return };
-        match value {
-            None => {
-                keys.remove(key);
-            }
-            Some(value) => match keys.get_mut(key) {
-                Some(known) => {
-                    known.clear();
-                    known.extend_from_slice(value);
-                }
-                None => {
-                    keys.insert(key.to_vec(), value.to_vec());
-                }
-            },
+        let Some(value) = value else {
+            keys.remove(key);
+            return;
+        };
+        if !keys.contains_key(key) {
+            keys.insert(key.to_vec(), Kept::default());
+        }
+        let Some(kept) = keys.get_mut(key) else { return };
+        kept.value.clear();
+        kept.value.extend_from_slice(value);
+        if let Some((name, offset)) = origin {
+            kept.origin = Some((Arc::clone(name), offset));
         }
     }
 
@@ -51,68 +96,171 @@ impl Positions {
 
     pub(super) fn of(&self, source: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
         let Some(keys) = self.by_source.get(source) else { return Vec::new() };
-        keys.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+        keys.iter().map(|(key, kept)| (key.clone(), kept.value.clone())).collect()
     }
 
     /// The records of a snapshot that speaks up to `ends`.
-    pub(super) fn snapshot(
-        &self,
-        ends: &HashMap<PartitionName, i64>,
-    ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let mut offsets = String::new();
-        for (name, end) in ends {
-            offsets.push_str(&format!("{} {} {end}\n", name.topic, name.partition));
+    pub(super) fn snapshot(&self, ends: &[End]) -> Entries {
+        let mut lines = String::new();
+        let mut numbers = HashMap::new();
+        for (number, End { name, offset, topic_id }) in (0i64..).zip(ends) {
+            lines.push_str(&format!("{} {} {offset} {topic_id}\n", name.topic, name.partition));
+            numbers.insert(name.as_ref(), number);
         }
-        let mut pairs = vec![(Vec::new(), Some(offsets.into_bytes()))];
+        let mut entries = vec![(Vec::new(), lines.into_bytes(), Vec::new())];
         for (source, keys) in &self.by_source {
-            for (key, value) in keys {
+            for (key, kept) in keys {
                 let mut full = source.clone().into_bytes();
                 full.push(0);
                 full.extend_from_slice(key);
-                pairs.push((full, Some(value.clone())));
+                let origin = kept.origin.as_ref();
+                let origin =
+                    origin.and_then(|(name, at)| Some((*numbers.get(name.as_ref())?, *at)));
+                entries.push((
+                    full,
+                    kept.value.clone(),
+                    origin.map(encode_origin).unwrap_or_default(),
+                ));
             }
         }
-        pairs
+        entries
     }
 
-    /// Takes a snapshot's batch in, in place of what was known.
-    pub(super) fn restore(batch: &StoredBatch) -> Self {
-        let mut restored = Self::default();
+    /// Takes of a snapshot's batch what lies within what is there, in place of what older ones have said. `there` gives
+    /// the offset up to which a partition still has what had been appended when the snapshot was; -1 when the topic is
+    /// another one by now.
+    pub(super) fn restore(&mut self, batch: &StoredBatch, there: impl Fn(&End) -> i64) {
+        let (mut ends, mut limits, mut is_whole) = (Vec::new(), Vec::new(), true);
+        let mut found: BTreeMap<String, HashMap<Vec<u8>, Kept>> = BTreeMap::new();
         for stored in batch.iter() {
             let (Some(key), Some(value)) = (stored.record.key, stored.record.value) else {
                 continue;
             };
             if key.is_empty() {
-                restored.covered = parse_offsets(value);
-            } else if let Some(at) = key.iter().position(|byte| *byte == 0) {
-                let (source, key) = key.split_at(at);
-                let source = String::from_utf8_lossy(source);
-                restored.set(&source, key.get(1..).unwrap_or_default(), Some(value));
+                ends = parse_ends(value);
+                limits = ends.iter().map(&there).collect();
+                is_whole = ends.iter().zip(&limits).all(|(end, limit)| end.offset <= *limit);
+                continue;
+            }
+            let Some(at) = key.iter().position(|byte| *byte == 0) else { continue };
+            let (source, key) = key.split_at(at);
+            let source = String::from_utf8_lossy(source);
+            let key = key.get(1..).unwrap_or_default();
+            let origin = stored.record.headers.get(ORIGIN).and_then(decode_origin);
+            let origin = origin.and_then(|(line, at)| Some((line, ends.get(line)?, at)));
+            // Before origins were noted, nothing tells which positions an incomplete snapshot is right about.
+            let notes_origins = ends.iter().any(|end| !end.topic_id.is_empty());
+            let is_there = match &origin {
+                Some((line, _, at)) => limits.get(*line).is_some_and(|limit| at <= limit),
+                None => is_whole || notes_origins,
+            };
+            let kept = if is_there {
+                let origin = origin.map(|(_, end, at)| (Arc::clone(&end.name), at));
+                Some(Kept { value: value.to_vec(), origin, is_settled: true })
+            } else {
+                let before = self.by_source.get(source.as_ref()).and_then(|keys| keys.get(key));
+                before.map(|kept| Kept { is_settled: false, ..kept.clone() })
+            };
+            if let Some(kept) = kept {
+                found.entry(source.into_owned()).or_default().insert(key.to_vec(), kept);
             }
         }
-        restored.changed = false;
-        restored
+        if !is_whole {
+            // That something of the snapshot is gone may be why a position is not in it.
+            self.keep_older(&mut found);
+        }
+        self.by_source = found;
+        self.spoken.clear();
+        for (end, limit) in ends.iter().zip(&limits) {
+            self.spoken.insert(end.name.as_ref().clone(), end.offset);
+            if end.offset <= *limit {
+                self.covered.insert(end.name.as_ref().clone(), end.offset);
+            } else if *limit < 0 {
+                self.covered.remove(end.name.as_ref());
+            }
+        }
+        self.changed = !is_whole;
     }
 
-    /// Takes the position headers of a batch in.
-    pub(super) fn replay(&mut self, batch: &StoredBatch) {
-        for stored in batch.iter() {
-            if let Some(value) = stored.record.headers.get(POSITION)
-                && let Some(found) = decode_position(value)
-            {
-                self.set(found.source, found.key, found.value);
+    fn keep_older(&mut self, found: &mut BTreeMap<String, HashMap<Vec<u8>, Kept>>) {
+        for (source, keys) in std::mem::take(&mut self.by_source) {
+            let newer = found.entry(source).or_default();
+            for (key, kept) in keys {
+                newer.entry(key).or_insert(Kept { is_settled: false, ..kept });
             }
+        }
+    }
+
+    /// Takes the position headers of a batch in, unless the last snapshot has spoken of it and is right.
+    pub(super) fn replay(&mut self, batch: &StoredBatch, name: &Arc<PartitionName>) {
+        let is_old = self.spoken.get(name.as_ref()).is_some_and(|at| batch.next_offset <= *at);
+        for stored in batch.iter() {
+            let Some(value) = stored.record.headers.get(POSITION) else { continue };
+            let Some(found) = decode_position(value) else { continue };
+            let known = self.by_source.get(found.source).and_then(|keys| keys.get(found.key));
+            if is_old && known.is_some_and(|kept| kept.is_settled) {
+                continue;
+            }
+            self.set(found.source, found.key, found.value, Some((name, batch.next_offset)));
+        }
+    }
+
+    /// The last snapshot is on disk: what it covers may go.
+    pub(super) fn settle_covering(&mut self, flushed: i64) {
+        if let Some((_, ends)) = self.covering.take_if(|(needs, _)| *needs <= flushed) {
+            self.covered = ends;
         }
     }
 }
 
-fn parse_offsets(text: &[u8]) -> HashMap<PartitionName, i64> {
+/// The ids of topics as the last snapshot in `partition` names them.
+///
+/// # Errors
+/// [`LogError`] when its files cannot be read.
+pub(super) fn noted_ids(partition: &Arc<Partition>) -> Result<HashMap<String, String>, LogError> {
+    let topic = Arc::new(Topic { name: partition.name().topic.clone(), id: String::new() });
+    let pool = Pool::new(1, 1 << 20);
+    let mut reader = Reader::new(Arc::clone(partition), partition.start());
+    let mut ids = HashMap::new();
+    loop {
+        let (header, bytes) = match reader.read()? {
+            Read::End => return Ok(ids),
+            Read::Damage(_) => continue,
+            Read::Batch(header, bytes) => (header, bytes),
+        };
+        let Ok(batch) = decode(&header, bytes, (&topic, 0), &pool) else { continue };
+        let mut records = batch.iter();
+        let Some(first) = records.next().filter(|first| first.record.key == Some(&[])) else {
+            continue;
+        };
+        let ends = parse_ends(first.record.value.unwrap_or_default());
+        let named = ends.into_iter().filter(|end| !end.topic_id.is_empty());
+        ids = named.map(|end| (end.name.topic.clone(), end.topic_id)).collect();
+    }
+}
+
+fn encode_origin((line, at): (i64, i64)) -> Vec<u8> {
+    let (mut value, mut encoded) = (Vec::new(), Vec::new());
+    varint::push(line, &mut value);
+    varint::push(at, &mut value);
+    header::push(ORIGIN, Some(&value), &mut encoded);
+    encoded
+}
+
+fn decode_origin(mut bytes: &[u8]) -> Option<(usize, i64)> {
+    let line = varint::take(&mut bytes)?;
+    Some((usize::try_from(line).ok()?, varint::take(&mut bytes)?))
+}
+
+fn parse_ends(text: &[u8]) -> Vec<End> {
     let text = String::from_utf8_lossy(text);
     let parse = |line: &str| {
         let mut words = line.split(' ');
         let topic = words.next()?.to_owned();
-        let partition = words.next()?.parse().ok()?;
-        Some((PartitionName { topic, partition }, words.next()?.parse().ok()?))
+        let name = PartitionName { topic, partition: words.next()?.parse().ok()? };
+        let offset = words.next()?.parse().ok()?;
+        let topic_id = words.next().unwrap_or_default().to_owned();
+        Some(End { name: Arc::new(name), offset, topic_id })
     };
     text.lines().filter_map(parse).collect()
 }

@@ -6,11 +6,10 @@ use anabranch_connectors::clock::now_ms;
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::oneshot;
-use tracing::error;
 
 use super::transactions::TransactionFault;
 use super::writer::Writer;
-use crate::log::{LogError, Partition, ProducerFault, Verdict};
+use crate::log::{Partition, ProducerFault, Verdict};
 use crate::wire::{BatchHeader, marker};
 
 /// Where the outcome goes.
@@ -93,7 +92,7 @@ impl Writer {
     }
 
     fn may_append(&self, partition: &Partition) -> Result<(), ProduceFault> {
-        if self.broken || self.shared.must_wait(partition.name()) {
+        if self.shared.must_wait(partition.name()) {
             let problem = self.shared.state.problem();
             let problem = problem.unwrap_or_else(|| "the hub cannot store now".to_owned());
             return Err(ProduceFault::NotNow(problem));
@@ -111,16 +110,10 @@ impl Writer {
                 self.snapshot_bytes += bytes.len() as u64;
                 self.shared.use_room(bytes.len() as u64);
                 self.touch(partition);
+                self.taken_again();
                 Ok(Produced { base_offset: appended.base_offset, log_start: partition.start() })
             }
-            Err(fault) => {
-                let full = matches!(fault, LogError::NoSpace { .. });
-                let problem = fault.to_string();
-                if self.shared.state.fail(&problem, !full) {
-                    error!("{problem}");
-                }
-                Err(ProduceFault::NotNow(problem))
-            }
+            Err(fault) => Err(ProduceFault::NotNow(self.refused(partition, &fault))),
         }
     }
 

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anabranch_connectors::Topic;
-use tracing::{error, info, warn};
+use anabranch_connectors::clock::now_ms;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::configs::{self, Overrides};
+use super::positions;
 use super::settings::{Settings, TopicSettings};
+use super::topic_id::{self, short_id};
 use crate::hub::{HubError, PartitionInfo, TopicInfo};
-use crate::log::{self, Checkpoint, Folder, LogError, Partition, PartitionName, write_atomically};
+use crate::log::{self, Checkpoint, Damage, Finding, Folder, LogError, Partition, PartitionName};
 
 /// Keeps the committed offsets of all groups.
 pub(super) const OFFSETS: &str = "__consumer_offsets";
@@ -133,8 +136,10 @@ impl Topics {
         if have >= want {
             return Ok(false);
         }
-        let id =
-            known.map_or_else(|| format!("{hub_id}.{}", new_id()), |state| state.topic.id.clone());
+        let id = known.map_or_else(
+            || format!("{hub_id}.{}", topic_id::new()),
+            |state| state.topic.id.clone(),
+        );
         let topic = Topic { name: name.to_owned(), id };
         let mut made = Vec::new();
         for number in have..want {
@@ -203,56 +208,73 @@ const fn segment_settings(settings: &TopicSettings) -> log::Settings {
     log::Settings { segment_bytes: settings.segment_size }
 }
 
-/// Opens every partition in the data folder, recovering those that need it. Gives the highest epoch that was seen.
+/// What opening a data folder has found.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    pub(super) topics: Topics,
+    /// The highest leader epoch of a batch; -1 without any.
+    pub(super) epoch: i32,
+    /// Whether records that were on disk are gone, so that their offsets are given once more.
+    pub(super) has_lost: bool,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Opens every partition in the data folder, recovering those that need it.
 pub(super) fn open_all(
     folder: &Folder,
     settings: &Settings,
     points: &Checkpoint,
-) -> Result<(Topics, i32), LogError> {
+) -> Result<Opened, LogError> {
     finish_deletions(folder)?;
-    let (mut by_name, mut epoch) = (BTreeMap::<String, TopicState>::new(), -1);
+    let mut opened = Opened { epoch: -1, ..Opened::default() };
+    let mut partitions = BTreeMap::<String, Vec<(PathBuf, Arc<Partition>)>>::new();
     for (name, path) in log::partitions(folder.path())? {
         let keep = segment_settings(settings.topic(&name.topic));
         let (partition, found) = Partition::open(&path, name.clone(), keep, points.get(&name))?;
-        report(&name, &found);
-        epoch = epoch.max(found.epoch);
-        let id = match load_id(&path) {
-            Some(id) => id,
-            None => {
-                let id = new_id();
-                store_id(&path, &id)?;
-                id
-            }
-        };
-        let state = by_name.entry(name.topic.clone()).or_insert_with(|| {
-            let id = format!("{}.{id}", folder.meta().hub_id);
-            let settings = Arc::new(settings.topic(&name.topic).clone());
-            TopicState::new(Topic { name: name.topic.clone(), id }, settings, Arc::default())
-        });
-        state.partitions.push(Arc::new(partition));
+        opened.epoch = opened.epoch.max(found.epoch);
+        opened.has_lost |= found.lost.is_some();
+        opened.findings.extend(report(&name, &found));
+        partitions.entry(name.topic).or_default().push((path, Arc::new(partition)));
     }
-    let topics = Topics::default();
-    for mut state in by_name.into_values() {
+    let noted = partitions.get(POSITIONS).and_then(|all| all.first());
+    let noted = noted.map(|(_, one)| positions::noted_ids(one)).transpose()?.unwrap_or_default();
+    for (name, partitions) in partitions {
+        let folders: Vec<&Path> = partitions.iter().map(|(path, _)| path.as_path()).collect();
+        let (id, finding) = topic_id::settle(&name, &folders, noted.get(&name))?;
+        opened.findings.extend(finding);
+        let topic = Topic { name: name.clone(), id: format!("{}.{id}", folder.meta().hub_id) };
+        let kept = Arc::new(settings.topic(&name).clone());
+        let mut state = TopicState::new(topic, kept, Arc::default());
+        state.partitions = partitions.into_iter().map(|(_, one)| one).collect();
         state.partitions.sort_by_key(|partition| partition.name().partition);
-        fill_gaps(folder.path(), &mut state)?;
-        topics.write().insert(state);
+        opened.findings.extend(fill_gaps(folder.path(), &mut state)?);
+        opened.topics.write().insert(state);
     }
-    Ok((topics, epoch))
+    Ok(opened)
 }
 
 /// Makes partitions anew whose folders somebody has taken away: a partition's number is its place.
-fn fill_gaps(folder: &Path, state: &mut TopicState) -> Result<(), LogError> {
+fn fill_gaps(folder: &Path, state: &mut TopicState) -> Result<Vec<Finding>, LogError> {
+    let mut findings = Vec::new();
     let last = state.partitions.last().map_or(-1, |partition| partition.name().partition);
     for (at, number) in (0..last).enumerate() {
         if state.partitions.get(at).is_some_and(|partition| partition.name().partition == number) {
             continue;
         }
         let name = PartitionName { topic: state.topic.name.clone(), partition: number };
-        let path = folder.join(name.to_string());
-        error!(path = %path.display(), "the folder of a partition is missing, and its records with it; it is made anew");
+        findings.push(Finding {
+            time_ms: now_ms(),
+            partition: name.to_string(),
+            from: 0,
+            to: 0,
+            what: "its folder is missing, and its records with it; it is made anew".to_owned(),
+        });
         state.partitions.insert(at, make(folder, &state.topic, number, &state.settings)?);
     }
-    log::sync(folder)
+    if !findings.is_empty() {
+        log::sync(folder)?;
+    }
+    Ok(findings)
 }
 
 /// Makes a partition of a topic; it stays when `folder` is synced as well.
@@ -271,16 +293,16 @@ fn make(
     } else {
         Partition::create(&path, name, settings)?
     };
-    store_id(&path, &topic.id)?;
+    topic_id::store(&path, &topic.id)?;
     Ok(Arc::new(partition))
 }
 
 /// Finishes what a crash has interrupted: a topic of which one folder was put aside is deleted.
 fn finish_deletions(folder: &Folder) -> Result<(), LogError> {
     let aside = log::deleted_folders(folder.path())?;
-    let deleted: Vec<String> = aside.iter().filter_map(|path| load_id(path)).collect();
+    let deleted: Vec<String> = aside.iter().filter_map(|path| topic_id::load(path)).collect();
     for (name, path) in log::partitions(folder.path())? {
-        if load_id(&path).is_some_and(|id| deleted.contains(&id)) {
+        if topic_id::load(&path).is_some_and(|id| deleted.contains(&id)) {
             info!(partition = %name, "its topic was being deleted when the last life ended");
             log::discard(&path)?;
         }
@@ -288,34 +310,45 @@ fn finish_deletions(folder: &Folder) -> Result<(), LogError> {
     aside.iter().try_for_each(|path| log::discard(path))
 }
 
-fn report(name: &PartitionName, found: &log::Recovered) {
-    if let Some((path, bytes)) = &found.torn {
-        let path = path.display();
-        warn!(partition = %name, bytes, %path, "the end of the log was torn and is kept aside");
+/// What a partition has lost, as recovery found it.
+fn report(name: &PartitionName, found: &log::Recovered) -> Vec<Finding> {
+    match &found.torn {
+        Some((Some(path), bytes)) => {
+            let path = path.display();
+            warn!(partition = %name, bytes, %path, "the end of the log was torn and is kept aside");
+        }
+        Some((None, bytes)) => {
+            warn!(partition = %name, bytes, "the end of the log was torn; there is no room to keep it aside");
+        }
+        None => {}
     }
-    if let Some((from, to)) = found.lost {
-        warn!(partition = %name, from, to, "records that were on disk are gone");
-    }
+    let gone = found.lost.map(|(from, to)| {
+        Damage::new(from, to, "they were known to be on disk and are not there".to_owned())
+    });
+    found.gaps.iter().chain(&gone).map(|damage| finding(name, damage)).collect()
 }
 
-/// Twelve letters and digits that no other topic has.
-fn new_id() -> String {
-    Uuid::new_v4().simple().to_string().chars().take(12).collect()
+/// What is noted of damage in a partition.
+pub(super) fn finding(name: &PartitionName, damage: &Damage) -> Finding {
+    let Damage { from, to, reason, .. } = damage;
+    let what = match follows_from(&name.topic) {
+        Some(follows) => format!("{reason}; {follows}"),
+        None => reason.clone(),
+    };
+    Finding { time_ms: now_ms(), partition: name.to_string(), from: *from, to: *to, what }
 }
 
-/// A topic's id without the hub's, as its folders have it.
-fn short_id(id: &str) -> &str {
-    id.rsplit('.').next().unwrap_or(id)
-}
-
-fn store_id(folder: &Path, id: &str) -> Result<(), LogError> {
-    let text = format!("version: 0\ntopic_id: {}\n", short_id(id));
-    write_atomically(&folder.join("partition.metadata"), &text)
-}
-
-pub(super) fn load_id(folder: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(folder.join("partition.metadata")).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("topic_id: ")).map(str::to_owned)
+/// What it means when records of an internal topic are gone.
+fn follows_from(topic: &str) -> Option<&'static str> {
+    Some(match topic {
+        OFFSETS => {
+            "sinks and groups go on where they were earlier, or begin again where `start` says"
+        }
+        POSITIONS => "files may be read again",
+        SETTINGS => "topics may be kept as the configuration says, not as clients have set it",
+        TRANSACTIONS => "transactions of clients that were open are aborted",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::Stored;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::Shared;
 use super::produce::{Marker, Produce, ProduceFault, Produced, Reply};
@@ -24,7 +24,7 @@ use super::queue::{Closes, Queue};
 use super::settings::Flush;
 use super::topics::OFFSETS;
 use crate::hub::{HubError, Part};
-use crate::log::{LogError, Partition, PartitionName};
+use crate::log::{Partition, PartitionName};
 use crate::wire::{Builder, Codec};
 
 /// Up to so many positions are stored together at once when one came without records; more of them within a second.
@@ -106,8 +106,10 @@ pub(super) struct Writer {
     /// What is to be stored as soon as there is room.
     pub(super) owed: Vec<(&'static str, Pairs)>,
     pub(super) positions_first: bool,
-    /// A flush has failed.
-    pub(super) broken: bool,
+    /// The last append was refused.
+    pub(super) is_refused: bool,
+    /// When partitions whose sync has failed are written anew next, and how long to wait after that.
+    pub(super) mend_at: (Instant, Duration),
     pub(super) snapshot_at: Instant,
     pub(super) snapshot_bytes: u64,
 }
@@ -128,7 +130,8 @@ impl Writer {
             parked_positions: Vec::new(),
             owed: Vec::new(),
             positions_first: false,
-            broken: false,
+            is_refused: false,
+            mend_at: (Instant::now(), RETRY),
             snapshot_at: Instant::now(),
             snapshot_bytes: 0,
         }
@@ -139,7 +142,8 @@ impl Writer {
         let queue = Arc::clone(&self.shared.writer);
         let _closes = Closes(&queue);
         loop {
-            let wait = if !self.parked.is_empty() || !self.owed.is_empty() {
+            let has_suspects = !self.shared.suspects().is_empty();
+            let wait = if has_suspects || !self.parked.is_empty() || !self.owed.is_empty() {
                 RETRY
             } else if !self.position_parts.is_empty() {
                 self.snapshot_wait()
@@ -147,6 +151,7 @@ impl Writer {
                 Duration::from_secs(1)
             };
             let closed = queue.take(wait).and_then(|first| self.group(first, &queue));
+            self.mend();
             self.store_owed();
             self.retry_parked();
             self.finish_group();
@@ -248,7 +253,7 @@ impl Writer {
         }
         let is_kept = |part: &Part| part.batch.position().is_some_and(|at| at.value.is_some());
         self.positions_first |= parts.iter().any(is_kept);
-        self.note_positions(&parts);
+        self.note_positions(&parts, None);
         self.position_parts.extend(parts);
     }
 
@@ -259,7 +264,7 @@ impl Writer {
             // The parts are handed back to their sources.
             return;
         }
-        if self.broken || behind || self.shared.must_wait(append.partition.name()) {
+        if behind || self.shared.must_wait(append.partition.name()) {
             self.parked.push_back(append);
         } else if let Some(append) = self.try_append(append) {
             self.parked.push_back(append);
@@ -272,39 +277,30 @@ impl Writer {
             Ok(appended) => {
                 self.snapshot_bytes += append.bytes.len() as u64;
                 self.shared.use_room(append.bytes.len() as u64);
-                self.note_positions(&append.parts);
+                let origin = (append.partition.shared_name(), appended.next_offset);
+                self.note_positions(&append.parts, Some(origin));
                 self.touch(&append.partition);
+                self.taken_again();
                 let partition = append.partition.name().partition;
                 self.written
                     .push((append.parts, Stored { partition, offset: appended.base_offset }));
                 None
             }
-            Err(LogError::NoSpace { .. }) => {
-                let folder = self.shared.settings.data_dir.display();
-                let problem = format!("no space left on the disk of {folder}; sources wait");
-                if self.shared.state.fail(&problem, false) {
-                    error!("{problem}");
-                }
-                Some(append)
-            }
             Err(error) => {
-                let problem = format!("{error}; sources wait");
-                if self.shared.state.fail(&problem, true) {
-                    error!("{problem}");
-                }
+                self.refused(&append.partition, &error);
                 Some(append)
             }
         }
     }
 
-    fn note_positions(&self, parts: &[Part]) {
+    fn note_positions(&self, parts: &[Part], origin: Option<(&Arc<PartitionName>, i64)>) {
         if parts.iter().all(|part| part.batch.position().is_none()) {
             return;
         }
         let mut positions = self.shared.positions();
         for part in parts {
             if let Some(position) = part.batch.position() {
-                positions.set(&part.source, &position.key, position.value.as_deref());
+                positions.set(&part.source, &position.key, position.value.as_deref(), origin);
             }
         }
     }
@@ -316,7 +312,7 @@ impl Writer {
     }
 
     fn retry_parked(&mut self) {
-        if self.parked.is_empty() || self.broken {
+        if self.parked.is_empty() {
             return;
         }
         let mut stuck: HashSet<PartitionName> = HashSet::new();
@@ -331,7 +327,6 @@ impl Writer {
             }
         }
         if self.parked.is_empty() {
-            self.shared.state.ok();
             let positions = std::mem::take(&mut self.parked_positions);
             self.take_positions(positions);
         }
@@ -347,19 +342,12 @@ impl Writer {
             return;
         }
         if self.shared.settings.flush == Flush::Each && self.shared.settings.acks_all {
+            let mut all_durable = true;
             for partition in &self.touched {
-                if let Err(error) = partition.flush() {
-                    // Pages may be marked clean now, so a second try would prove nothing. What was acknowledged is
-                    // safe; this group is not known to be, and is neither settled nor handed back: the next start
-                    // finds out what is there.
-                    self.broken = true;
-                    let problem = format!("{error}; nothing more is stored until a restart");
-                    if self.shared.state.fail(&problem, true) {
-                        error!("{problem}");
-                    }
-                }
+                all_durable &= self.shared.flush(partition).is_ok();
             }
-            if self.broken {
+            if !all_durable {
+                // The group is settled once what it touched has been written anew.
                 return;
             }
         }

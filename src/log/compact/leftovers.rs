@@ -11,18 +11,19 @@ use crate::wire::BatchHeader;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Removes from a folder what a compaction left there; gives the segments, oldest first.
+/// Removes from a folder what a compaction left there; gives the segments, oldest first, and the offset at which
+/// each but the last one ends.
 ///
 /// # Errors
 /// [`LogError`] when a file cannot be read or deleted.
-pub(in crate::log) fn settle(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
+pub(in crate::log) fn settle(folder: &Path) -> Result<Vec<(PathBuf, Option<i64>)>, LogError> {
     for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
         let path = entry.map_err(LogError::io("list", folder))?.path();
         if path.extension().is_some_and(|extension| extension == "cleaned") {
             std::fs::remove_file(&path).map_err(LogError::io("delete", &path))?;
         }
     }
-    let mut kept: Vec<PathBuf> = Vec::new();
+    let mut kept = Vec::new();
     let paths = segment_paths(folder)?;
     let (mut holder, mut covered_to) = (None, 0);
     for (number, path) in paths.iter().enumerate() {
@@ -32,11 +33,12 @@ pub(in crate::log) fn settle(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
             Segment::open(path, true)?.delete()?;
             continue;
         }
-        if !is_last {
-            covered_to = end(path)?;
+        let ends = if is_last { None } else { Some(end(path)?) };
+        if let Some(ends) = ends {
+            covered_to = ends;
             holder = Some(path.clone());
         }
-        kept.push(path.clone());
+        kept.push((path.clone(), ends));
     }
     Ok(kept)
 }

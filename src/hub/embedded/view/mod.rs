@@ -14,7 +14,8 @@ use async_trait::async_trait;
 use super::decode::decode;
 use super::groups::Groups;
 use super::times;
-use super::topics::{OFFSETS, load_id, partition_info};
+use super::topic_id;
+use super::topics::{OFFSETS, partition_info};
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
 };
@@ -100,7 +101,7 @@ impl View {
                 Err(_) if !path.exists() => continue,
                 seen => Arc::new(seen.map_err(not_now)?),
             };
-            let id = load_id(&path).unwrap_or_default();
+            let id = topic_id::load(&path).unwrap_or_default();
             let seen = topics.entry(topic.clone()).or_insert_with(|| {
                 let id = format!("{}.{id}", self.hub_id);
                 Seen { topic: Arc::new(Topic { name: topic, id }), partitions: Vec::new() }
@@ -115,7 +116,7 @@ impl View {
 
     /// Whether a partition is still that of the topic with this id.
     fn is_there(&self, name: &PartitionName, id: &str) -> bool {
-        let found = load_id(&self.folder.join(name.to_string())).unwrap_or_default();
+        let found = topic_id::load(&self.folder.join(name.to_string())).unwrap_or_default();
         format!("{}.{found}", self.hub_id) == id
     }
 
@@ -140,7 +141,7 @@ impl View {
                     for stored in batch.iter() {
                         let key = stored.record.key.unwrap_or_default();
                         // A damaged commit is the agent's to report.
-                        groups.replay(key, stored.record.value).ok();
+                        groups.replay(key, stored.record.value, batch.epoch).ok();
                     }
                 }
             }

@@ -1,13 +1,17 @@
 //! What the program counts: at the two ends of the middle (sources, sinks) and in the hub, never inside connectors.
 
+mod state;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::source::SourceCounters;
 use anabranch_connectors::stream::ConnectionMeter;
 use hdrhistogram::Histogram;
+
+pub use state::State;
 
 use crate::hub::Lag;
 
@@ -18,6 +22,8 @@ pub struct Metrics {
     sinks: Mutex<BTreeMap<String, Arc<SinkMeter>>>,
     /// Records that were on disk and cannot be read any more, damaged or removed before they were read.
     pub hub_lost: AtomicU64,
+    /// Records that were found damaged or missing and that nobody has acknowledged.
+    pub hub_damaged: AtomicU64,
     /// What clients of Kafka's protocol do.
     pub clients: ClientMeter,
     /// Connections to the hub's listeners.
@@ -80,37 +86,6 @@ pub struct SinkMeter {
     pub lag: Mutex<Vec<Lag>>,
     /// What keeps it from delivering, for `/health`.
     pub state: State,
-}
-
-/// Whether a part works, and if not, why.
-#[derive(Debug, Default)]
-pub struct State {
-    problem: Mutex<Option<String>>,
-    /// Set while only a person can help.
-    pub fatal: AtomicBool,
-}
-
-impl State {
-    /// All is well again; says whether it was not before.
-    pub fn ok(&self) -> bool {
-        self.fatal.store(false, Ordering::Relaxed);
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
-    }
-
-    /// Something is wrong; says whether it was not known yet.
-    pub fn fail(&self, problem: &str, fatal: bool) -> bool {
-        self.fatal.store(fatal, Ordering::Relaxed);
-        let mut known = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = known.as_deref() != Some(problem);
-        *known = Some(problem.to_owned());
-        is_new
-    }
-
-    /// What is wrong, if anything.
-    #[must_use]
-    pub fn problem(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 /// A latency histogram: microseconds, 1 µs to 1 h, two digits.
