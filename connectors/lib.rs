@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod chain;
 pub mod clock;
+mod counters;
 pub mod document;
 pub mod elasticsearch;
 pub mod file;

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::counters::{Share, SourceCounters};
 use crate::registry::BuildError;
 use crate::room::Room;
 use crate::stream::ConnectionMeter;
@@ -66,8 +67,8 @@ pub struct Emission {
     pub batch: Batch,
     /// Tells the source what became of it.
     pub settle: oneshot::Sender<Result<Stored, NotStored>>,
-    /// Its share of `buffer_memory`, given back when this is dropped.
-    pub permit: Option<OwnedSemaphorePermit>,
+    /// Its share of `buffer_memory`, given back when this is dropped; until then it is under way.
+    pub permit: Option<Share>,
     /// When it was handed on, for the latency from read to append.
     pub sent: tokio::time::Instant,
 }
@@ -91,21 +92,6 @@ pub struct NotStored(pub String);
 #[error("the agent is stopping")]
 pub struct Closed;
 
-/// What a source read and what it left out, for the ledger.
-#[derive(Debug, Default)]
-pub struct SourceCounters {
-    /// Records handed on.
-    pub records: AtomicU64,
-    /// Bytes of their values.
-    pub bytes: AtomicU64,
-    /// What was left out on purpose: reason and count.
-    pub dropped: std::sync::Mutex<std::collections::BTreeMap<&'static str, u64>>,
-    /// What others have opened to it.
-    pub connections: Arc<ConnectionMeter>,
-    /// What it cannot reach while it works otherwise, for `/health`.
-    pub trouble: std::sync::Mutex<Option<String>>,
-}
-
 /// A source's way into the producer. Cheap to clone.
 #[derive(Clone)]
 pub struct Emitter {
@@ -115,6 +101,7 @@ pub struct Emitter {
     budget_max: usize,
     positions: Arc<Vec<(Vec<u8>, Vec<u8>)>>,
     counters: Arc<SourceCounters>,
+    life: u64,
 }
 
 impl Emitter {
@@ -129,7 +116,8 @@ impl Emitter {
     ) -> Self {
         let (budget, budget_max) = budget;
         let positions = Arc::new(positions);
-        Self { source: source.into(), inlets, budget, budget_max, positions, counters }
+        let life = counters.life();
+        Self { source: source.into(), inlets, budget, budget_max, positions, counters, life }
     }
 
     /// For tests: everything that is sent comes out of the receiver. Settle it there.
@@ -177,7 +165,7 @@ impl Emitter {
         let permit = permit.map_err(|_closed| Closed)?;
         let inlet = self.inlet(&batch).ok_or(Closed)?;
         let slot = inlet.reserve().await.map_err(|_closed| Closed)?;
-        let (emission, receipt) = self.emission(batch, Some(permit));
+        let (emission, receipt) = self.emission(batch, Some(permit)).ok_or(Closed)?;
         slot.send(emission);
         Ok(receipt)
     }
@@ -206,7 +194,7 @@ impl Emitter {
         let inlet = self.inlet(&batch).ok_or(Closed)?;
         let slot = inlet.reserve().await.map_err(|_closed| Closed)?;
         let permit = room.split(batch.size_bytes().min(self.budget_max));
-        let (emission, receipt) = self.emission(batch, permit);
+        let (emission, receipt) = self.emission(batch, permit).ok_or(Closed)?;
         slot.send(emission);
         Ok(receipt)
     }
@@ -235,6 +223,12 @@ impl Emitter {
         self.send(batch).await
     }
 
+    /// Says that the source does what it is there for: it listens, or has looked at its files. Until then `/health` says
+    /// `starting`.
+    pub fn ready(&self) {
+        self.counters.is_ready.store(true, Ordering::Release);
+    }
+
     /// Counts what the source left out on purpose; `reason` is a short constant such as `"older_than_limit"`.
     pub fn dropped(&self, reason: &'static str, records: u64) {
         let mut dropped =
@@ -249,13 +243,24 @@ impl Emitter {
         *known = trouble;
     }
 
-    fn emission(&self, batch: Batch, permit: Option<OwnedSemaphorePermit>) -> (Emission, Receipt) {
+    /// `None` when the source was started anew since.
+    fn emission(
+        &self,
+        batch: Batch,
+        bytes: Option<OwnedSemaphorePermit>,
+    ) -> Option<(Emission, Receipt)> {
+        // It is under way before the life is looked at, so that a new one waits for it or closes it.
+        let permit = Share::new(bytes, &self.counters, &batch);
+        if self.counters.life() != self.life {
+            return None;
+        }
         self.counters.records.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.counters.bytes.fetch_add(batch.value_bytes(), Ordering::Relaxed);
         let (settle, settled) = oneshot::channel();
         let source = Arc::clone(&self.source);
         let sent = tokio::time::Instant::now();
-        (Emission { source, batch, settle, permit, sent }, Receipt(settled))
+        let emission = Emission { source, batch, settle, permit: Some(permit), sent };
+        Some((emission, Receipt(settled)))
     }
 
     /// A batch larger than the whole budget takes all of it, so that it passes alone.
@@ -345,6 +350,26 @@ mod tests {
         drop(emission.permit);
         assert_eq!(receipt.stored().await, Ok(stored));
         second.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_what_is_under_way_goes_on_when_the_last_batch_is_settled() {
+        let (inlet, mut outlet) = mpsc::channel(8);
+        let budget = (Arc::new(Semaphore::new(1000)), 1000);
+        let counters: Arc<SourceCounters> = Arc::default();
+        let emitter = Emitter::new("s", [inlet].into(), budget, Vec::new(), Arc::clone(&counters));
+        for _ in 0..2 {
+            emitter.store_position(Position { key: vec![1], value: None }).await.unwrap();
+        }
+        let mut settled = Box::pin(counters.begin_life());
+        for _ in 0..2 {
+            assert!(futures::poll!(&mut settled).is_pending());
+            drop(outlet.recv().await.unwrap());
+        }
+        settled.await;
+        let late = Position { key: vec![1], value: None };
+        assert_eq!(emitter.store_position(late).await.unwrap_err(), Closed, "of an earlier life");
+        assert_eq!(counters.under_way.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

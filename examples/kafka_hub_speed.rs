@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anabranch::hub::kafka::{Acks, Kafka, Settings};
 use anabranch::hub::{Hub, Part};
+use anabranch_connectors::source::Share;
 use anabranch_connectors::{Batch, Emission, Headers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
@@ -85,13 +86,8 @@ fn part(lines: &[u8], headers: usize, permit: OwnedSemaphorePermit) -> (Part, Re
         batch.push(start..start + 199);
     }
     let (settle, receipt) = oneshot::channel();
-    let emission = Emission {
-        source: "speed".into(),
-        batch,
-        settle,
-        permit: Some(permit),
-        sent: Instant::now(),
-    };
+    let permit = Some(Share::new(Some(permit), &Arc::default(), &batch));
+    let emission = Emission { source: "speed".into(), batch, settle, permit, sent: Instant::now() };
     (Part::from(emission), receipt)
 }
 

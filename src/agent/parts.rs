@@ -183,6 +183,11 @@ impl SourceRun {
     async fn run_once(&self) -> Result<(), String> {
         let source = self.block.from.build(&Agent::surroundings(&self.name));
         let source = source.map_err(|error| error.to_string())?;
+        // What an earlier run has handed on may still be on its way to the hub, and with it how far it has read.
+        tokio::select! {
+            () = self.meter.read.begin_life() => {}
+            () = self.stop.cancelled() => return Ok(()),
+        }
         let positions = self.hub.positions(&self.name).await.map_err(|error| error.to_string())?;
         let counters = Arc::clone(&self.meter.read);
         let emitter = self.producer.emitter(&self.name, positions, counters);

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anabranch_connectors::source::{NotStored, Stored};
+use anabranch_connectors::source::{NotStored, Share, Stored};
 use anabranch_connectors::{Batch, Chain, Emission};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::metrics::SourceMeter;
@@ -34,7 +34,7 @@ struct Ticket {
     open: AtomicUsize,
     settle: Mutex<Option<oneshot::Sender<Result<Stored, NotStored>>>>,
     first: Mutex<Option<Stored>>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Share>,
 }
 
 impl From<Emission> for Part {
@@ -135,6 +135,9 @@ impl Drop for Part {
         if let Some(ticket) = self.ticket.take() {
             let outcome = Err(NotStored("the agent is stopping".to_owned()));
             self.fail_chain(&outcome);
+            if let Some(meter) = &self.meter {
+                meter.not_stored.fetch_add(self.records, Ordering::Relaxed);
+            }
             ticket.settle(outcome);
         }
     }

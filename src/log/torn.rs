@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::log::{LogError, private};
 use crate::log::segment::Segment;
+use crate::log::{LogError, private};
 
 impl Segment {
     /// Cuts off what lies beyond `place`, and keeps it in a `.torn` file beside the segment, for a person; `None` when
