@@ -13,12 +13,19 @@ use super::Place;
 pub struct Heard<'a, S> {
     stream: S,
     place: &'a Place,
+    /// Whether whatever comes counts as something whole.
+    is_whole: bool,
 }
 
 impl<'a, S> Heard<'a, S> {
-    /// What comes on `stream` is heard at `place`.
+    /// What comes on `stream` is heard at `place`; who knows what a request is says when one is whole.
     pub const fn new(stream: S, place: &'a Place) -> Self {
-        Self { stream, place }
+        Self { stream, place, is_whole: false }
+    }
+
+    /// What comes on `stream` is heard at `place` as something whole, where requests have limits of their own.
+    pub const fn whole(stream: S, place: &'a Place) -> Self {
+        Self { stream, place, is_whole: true }
     }
 }
 
@@ -33,6 +40,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<'_, S> {
         let read = Pin::new(&mut this.stream).poll_read(context, into);
         if into.filled().len() > before {
             this.place.heard();
+            if this.is_whole {
+                this.place.said();
+            }
         }
         read
     }

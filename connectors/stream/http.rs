@@ -38,6 +38,7 @@ pub async fn serve<F, B>(
         let answered = answer(request);
         async move {
             let mut answered = answered.await;
+            place.said();
             if place.is_crowded() {
                 answered.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

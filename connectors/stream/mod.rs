@@ -14,7 +14,8 @@
 //! A silent connection costs a place and nothing else: when the places are taken, the one that was silent for longest
 //! is closed for the next that comes, so that nobody is kept out by those who say nothing.
 //!
-//! Invariant: a connection that is worked for, or that has just been heard, is not closed for another.
+//! Invariant: a connection that is worked for, or that was heard a second ago and has said something whole within the
+//! last ten, is not closed for another.
 
 mod accept;
 mod heard;

@@ -16,6 +16,8 @@ use super::process::{self, Share};
 
 /// Silence for so long makes a connection one that may be closed for another.
 const SILENT: Duration = Duration::from_secs(1);
+/// What takes so long to say one thing may be closed for another, too, when nobody is silent.
+const SLOW: Duration = Duration::from_secs(10);
 /// How often one who waits looks for somebody who has become silent.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How often it is said that there is a crowd.
@@ -47,6 +49,8 @@ pub struct Places {
 struct Seat {
     /// When it was heard last, or came: milliseconds since the base.
     heard_ms: AtomicU64,
+    /// When it had said something whole last, or came: milliseconds since the base.
+    said_ms: AtomicU64,
     /// Whether it was ever heard.
     spoke: AtomicBool,
     /// How many are at work for it.
@@ -131,6 +135,7 @@ impl Places {
         let share = if self.reserved { None } else { Some(Share::take()?) };
         let seat = Arc::new(Seat {
             heard_ms: AtomicU64::new(self.now_ms()),
+            said_ms: AtomicU64::new(self.now_ms()),
             spoke: AtomicBool::new(false),
             work: AtomicUsize::new(0),
             leave: CancellationToken::new(),
@@ -157,16 +162,21 @@ impl Places {
         }
     }
 
-    /// Who goes first: those who never said anything, then those who were silent for longest.
+    /// Who goes first: those who never said anything, then those who were silent for longest, then those who take
+    /// longest to say one thing.
     fn most_silent(&self) -> Option<(Rank, Arc<Seat>)> {
         let now_ms = self.now_ms();
         let seats = self.seats();
         let silent = seats.values().filter_map(|seat| {
-            let silence =
-                Duration::from_millis(now_ms - seat.heard_ms.load(Ordering::Relaxed).min(now_ms));
+            let since = |at: &AtomicU64| {
+                Duration::from_millis(now_ms.saturating_sub(at.load(Ordering::Relaxed)))
+            };
+            let (silence, slowness) = (since(&seat.heard_ms), since(&seat.said_ms));
             let is_free = seat.work.load(Ordering::Acquire) == 0 && !seat.leave.is_cancelled();
-            let rank = Rank { never_spoke: !seat.spoke.load(Ordering::Relaxed), silence };
-            (is_free && silence >= SILENT).then_some((rank, seat))
+            let is_silent = silence >= SILENT;
+            let never_spoke = !seat.spoke.load(Ordering::Relaxed);
+            let rank = Rank { is_silent, never_spoke, silence, slowness };
+            (is_free && (is_silent || slowness >= SLOW)).then_some((rank, seat))
         });
         silent.max_by_key(|(rank, _)| *rank).map(|(rank, seat)| (rank, Arc::clone(seat)))
     }
@@ -218,8 +228,10 @@ impl Drop for Waiting<'_> {
 /// Compared by its fields in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
+    is_silent: bool,
     never_spoke: bool,
     silence: Duration,
+    slowness: Duration,
 }
 
 /// The place of one connection; free again when it is dropped.
@@ -236,6 +248,11 @@ impl Place {
     pub fn heard(&self) {
         self.seat.heard_ms.store(self.places.now_ms(), Ordering::Relaxed);
         self.seat.spoke.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that what the far side has said is whole: a request, a message.
+    pub fn said(&self) {
+        self.seat.said_ms.store(self.places.now_ms(), Ordering::Relaxed);
     }
 
     /// Whether somebody waits for a place: then a far side that could come again is better told to go.
@@ -320,6 +337,30 @@ mod tests {
         drop(tasks.join_next().await.unwrap().unwrap());
         assert_eq!(places.meter().ended()[0], (Ended::Crowded, 2));
         assert_eq!((places.meter().open(), places.meter().accepted()), (3, 6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_never_ends_what_he_says_goes_when_nobody_is_silent() {
+        let places = places(2);
+        let (trickles, talks) = (places.take().await, places.take().await);
+        let another = Arc::clone(&places);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { another.take().await });
+        let both_speak = async {
+            loop {
+                trickles.heard();
+                talks.heard();
+                talks.said();
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        };
+        tokio::select! {
+            () = both_speak => {}
+            () = trickles.is_wanted() => {}
+        }
+        assert!(poll!(std::pin::pin!(talks.is_wanted())).is_pending());
+        drop(trickles);
+        drop(tasks.join_next().await.unwrap().unwrap());
     }
 
     #[tokio::test(start_paused = true)]

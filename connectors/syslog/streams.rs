@@ -183,6 +183,9 @@ impl Connection {
         let room = self.shared.room(READ_BYTES).await;
         let room = room.inspect_err(|_closed| self.drop_tail())?;
         let (batch, read) = self.read();
+        if !batch.is_empty() {
+            self.io.place.said();
+        }
         let sent = self.shared.send(batch, Some(room)).await;
         drop(work);
         if sent.is_err() {

@@ -168,12 +168,12 @@ async fn answer(
     };
     let Some(tls) = &terms.security.tls else {
         let (reading, writing) = stream.into_split();
-        let halves = (Heard::new(reading, place), writing);
+        let halves = (Heard::whole(reading, place), writing);
         return connection::serve(Arc::clone(broker), halves, session(None)).await;
     };
     let shaken = timeout(HANDSHAKE, tls.accept(stream)).await;
     let (stream, certificate) = shaken.map_err(|_elapsed| io::Error::other(Late::Handshake))??;
     let (reading, writing) = tokio::io::split(stream);
-    let halves = (Heard::new(reading, place), writing);
+    let halves = (Heard::whole(reading, place), writing);
     connection::serve(Arc::clone(broker), halves, session(certificate)).await
 }

@@ -29,6 +29,15 @@ impl Failure {
         Self::Wrong(what.into())
     }
 
+    /// The same with the place where it happened before it.
+    pub(super) fn within(self, place: &str) -> Self {
+        match self {
+            Self::Failed(what) => Self::Failed(format!("{place}: {what}")),
+            Self::Wrong(what) => Self::Wrong(format!("{place}: {what}")),
+            Self::Unread => Self::Unread,
+        }
+    }
+
     /// Says on standard error what happened, and gives the exit code.
     pub(super) fn report(self) -> ExitCode {
         let (code, what) = match self {

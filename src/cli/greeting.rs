@@ -46,8 +46,11 @@ pub(super) fn lines(config: &Config, listening: &[String]) -> Vec<String> {
             .push(format!("  sink     {name} ({kind}) ← {topics} {example}").trim_end().to_owned());
     }
     if let Some(listen) = &config.admin.listen {
-        lines
-            .push(format!("  watch    curl http://{listen}/health ; curl http://{listen}/metrics"));
+        let curl = match listen.strip_prefix("unix:") {
+            Some(path) => format!("curl --unix-socket {path} http://localhost"),
+            None => format!("curl http://{listen}"),
+        };
+        lines.push(format!("  watch    {curl}/health ; {curl}/metrics"));
     }
     lines.extend(tries(config));
     lines

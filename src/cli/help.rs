@@ -31,6 +31,7 @@ Examples:
   anabranch consume '^web-.*' --group reader  as a member of a group, which goes on where it was
   anabranch consume t --format '%t/%p@%o %k=%v\\n'
   anabranch consume t --bootstrap kafka:9092 --option security.protocol=SSL
+  anabranch consume t --bootstrap kafka:9092 --options-file client.properties   name=value, secrets among them
 
 In --format: %t topic, %p partition, %o offset, %T time, %k key, %v value, %h headers, %% percent, \\n, \\t";
 

@@ -9,6 +9,7 @@ use anabranch_connectors::shown;
 use clap::Args;
 
 use super::failure::{Failure, warn};
+use super::options;
 use crate::admin::{self, Token};
 use crate::client::{Connection, HubHandle, ProducerSettings};
 use crate::config::{AdminConfig, ApiListen, Config, HubConfig};
@@ -29,9 +30,13 @@ pub(super) struct HubArgs {
     /// Brokers of a Kafka cluster, separated by commas
     #[arg(long, value_name = "HOST:PORT", value_parser = brokers)]
     bootstrap: Option<String>,
-    /// A property of librdkafka, such as security.protocol=SSL; may be repeated
+    /// A property of librdkafka, such as security.protocol=SSL or, in single quotes, 'sasl.password=${file:PATH}'; may
+    /// be repeated
     #[arg(long = "option", value_name = "KEY=VALUE", requires = "bootstrap", conflicts_with = "data_dir", value_parser = pair)]
     options: Vec<(String, String)>,
+    /// A file of such properties, name=value in a line: where secrets belong
+    #[arg(long, value_name = "FILE", requires = "bootstrap", conflicts_with = "data_dir")]
+    options_file: Option<PathBuf>,
     /// The configuration whose hub is meant; otherwise ./anabranch.yaml or /etc/anabranch/anabranch.yaml
     #[arg(long, value_name = "CONFIG", env = "ANABRANCH_CONFIG")]
     config: Option<PathBuf>,
@@ -148,7 +153,7 @@ impl HubArgs {
 
     fn target(&self) -> Result<Target, Failure> {
         if let Some(bootstrap) = &self.bootstrap {
-            let options: BTreeMap<String, String> = self.options.iter().cloned().collect();
+            let options = options::read(self.options_file.as_deref(), &self.options)?;
             return Ok(Target::Kafka(Box::new(by_bootstrap(bootstrap, options)?)));
         }
         if let (None, Some(folder)) = (&self.config, &self.data_dir) {

@@ -11,6 +11,7 @@ mod groups;
 mod help;
 mod hub;
 mod log;
+mod options;
 mod place;
 mod produce;
 pub mod run;

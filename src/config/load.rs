@@ -49,6 +49,14 @@ const VARIABLES: Variables<'static> = Variables {
     file: &|path| fs::read_to_string(path).map_err(|cause| cause.to_string()),
 };
 
+/// Fills in what the configuration fills in: `${NAME}`, `${NAME:-default}`, `${file:PATH}`, `$$`.
+///
+/// # Errors
+/// What cannot be filled in.
+pub fn filled_in(text: &str) -> Result<String, String> {
+    VARIABLES.filled_in(text)
+}
+
 fn document(path: &Path) -> Result<Document, ConfigError> {
     let files = if path.is_dir() { files_in(path)? } else { vec![path.to_owned()] };
     let mut document = Document::new();

@@ -38,7 +38,7 @@ pub use hub::{EmbeddedConfig, Flush, HubConfig, KafkaConfig};
 pub use listener::{
     AclConfig, Listen, ListenerConfig, Mechanism, Operation, PrincipalPart, SaslConfig, TlsConfig,
 };
-pub use load::{load, load_checked, load_str};
+pub use load::{filled_in, load, load_checked, load_str};
 pub use producer::{Acks, Compression, Partitioner, ProducerConfig};
 pub use sink::{BatchConfig, RetryConfig, SinkBlock, Start};
 pub use source::SourceBlock;

@@ -45,6 +45,14 @@ impl Variables<'_> {
         Ok(())
     }
 
+    /// The text with its variables filled in.
+    ///
+    /// # Errors
+    /// What cannot be filled in.
+    pub(super) fn filled_in(&self, text: &str) -> Result<String, String> {
+        Ok(self.expand(text)?.unwrap_or_else(|| text.to_owned()))
+    }
+
     /// The text with its variables filled in; `None` when it has none.
     fn expand(&self, text: &str) -> Result<Option<String>, String> {
         if !text.contains("${") && !text.contains("$$") {

@@ -29,6 +29,8 @@ pub struct SourceConfig {
     pub timeout: Duration,
     /// Who may send.
     pub auth: Auth,
+    /// Web pages that may send, such as `https://app.example.com`, or `*` for every page.
+    pub allowed_origins: Vec<String>,
     /// How a body is cut into records.
     pub format: Format,
 }
@@ -42,6 +44,7 @@ impl Default for SourceConfig {
             max_connections: 1024,
             timeout: Duration::from_secs(30),
             auth: Auth::None,
+            allowed_origins: Vec::new(),
             format: Format::Auto,
         }
     }
@@ -84,6 +87,14 @@ impl SourceConfig {
         if self.timeout.is_zero() {
             return wrong("timeout", "is 0".to_owned(), "set a time such as 30s");
         }
+        let is_origin = |origin: &String| {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+        };
+        if let Some(wrong_one) = self.allowed_origins.iter().find(|origin| !is_origin(origin)) {
+            let hint = "write https://HOST without a path, or \"*\" for every page";
+            return wrong("allowed_origins", format!("has \"{wrong_one}\""), hint);
+        }
         if let Auth::Basic(basic) = &self.auth
             && basic.username.contains(':')
         {
@@ -116,6 +127,8 @@ mod tests {
             ("max_body", r#"{"max_body": "1GiB"}"#),
             ("max_connections", r#"{"max_connections": 0}"#),
             ("timeout", r#"{"timeout": "0s"}"#),
+            ("allowed_origins", r#"{"allowed_origins": ["app.example.com"]}"#),
+            ("allowed_origins", r#"{"allowed_origins": ["https://a/b"]}"#),
             ("auth", r#"{"auth": {"basic": {"username": "a:b", "password": "p"}}}"#),
         ] {
             let config: SourceConfig = serde_json::from_str(text).unwrap();

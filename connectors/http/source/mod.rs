@@ -17,6 +17,7 @@
 //! | 200    | the hub has everything: `{"accepted": n}`                                                        |
 //! | 400    | a JSON body or its compression is malformed; nothing is stored                                   |
 //! | 401    | credentials are missing or wrong                                                                 |
+//! | 403    | a web page sends it (`Origin`) that is not in `allowed_origins`                                  |
 //! | 404, 405, 415 | the path, the method or the content encoding is not served                                |
 //! | 408    | the body did not come within `timeout`                                                           |
 //! | 413    | the body is larger than `max_body`, decompressed                                                 |

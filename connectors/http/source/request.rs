@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::answer::{Refusal, json};
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     max_body: usize,
     timeout: Duration,
     format: Format,
+    /// In lower case.
+    allowed_origins: Vec<String>,
 }
 
 impl Shared {
@@ -49,6 +51,7 @@ impl Shared {
             max_body,
             timeout: config.timeout,
             format: config.format,
+            allowed_origins: config.allowed_origins.iter().map(|one| one.to_lowercase()).collect(),
         }
     }
 
@@ -141,10 +144,23 @@ impl Shared {
                 Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message).with(ALLOW, "POST, PUT")
             );
         }
+        let origins = request.headers().get_all(ORIGIN);
+        if let Some(page) = origins.iter().find(|page| !self.allows_page(page)) {
+            let page = String::from_utf8_lossy(page.as_bytes());
+            let message =
+                format!("a web page of \"{page}\" may not send here; see allowed_origins");
+            return Err(Refusal::new(StatusCode::FORBIDDEN, message));
+        }
         self.guard.admits(request.headers().get(AUTHORIZATION)).map_err(|challenge| {
             Refusal::new(StatusCode::UNAUTHORIZED, "credentials are missing or wrong")
                 .with(WWW_AUTHENTICATE, challenge)
         })
+    }
+
+    /// A browser of somebody who only looks at a page sends what the page wants, also to this machine.
+    fn allows_page(&self, origin: &HeaderValue) -> bool {
+        let origin = String::from_utf8_lossy(origin.as_bytes()).to_lowercase();
+        self.allowed_origins.iter().any(|allowed| allowed == "*" || *allowed == origin)
     }
 
     /// Hands the batches on and waits until the hub has them all. What is held is given back once the producer counts

@@ -271,6 +271,27 @@ async fn a_thousand_posts_at_a_time_are_all_stored() {
 }
 
 #[tokio::test]
+async fn a_web_page_stores_nothing_unless_it_may() {
+    for (allowed, origin, expected) in [
+        (vec![], "http://evil.example", 403),
+        (vec![], "null", 403),
+        (vec!["https://App.example"], "https://app.example", 200),
+        (vec!["https://app.example"], "https://app.example.evil", 403),
+        (vec!["*"], "http://evil.example", 200),
+    ] {
+        let allowed_origins = allowed.iter().map(|&origin: &&str| origin.to_owned()).collect();
+        let config = SourceConfig { allowed_origins, ..SourceConfig::default() };
+        let running = start(config, Hub::Stores);
+        let request = running.post("/").header("origin", origin).body("x");
+        let (status, answer) = read(request).await;
+        assert_eq!(status, expected, "{origin}: {answer}");
+        let stored = usize::from(expected == 200);
+        assert_eq!(running.stored.lock().await.len(), stored, "{origin}");
+        running.end().await;
+    }
+}
+
+#[tokio::test]
 async fn a_large_body_is_stored_in_order() {
     let running = start(SourceConfig::default(), Hub::Stores);
     let lines: Vec<_> =

@@ -10,7 +10,12 @@ use crate::support::{Agent, SOON, append_lines, free_port, get, lines, post, wai
 /// Connections that were opened and say this.
 fn open(address: &str, count: usize, say: &[u8]) -> Vec<TcpStream> {
     let connect = || {
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = None;
+        wait_until(SOON, "a listener", || {
+            stream = TcpStream::connect(address).ok();
+            stream.is_some()
+        });
+        let mut stream = stream.unwrap();
         // One that was closed meanwhile is no reason to stop.
         stream.write_all(say).ok();
         stream
@@ -148,7 +153,7 @@ fn bodies_that_do_not_end_and_many_large_ones_at_once_stay_within_the_budget() {
     let mut refused = 0;
     let mut unfinished = Vec::new();
     for _ in 0..200 {
-        let mut stream = TcpStream::connect(&http).unwrap();
+        let mut stream = open(&http, 1, b"").remove(0);
         stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
         // One that is refused may be closed while it writes.
         if stream.write_all(&half).is_err() {

@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod crowd;
+mod secrets;
 mod ways;
 
 use std::path::Path;
