@@ -1,7 +1,7 @@
-//! The unit that crosses every wall on the way out: stored batches as the hub gave them, and a selection of them.
+//! The unit that crosses every wall on the way out: stored batches as the hub gave them.
 //!
 //! A [`StoredBatch`] holds the records section of one Kafka record batch, decompressed, as one buffer; records are
-//! parsed as they are walked and borrow from it. [`Records`] is what a sink gets: spans of some batches, in order.
+//! parsed as they are walked and borrow from it. What a sink gets is in `selection.rs`: spans of some batches, in order.
 //!
 //! One record of the section (all numbers are varints):
 //!
@@ -187,121 +187,6 @@ pub fn push_record(record: &Record<'_>, deltas: (i64, i64), extra: &[u8], out: &
     }
 }
 
-/// A part of one batch: `count` records from the `first` on (by index).
-#[derive(Debug, Clone)]
-struct Slice {
-    batch: Arc<StoredBatch>,
-    first: usize,
-    count: usize,
-}
-
-/// What a sink writes: records of one or several batches and partitions, in order within each partition.
-///
-/// Records are numbered from 0 in the order of [`Records::iter`]; a sink's answer names them by that number.
-#[derive(Debug, Clone, Default)]
-pub struct Records {
-    slices: Vec<Slice>,
-    count: usize,
-}
-
-impl Records {
-    /// Adds a whole batch.
-    pub fn push(&mut self, batch: Arc<StoredBatch>) {
-        let count = batch.count as usize;
-        self.push_part(batch, 0, count);
-    }
-
-    /// Adds `count` records of `batch`, from the `first` on.
-    pub fn push_part(&mut self, batch: Arc<StoredBatch>, first: usize, count: usize) {
-        if count > 0 {
-            self.count += count;
-            self.slices.push(Slice { batch, first, count });
-        }
-    }
-
-    /// Number of records.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Bytes of the batches that it spans, decompressed; an upper bound for its own.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        self.slices.iter().map(|slice| slice.batch.data.len()).sum()
-    }
-
-    /// The records, in order.
-    pub fn iter(&self) -> impl Iterator<Item = StoredRecord<'_>> {
-        self.slices.iter().flat_map(|slice| {
-            let mut walk = slice.batch.iter();
-            slice.first.checked_sub(1).and_then(|before| walk.nth(before));
-            walk.take(slice.count)
-        })
-    }
-
-    /// The batches that it spans, and how many records of each.
-    pub fn batches(&self) -> impl Iterator<Item = (&StoredBatch, usize)> {
-        self.slices.iter().map(|slice| (slice.batch.as_ref(), slice.count))
-    }
-
-    /// For each span, its batch and the offset after its last record.
-    pub fn ends(&self) -> impl Iterator<Item = (&StoredBatch, i64)> {
-        self.slices.iter().map(|slice| {
-            let (batch, end) = (slice.batch.as_ref(), slice.first + slice.count);
-            let behind = (end < batch.count as usize).then(|| batch.iter().nth(end)).flatten();
-            (batch, behind.map_or(batch.next_offset, |record| record.offset))
-        })
-    }
-
-    /// For each span, its batch and the offset of its first record.
-    pub fn starts(&self) -> impl Iterator<Item = (&StoredBatch, i64)> {
-        self.slices.iter().map(|slice| {
-            let first = slice.batch.iter().nth(slice.first).map(|record| record.offset);
-            (slice.batch.as_ref(), first.unwrap_or(slice.batch.base_offset))
-        })
-    }
-
-    /// Only the records with these numbers, which must rise.
-    #[must_use]
-    pub fn select(&self, numbers: &[usize]) -> Self {
-        let mut selected = Self::default();
-        let (mut wanted, mut base) = (numbers.iter().copied().peekable(), 0);
-        for slice in &self.slices {
-            while let Some(number) = wanted.next_if(|number| *number < base + slice.count) {
-                let first = slice.first + number.saturating_sub(base);
-                match selected.slices.last_mut() {
-                    Some(last)
-                        if Arc::ptr_eq(&last.batch, &slice.batch)
-                            && last.first + last.count == first =>
-                    {
-                        last.count += 1;
-                        selected.count += 1;
-                    }
-                    _ => selected.push_part(Arc::clone(&slice.batch), first, 1),
-                }
-            }
-            base += slice.count;
-        }
-        selected
-    }
-
-    /// Two halves, for a far side that found the whole too large. The second is empty for a single record.
-    #[must_use]
-    pub fn halves(&self) -> (Self, Self) {
-        let middle = self.count.div_ceil(2);
-        let first: Vec<usize> = (0..middle).collect();
-        let second: Vec<usize> = (middle..self.count).collect();
-        (self.select(&first), self.select(&second))
-    }
-}
-
 /// Stored batches without a hub, for the tests of sinks.
 #[cfg(test)]
 pub(crate) mod testing {
@@ -345,10 +230,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn values(records: &Records) -> Vec<Vec<u8>> {
-        records.iter().map(|stored| stored.record.value.unwrap().to_vec()).collect()
-    }
-
     #[test]
     fn any_time_is_kept() {
         for timestamp_ms in [i64::MIN, -5, i64::MAX] {
@@ -369,19 +250,6 @@ mod tests {
         assert_eq!((second.offset, second.id()), (11, "hub.t-2-1-11".to_owned()));
         assert_eq!(second.record.headers.get("host"), Some(&b"h"[..]));
         assert_eq!(second.record.timestamp_ms, 1000);
-    }
-
-    #[test]
-    fn a_selection_keeps_order_over_batches() {
-        let mut records = Records::default();
-        records.push(stored(&[b"a", b"b", b"c"]));
-        records.push_part(stored(&[b"d", b"e", b"f"]), 1, 2);
-        assert_eq!(values(&records), [b"a", b"b", b"c", b"e", b"f"]);
-        assert_eq!(values(&records.select(&[0, 2, 3])), [b"a", b"c", b"e"]);
-        assert_eq!(values(&records.select(&[0, 2, 3]).select(&[1, 2])), [b"c", b"e"]);
-        let (first, second) = records.halves();
-        assert_eq!(values(&first).len(), 3);
-        assert_eq!(values(&second), [b"e", b"f"]);
     }
 
     proptest! {

@@ -57,6 +57,16 @@ pub trait Sink: Send {
         0
     }
 
+    /// The state that [`Sink::checkpoint`] returned last is committed. Only from now on may the sink rely on it: a commit
+    /// can fail.
+    fn committed(&mut self) {}
+
+    /// Whether a record that has arrived may be sent once more without a trace. The delivery loop then sends one along
+    /// with those that come back, to see whether the far side takes anything at all.
+    fn takes_repeats(&self) -> bool {
+        false
+    }
+
     /// Called about once a second while there is nothing to write: a chance to close idle files and connections.
     async fn idle(&mut self) {}
 }
@@ -103,16 +113,33 @@ pub struct Written {
 /// The fate of one record that did not arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The far side was busy; send this one again.
+    /// The far side did not take this one; send it again. It is given up when that goes on while others arrive.
     Again {
         /// The far side's words.
         reason: String,
     },
-    /// The far side will never take it; it goes to the dead letters.
-    Dead {
+    /// It was not tried, or the far side takes nothing of its kind now; send it again, for as long as that lasts.
+    NotNow {
         /// The far side's words.
         reason: String,
     },
+    /// The far side refused it for good; it goes to the dead letters, unless all others are refused as well.
+    Dead {
+        /// The far side's words. What stands before the first colon names the cause.
+        reason: String,
+        /// Whether the far side says that the cause is in the record itself.
+        own: bool,
+    },
+}
+
+impl Outcome {
+    /// The far side's words.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Again { reason } | Self::NotNow { reason } | Self::Dead { reason, .. } => reason,
+        }
+    }
 }
 
 impl Written {
@@ -120,13 +147,6 @@ impl Written {
     #[must_use]
     pub fn done() -> Self {
         Self::default()
-    }
-
-    /// The far side refused all `count` records for good.
-    #[must_use]
-    pub fn dead(count: usize, reason: &str) -> Self {
-        let dead = |number| (number, Outcome::Dead { reason: reason.to_owned() });
-        Self { exceptions: (0..count).map(dead).collect(), retry_after: None }
     }
 }
 

@@ -190,6 +190,11 @@ fn sinks(metrics: &Metrics, text: &mut Text) {
         load(&meter.errors)
     });
     counter(
+        "anabranch_sink_held_total",
+        "Writes of which everything was refused, so that nothing went to the dead letters.",
+        &|meter| load(&meter.held),
+    );
+    counter(
         "anabranch_sink_lost_records_total",
         "Records that were gone from the hub before they were read, or were destroyed before they were committed.",
         &|meter| load(&meter.lost),

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::http::answer::AS_CONFIGURED;
+use crate::http::responses::{Response, Responses};
+
 /// What the sink asks to be left in an answer. The status keeps each item in its place.
 pub(super) const FILTER_PATH: &str = "errors,items.*.status,items.*.error";
 
@@ -33,30 +36,46 @@ pub(super) struct Item<'a> {
 pub(super) enum Fate {
     Done,
     Again(String),
-    Dead(String),
+    /// The index or the cluster takes nothing of the kind now.
+    NotNow(String),
+    Dead {
+        reason: String,
+        /// The document itself is named as the cause.
+        own: bool,
+    },
     /// Refused for something that a person has to set right, not for what the record is.
     Blocked(String, &'static str),
 }
 
 impl Item<'_> {
-    pub(super) fn fate(&self) -> Fate {
-        match self.status {
-            200..=299 | 409 => return Fate::Done,
-            _ => {}
+    pub(super) fn fate(&self, responses: &Responses) -> Fate {
+        if matches!(self.status, 200..=299) {
+            return Fate::Done;
         }
         let problem = self.error.map(Problem::read).unwrap_or_default();
+        let named = responses.of(self.status, &problem.kinds());
+        if self.status == 409 && named.is_none() {
+            return Fate::Done;
+        }
         let reason = problem.sentence(self.status);
+        match named {
+            None => self.own_fate(&problem, reason),
+            Some(Response::Done) => Fate::Done,
+            Some(Response::Again) => Fate::Again(reason),
+            Some(Response::NotNow) => Fate::NotNow(reason),
+            Some(Response::Dead) => Fate::Dead { reason, own: true },
+            Some(Response::Fatal) => Fate::Blocked(reason, AS_CONFIGURED),
+        }
+    }
+
+    /// What the answer means by itself.
+    fn own_fate(&self, problem: &Problem, reason: String) -> Fate {
         match (self.status, problem.kind.as_str()) {
+            _ if problem.is_a_state() => Fate::NotNow(reason),
             (408 | 429 | 500..=599, _)
-            | (
-                _,
-                "es_rejected_execution_exception"
-                | "rejected_execution_exception"
-                | "circuit_breaking_exception"
-                | "unavailable_shards_exception"
-                | "cluster_block_exception"
-                | "index_closed_exception",
-            ) => Fate::Again(reason),
+            | (_, "es_rejected_execution_exception" | "rejected_execution_exception") => {
+                Fate::Again(reason)
+            }
             (401 | 403, "security_exception") => {
                 Fate::Blocked(reason, "check `auth` and what this user may do with the index")
             }
@@ -67,7 +86,7 @@ impl Item<'_> {
             (400, "illegal_argument_exception") if problem.is_about_data_stream() => {
                 Fate::Blocked(reason, "the index is a data stream: use `action: create`")
             }
-            _ => Fate::Dead(reason),
+            _ => Fate::Dead { reason, own: problem.is_of_document() },
         }
     }
 }
@@ -92,8 +111,49 @@ impl Problem {
         })
     }
 
+    /// The types of the error and of its causes.
+    fn kinds(&self) -> Vec<&str> {
+        let causes = std::iter::successors(Some(self), |one| one.caused_by.as_deref());
+        causes.map(|one| one.kind.as_str()).collect()
+    }
+
     fn words(&self) -> &str {
         self.reason.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the cluster or the index takes nothing of the kind now, whatever the documents are.
+    fn is_a_state(&self) -> bool {
+        match self.kind.as_str() {
+            "circuit_breaking_exception"
+            | "unavailable_shards_exception"
+            | "cluster_block_exception"
+            | "index_closed_exception"
+            | "no_shard_available_action_exception"
+            | "process_cluster_event_timeout_exception"
+            | "master_not_discovered_exception" => true,
+            // The cluster's limit of shards.
+            "validation_exception" | "illegal_argument_exception" => {
+                self.words().contains("this action would add")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether what is in the document is the cause. An index with as many fields as it may have is none.
+    fn is_of_document(&self) -> bool {
+        let mut causes = std::iter::successors(Some(self), |one| one.caused_by.as_deref());
+        if causes.any(|one| one.words().contains("Limit of total fields")) {
+            return false;
+        }
+        matches!(
+            self.kind.as_str(),
+            "document_parsing_exception"
+                | "mapper_parsing_exception"
+                | "strict_dynamic_mapping_exception"
+                | "mapper_exception"
+                | "routing_missing_exception"
+                | "version_conflict_engine_exception"
+        )
     }
 
     fn is_about_pipeline(&self) -> bool {
@@ -138,15 +198,25 @@ impl Problem {
     }
 }
 
-/// The reason in an answer for a whole request, if it is one of the server's own.
-pub(super) fn whole_reason(status: u16, body: &[u8]) -> Option<String> {
+/// The types of the error in an answer for a whole request.
+pub(super) fn whole_kinds(body: &[u8]) -> Vec<String> {
+    let problem = whole(body).unwrap_or_default();
+    problem.kinds().into_iter().map(str::to_owned).collect()
+}
+
+fn whole(body: &[u8]) -> Option<Problem> {
     #[derive(Deserialize)]
     struct Whole<'a> {
         #[serde(borrow)]
         error: &'a RawValue,
     }
     let whole: Whole<'_> = serde_json::from_slice(body).ok()?;
-    Some(Problem::read(whole.error).sentence(status))
+    Some(Problem::read(whole.error))
+}
+
+/// The reason in an answer for a whole request, if it is one of the server's own.
+pub(super) fn whole_reason(status: u16, body: &[u8]) -> Option<String> {
+    whole(body).map(|problem| problem.sentence(status))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
@@ -188,7 +258,7 @@ mod tests {
 
     fn fates(body: &str) -> Vec<Fate> {
         let answer: BulkAnswer<'_> = serde_json::from_slice(body.as_bytes()).unwrap();
-        answer.items.iter().map(Item::fate).collect()
+        answer.items.iter().map(|item| item.fate(&Responses::default())).collect()
     }
 
     fn fate(status: u16, error: &str) -> Fate {
@@ -207,17 +277,57 @@ mod tests {
     }
 
     #[test]
-    fn what_is_busy_is_sent_again() {
-        for (status, kind) in [
-            (429, "es_rejected_execution_exception"),
-            (429, "cluster_block_exception"),
-            (403, "cluster_block_exception"),
-            (400, "index_closed_exception"),
-            (503, "unavailable_shards_exception"),
-            (500, "circuit_breaking_exception"),
+    fn what_is_busy_is_sent_again_and_what_is_a_state_of_the_far_side_for_ever() {
+        for (status, kind, words, is_state) in [
+            (429, "es_rejected_execution_exception", "full", false),
+            (500, "null_pointer_exception", "", false),
+            (429, "cluster_block_exception", "full", true),
+            (403, "cluster_block_exception", "full", true),
+            (400, "index_closed_exception", "closed", true),
+            (503, "unavailable_shards_exception", "full", true),
+            (500, "circuit_breaking_exception", "full", true),
+            (
+                400,
+                "validation_exception",
+                "Validation Failed: 1: this action would add [2] shards",
+                true,
+            ),
+            (400, "illegal_argument_exception", "this action would add [2] total shards", true),
         ] {
-            let fate = fate(status, &format!(r#"{{"type":"{kind}","reason":"full"}}"#));
-            assert_eq!(fate, Fate::Again(format!("HTTP {status} {kind}: full")));
+            let fate = fate(status, &format!(r#"{{"type":"{kind}","reason":"{words}"}}"#));
+            let reason = format!("HTTP {status} {kind}: {words}");
+            let expected = if is_state { Fate::NotNow(reason) } else { Fate::Again(reason) };
+            assert_eq!(fate, expected);
+        }
+    }
+
+    #[test]
+    fn an_item_means_what_the_configuration_says() {
+        let table = r#"{"404":"done","429":"not_now","mapper_parsing_exception":"fatal","number_format_exception":"dead","409":"dead"}"#;
+        let table: Responses = serde_json::from_str(table).unwrap();
+        let fate = |status: u16, error: &str| {
+            let error = serde_json::from_str(error).unwrap();
+            Item { status, error: Some(error) }.fate(&table)
+        };
+        assert_eq!(fate(404, r#"{"type":"index_not_found_exception"}"#), Fate::Done);
+        assert!(matches!(fate(429, "{}"), Fate::NotNow(_)));
+        assert!(matches!(fate(409, "{}"), Fate::Dead { own: true, .. }));
+        assert!(matches!(fate(400, r#"{"type":"mapper_parsing_exception"}"#), Fate::Blocked(..)));
+        let caused = r#"{"type":"x","caused_by":{"type":"number_format_exception"}}"#;
+        assert!(matches!(fate(400, caused), Fate::Dead { .. }));
+    }
+
+    #[test]
+    fn only_a_fault_that_is_in_the_document_is_its_own() {
+        for (kind, words, is_own) in [
+            ("mapper_parsing_exception", "failed to parse field [n]", true),
+            ("document_parsing_exception", "[1:5] failed to parse", true),
+            ("document_parsing_exception", "Limit of total fields [9] has been exceeded", false),
+            ("illegal_argument_exception", "Limit of total fields [9] has been exceeded", false),
+            ("some_exception", "words", false),
+        ] {
+            let fate = fate(400, &format!(r#"{{"type":"{kind}","reason":"{words}"}}"#));
+            assert!(matches!(fate, Fate::Dead { own, .. } if own == is_own), "{fate:?}");
         }
     }
 
@@ -225,19 +335,20 @@ mod tests {
     fn what_is_wrong_is_dead_with_its_cause() {
         let error = r#"{"type":"mapper_parsing_exception","reason":"failed to parse field [n]",
             "caused_by":{"type":"number_format_exception","reason":"For input string: \"x\""}}"#;
-        let Fate::Dead(reason) = fate(400, error) else { panic!("not dead") };
+        let Fate::Dead { reason, .. } = fate(400, error) else { panic!("not dead") };
         assert_eq!(
             reason,
             "HTTP 400 mapper_parsing_exception: failed to parse field [n] \
              (caused by number_format_exception: For input string: \"x\")"
         );
-        assert_eq!(fate(400, r#""a sentence""#), Fate::Dead("HTTP 400 a sentence".to_owned()));
-        assert_eq!(fate(400, "null"), Fate::Dead("HTTP 400".to_owned()));
+        let dead = |reason: &str| Fate::Dead { reason: reason.to_owned(), own: false };
+        assert_eq!(fate(400, r#""a sentence""#), dead("HTTP 400 a sentence"));
+        assert_eq!(fate(400, "null"), dead("HTTP 400"));
         let twice =
             r#"{"type":"a","reason":"bad\nline","caused_by":{"type":"b","reason":"bad\nline"}}"#;
-        assert_eq!(fate(400, twice), Fate::Dead("HTTP 400 a: bad line".to_owned()));
+        assert_eq!(fate(400, twice), dead("HTTP 400 a: bad line"));
         let long = format!(r#"{{"type":"x","reason":"{}"}}"#, "é".repeat(2000));
-        let Fate::Dead(reason) = fate(400, &long) else { panic!("not dead") };
+        let Fate::Dead { reason, .. } = fate(400, &long) else { panic!("not dead") };
         assert!(reason.len() < 1010 && reason.ends_with('…'));
     }
 
@@ -258,7 +369,7 @@ mod tests {
         }
         let other =
             fate(400, r#"{"type":"illegal_argument_exception","reason":"limit of fields"}"#);
-        assert!(matches!(other, Fate::Dead(_)), "{other:?}");
+        assert!(matches!(other, Fate::Dead { .. }), "{other:?}");
     }
 
     #[test]
@@ -275,7 +386,8 @@ mod tests {
             let good = br#"{"errors":true,"items":[{"create":{"status":400,"error":{"type":"x","caused_by":{}}}}]}"#;
             for bytes in [&body[..], &good[..cut.min(good.len())]] {
                 if let Ok(answer) = serde_json::from_slice::<BulkAnswer<'_>>(bytes) {
-                    let _fates: Vec<Fate> = answer.items.iter().map(Item::fate).collect();
+                    let fate = |item: &Item<'_>| item.fate(&Responses::default());
+                    let _fates: Vec<Fate> = answer.items.iter().map(fate).collect();
                 }
                 whole_reason(400, bytes);
             }

@@ -8,10 +8,11 @@ use elasticsearch::http::headers::HeaderMap;
 use elasticsearch::http::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::answer::{BulkAnswer, Item, whole_reason};
+use super::answer::{BulkAnswer, Item, whole_kinds, whole_reason};
 use super::endpoints::Endpoint;
 use super::settings::{Checked, SinkConfig};
-use crate::http::answer::{Answer, causes, retry_after};
+use crate::http::answer::{AS_CONFIGURED, Answer, causes, retry_after};
+use crate::http::responses::{Response, Responses};
 use crate::{WriteError, clock};
 
 /// An answer, wholly read.
@@ -41,25 +42,22 @@ pub(super) async fn bulk(
 
 impl Received {
     /// The answer, if the server took the request apart at all.
-    pub(super) fn check(self) -> Result<Self, WriteError> {
+    pub(super) fn check(self, responses: &Responses) -> Result<Self, WriteError> {
         let answer = Answer {
             target: &self.target,
             status: self.status,
             retry_after: self.retry_after,
             body: &self.body,
         };
-        let mut problem = match self.status.as_u16() {
-            200..=299 => return Ok(self),
-            408 | 429 | 500..=599 => answer.not_now(),
-            // one record of many may be the cause: halves are tried until it stands alone
-            400 | 413 => answer.too_large(),
-            401 | 403 => answer.fatal("check `auth` and what this user may do"),
-            404 => {
-                answer.fatal("check `endpoints`, and that the index or a template for it is there")
-            }
-            _ => answer.fatal("check that `endpoints` are those of Elasticsearch or OpenSearch"),
+        let status = self.status.as_u16();
+        let kinds = whole_kinds(&self.body);
+        let named = responses.of(status, &kinds.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut problem = match (status, named) {
+            (200..=299, None | Some(Response::Done)) => return Ok(self),
+            (_, Some(named)) => as_named(&answer, named),
+            (_, None) => meaning(&answer),
         };
-        if let Some(words) = whole_reason(self.status.as_u16(), &self.body) {
+        if let Some(words) = whole_reason(status, &self.body) {
             match &mut problem {
                 WriteError::NotNow { reason, .. }
                 | WriteError::TooLarge { reason, .. }
@@ -82,6 +80,27 @@ impl Received {
             Ok(BulkAnswer { items }) if items.len() == count => Ok(items),
             _ => Err(answer.fatal("this is no answer to _bulk: check `endpoints`")),
         }
+    }
+}
+
+/// What an answer to a whole request means by itself.
+fn meaning(answer: &Answer<'_>) -> WriteError {
+    match answer.status.as_u16() {
+        408 | 429 | 500..=599 => answer.not_now(),
+        // one record of many may be the cause: halves are tried until it stands alone
+        400 | 413 => answer.too_large(),
+        401 | 403 => answer.fatal("check `auth` and what this user may do"),
+        404 => answer.fatal("check `endpoints`, and that the index or a template for it is there"),
+        _ => answer.fatal("check that `endpoints` are those of Elasticsearch or OpenSearch"),
+    }
+}
+
+/// What the configuration makes of it. Nobody knows which records have arrived, so none of them is done.
+fn as_named(answer: &Answer<'_>, named: Response) -> WriteError {
+    match named {
+        Response::Done | Response::Again | Response::NotNow => answer.not_now(),
+        Response::Dead => answer.refused(),
+        Response::Fatal => answer.fatal(AS_CONFIGURED),
     }
 }
 

@@ -6,9 +6,12 @@
 //! | answer for an item                                             | the record is                       |
 //! |-----------------------------------------------------------------|-------------------------------------|
 //! | 2xx, 409                                                        | done                                |
-//! | 429, 5xx, a blocked index, no room, no shard                    | sent again                          |
-//! | 403 `security_exception`, 404, no such pipeline, `index` into a data stream, for every item of a request | kept; a person must act (unless the index depends on the record) |
+//! | 429, 5xx                                                        | sent again, given up in the end if others arrive |
+//! | a blocked or closed index, no room, no shard, the cluster's limit of shards | sent again for as long as it lasts |
+//! | 403 `security_exception`, 404, no such pipeline, `index` into a data stream | kept; a person must act (unless the index depends on the record) |
 //! | any other 4xx                                                   | dead, with type and reason          |
+//!
+//! `responses` changes that by status and type of error.
 //!
 //! | answer for a whole request         | is                                                       |
 //! |------------------------------------|----------------------------------------------------------|

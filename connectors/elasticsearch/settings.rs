@@ -10,6 +10,7 @@ use elasticsearch::http::transport::{SingleNodeConnectionPool, Transport, Transp
 use serde::Deserialize;
 
 use crate::http::client::{Auth, Tls, bad_pem};
+use crate::http::responses::Responses;
 use crate::registry::BuildError;
 use crate::template::Template;
 use crate::{ByteSize, shown};
@@ -44,6 +45,9 @@ pub struct SinkConfig {
     /// What is done with each document.
     #[serde(default)]
     pub action: Action,
+    /// What answers mean, where it is not their default.
+    #[serde(default)]
+    pub responses: Responses,
 }
 
 impl SinkConfig {
@@ -117,6 +121,7 @@ impl SinkConfig {
                 hint: "leave it out, or give a size such as 10MiB",
             });
         }
+        self.responses.check(true)?;
         let index = Template::parse(&self.index).map_err(|problem| BuildError {
             setting: "index",
             problem: format!("is not a template: {problem}"),

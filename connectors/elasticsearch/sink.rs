@@ -12,6 +12,7 @@ use super::endpoints::Endpoints;
 use super::settings::{Checked, Compression, SinkConfig};
 use crate::http::answer::{cut_short, unreachable};
 use crate::http::client::gzip;
+use crate::http::responses::Responses;
 use crate::registry::{BuildError, Surroundings};
 use crate::{Outcome, Records, Sink, WriteError, Written};
 
@@ -23,6 +24,7 @@ pub struct ElasticsearchSink {
     headers: HeaderMap,
     query: Vec<(&'static str, String)>,
     compression: Compression,
+    responses: Responses,
     max_bytes: usize,
     /// Whether records of one request may have different indexes for what they are, so that one record's index must
     /// not stop the others.
@@ -53,6 +55,7 @@ impl ElasticsearchSink {
             headers,
             query,
             compression: config.compression,
+            responses: config.responses,
             max_bytes: config.max_bytes.bytes(),
             spare: Vec::new(),
         })
@@ -101,7 +104,7 @@ impl ElasticsearchSink {
                     } else {
                         endpoint.answered();
                     }
-                    return received.check();
+                    return received.check(&self.responses);
                 }
                 Err(problem) => {
                     endpoint.failed(Instant::now());
@@ -123,14 +126,20 @@ impl ElasticsearchSink {
         let start = written.exceptions.len();
         let (mut blocked, mut cause) = (0, None);
         for (index, item) in items.iter().enumerate() {
-            let outcome = match item.fate() {
+            let outcome = match item.fate(&self.responses) {
                 Fate::Done => continue,
                 Fate::Again(reason) => Outcome::Again { reason },
-                Fate::Dead(reason) => Outcome::Dead { reason },
+                Fate::NotNow(reason) => Outcome::NotNow { reason },
+                Fate::Dead { reason, own } => Outcome::Dead { reason, own },
                 Fate::Blocked(reason, hint) => {
                     blocked += 1;
                     cause.get_or_insert_with(|| (reason.clone(), hint));
-                    Outcome::Dead { reason }
+                    // Other indexes take their records; those of this one are not bad for that.
+                    if self.index_is_of_record {
+                        Outcome::Dead { reason, own: false }
+                    } else {
+                        Outcome::NotNow { reason }
+                    }
                 }
             };
             written.exceptions.push((first + index, outcome));
@@ -172,5 +181,10 @@ impl Sink for ElasticsearchSink {
             return cut_short(written, problem, first, records.len());
         }
         Ok(written)
+    }
+
+    /// A document that is there is answered with 409, or is replaced by the same.
+    fn takes_repeats(&self) -> bool {
+        true
     }
 }

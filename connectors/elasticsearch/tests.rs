@@ -106,7 +106,7 @@ async fn each_item_has_its_own_fate() {
         item(429, "es_rejected_execution_exception"),
     ]});
     let written = write_once((200, items), 4).await.unwrap();
-    let dead = Outcome::Dead { reason: "HTTP 400 document_parsing_exception: r".into() };
+    let dead = Outcome::Dead { reason: "HTTP 400 document_parsing_exception: r".into(), own: true };
     let again = Outcome::Again { reason: "HTTP 429 es_rejected_execution_exception: r".into() };
     assert_eq!(written.exceptions, [(2, dead), (3, again)]);
 }
@@ -158,7 +158,7 @@ async fn an_index_that_may_not_be_written_stops_the_sink_and_kills_nothing() {
     assert!(problem.to_string().contains("security_exception: no; check `auth`"), "{problem}");
     let one = json!({"errors": true, "items": [item, {"create": {"status": 201}}]});
     let written = write_once((200, one), 2).await.unwrap();
-    assert!(matches!(written.exceptions[..], [(0, Outcome::Dead { .. })]), "{written:?}");
+    assert!(matches!(written.exceptions[..], [(0, Outcome::NotNow { .. })]), "{written:?}");
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn a_large_write_is_cut_into_requests_and_what_was_not_sent_comes_again() 
         written
             .exceptions
             .iter()
-            .all(|(_, fate)| matches!(fate, Outcome::Again { reason } if reason.contains("busy")))
+            .all(|(_, fate)| matches!(fate, Outcome::NotNow { reason } if reason.contains("busy")))
     );
     assert_eq!(written.retry_after.map(|wait| wait.as_secs()), Some(7));
     let rest = records(&[&value[..]; 5]).select(&numbers);

@@ -50,24 +50,31 @@ pub(super) struct Delivery {
     pub(super) sent: Vec<(u8, u32)>,
     written: usize,
     committed: (usize, Option<String>),
+    /// How many of the next commits fail.
+    refuses: usize,
 }
 
 impl Delivery {
     pub(super) fn new(config: SinkConfig) -> Self {
         let sink = sink(&config);
-        Self { config, sink, sent: Vec::new(), written: 0, committed: (0, None) }
+        Self { config, sink, sent: Vec::new(), written: 0, committed: (0, None), refuses: 0 }
     }
 
     pub(super) async fn commit(&mut self) {
         let state = self.sink.checkpoint().await.unwrap();
+        if self.refuses > 0 {
+            self.refuses -= 1;
+            return;
+        }
         self.committed = (self.written, state);
+        self.sink.committed();
     }
 
     /// Writes what has not been written, at most `most` records.
     pub(super) async fn write(&mut self, most: usize) -> Result<(), WriteError> {
         let end = self.sent.len().min(self.written.saturating_add(most));
         let records = records(&self.sent[self.written..end]);
-        if self.sink.prepare(&records).await? {
+        while self.sink.prepare(&records).await? {
             self.commit().await;
         }
         self.sink.write(&records).await?;
@@ -144,6 +151,7 @@ enum Step {
     Send(Vec<u8>),
     Write(usize),
     Commit,
+    Refuse(usize),
     Checkpoint,
     Kill,
     KillTorn,
@@ -155,6 +163,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => proptest::collection::vec(0_u8..6, 1..30).prop_map(Step::Send),
         4 => (1_usize..40).prop_map(Step::Write),
         2 => Just(Step::Commit),
+        2 => (1_usize..4).prop_map(Step::Refuse),
         1 => Just(Step::Checkpoint),
         2 => Just(Step::Kill),
         2 => Just(Step::KillTorn),
@@ -175,6 +184,7 @@ async fn run(folder: &Path, extra: &serde_json::Value, steps: Vec<Step>) {
             }
             Step::Write(most) => delivery.write(most).await.unwrap(),
             Step::Commit => delivery.commit().await,
+            Step::Refuse(commits) => delivery.refuses = commits,
             Step::Checkpoint => {
                 // The commit behind it is lost with the process.
                 delivery.sink.checkpoint().await.unwrap();
@@ -191,6 +201,7 @@ async fn run(folder: &Path, extra: &serde_json::Value, steps: Vec<Step>) {
             }
         }
     }
+    delivery.refuses = 0;
     delivery.finish().await;
     assert_eq!(contents(folder), expected(&delivery.sent));
 }
@@ -299,6 +310,8 @@ async fn a_write_without_a_commit_of_its_new_files_is_refused_whole() {
     assert!(sink.prepare(&records(&[(0, 1)])).await.unwrap());
     assert!(sink.write(&records(&[(0, 1)])).await.is_err());
     sink.checkpoint().await.unwrap();
+    assert!(sink.write(&records(&[(0, 1)])).await.is_err(), "the commit can have failed");
+    sink.committed();
     assert!(sink.write(&records(&[(0, 1), (1, 2)])).await.is_err());
     assert_eq!(contents(folder.path()), expected(&[]));
     sink.write(&records(&[(0, 1)])).await.unwrap();
@@ -326,6 +339,21 @@ async fn a_file_that_somebody_renames_or_removes_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_gone_at_the_start_is_committed_anew_before_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut delivery = Delivery::new(config(folder.path(), &json!({})));
+    delivery.sent = (0..9).map(|number| (0, number)).collect();
+    delivery.finish().await;
+    std::fs::remove_file(folder.path().join("t/h0.log")).unwrap();
+    delivery.kill().await;
+    delivery.sent.push((0, 9));
+    delivery.write(1).await.unwrap();
+    delivery.kill().await;
+    delivery.finish().await;
+    assert_eq!(contents(folder.path()), expected(&delivery.sent[9..]));
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_made_is_fatal_with_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("t"), b"a file").unwrap();
@@ -336,39 +364,4 @@ async fn a_folder_that_cannot_be_made_is_fatal_with_a_hint() {
         matches!(&error, WriteError::Fatal { hint, .. } if hint.contains("remove it")),
         "{error}"
     );
-}
-
-#[test]
-fn settings_that_cannot_work_are_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    for (extra, setting) in [
-        (json!({ "rotate": { "keep": 3 } }), "rotate.keep"),
-        (json!({ "rotate": { "size": 1, "keep": 0 } }), "rotate.keep"),
-        (json!({ "rotate": { "size": 0 } }), "rotate.size"),
-        (json!({ "idle_close": "10ms" }), "idle_close"),
-        (json!({ "max_open_files": 0 }), "max_open_files"),
-        (json!({ "path": "a/{nothing}.log" }), "path"),
-        (json!({ "base_dir": "elsewhere" }), "path"),
-    ] {
-        let refused = FileSink::new(config(folder.path(), &extra), &Surroundings::default());
-        assert_eq!(refused.unwrap_err().setting, setting, "{extra}");
-    }
-    let mode = |text: &str| -> Result<SinkConfig, _> {
-        serde_json::from_value(json!({ "path": "x", "mode": text }))
-    };
-    assert_eq!((mode("0640").unwrap().mode, mode("0o600").unwrap().mode), (0o640, 0o600));
-    assert!(mode("0888").unwrap_err().to_string().contains("octal"));
-}
-
-#[test]
-fn a_probe_makes_the_base_folder_or_says_why_it_cannot() {
-    let folder = tempfile::tempdir().unwrap();
-    let rotated = config(&folder.path().join("a/b"), &json!({ "rotate": { "time": "1d" } }));
-    assert!(super::sink::probe(&rotated).unwrap().contains("can be written"));
-    assert_eq!(folder.path().join("a/b").read_dir().unwrap().count(), 0);
-    let example = rotated.example_path("orders");
-    assert_eq!(example, folder.path().join("a/b/orders/host.000001.log"));
-    std::fs::write(folder.path().join("file"), b"").unwrap();
-    let refused = super::sink::probe(&config(&folder.path().join("file"), &json!({})));
-    assert!(refused.unwrap_err().contains("remove it"));
 }

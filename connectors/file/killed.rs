@@ -49,11 +49,13 @@ async fn deliver(folder: PathBuf, extra: &str) {
         let records = records(&lines[offset..end]);
         if sink.prepare(&records).await.unwrap() {
             commit(&folder, offset, sink.checkpoint().await.unwrap().as_deref());
+            sink.committed();
         }
         sink.write(&records).await.unwrap();
         offset = end;
         if offset.is_multiple_of(90) || offset == lines.len() {
             commit(&folder, offset, sink.checkpoint().await.unwrap().as_deref());
+            sink.committed();
         }
     }
 }

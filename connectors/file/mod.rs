@@ -32,6 +32,8 @@ mod rescue;
 mod resume;
 mod rotate;
 mod rotation;
+#[cfg(test)]
+mod settings_tests;
 mod siblings;
 mod sight;
 mod sink;

@@ -36,7 +36,7 @@ pub(super) struct Entry {
     pub(super) place: Place,
     /// The partition that it is of, where the path has its number.
     pub(super) of: Option<Arc<str>>,
-    /// Whether the last checkpoint's state has it.
+    /// Whether a state that has it where it stands was committed.
     pub(super) covered: bool,
     /// Written since the last checkpoint.
     pub(super) dirty: bool,
@@ -321,12 +321,13 @@ impl Files {
         }
     }
 
-    /// Forgets the names that nobody has written since `oldest`, and that the last checkpoint covers; returns whether
+    /// Forgets the names that nobody has written since `oldest`, and that a committed state covers; returns whether
     /// there were any.
     pub(super) fn forget_idle(&mut self, oldest: Instant) -> bool {
         let (open, known) = (&mut self.open, self.entries.len());
         self.entries.retain(|_, entry| {
-            let busy = !entry.covered || entry.dirty || entry.torn || !entry.pending.is_empty();
+            let is_committed = entry.covered && entry.since.0 == entry.place.length;
+            let busy = !is_committed || entry.dirty || entry.torn || !entry.pending.is_empty();
             let keep = busy || entry.used >= oldest;
             *open -= usize::from(!keep && entry.handle.is_some());
             keep

@@ -269,6 +269,8 @@ impl FileSink {
             if is_named && rotate.is_due(entry.place, now_s) {
                 let sequence = entry.place.sequence + 1;
                 entry.place = Place { length: 0, sequence, started_s: now_s };
+                entry.covered = false;
+                entry.since = (0, 0);
                 ended.push((name.to_owned(), entry.place));
             }
         }
@@ -367,14 +369,20 @@ impl Sink for FileSink {
             self.state = Some(self.states.encode(places, self.parted).map_err(refuse)?);
         }
         for (_, entry) in self.files.iter_mut() {
-            (entry.covered, entry.dirty) = (true, false);
+            entry.dirty = false;
         }
-        self.files.committed();
         Ok(self.state.clone())
     }
 
     fn lost(&mut self) -> u64 {
         std::mem::take(&mut self.files.lost)
+    }
+
+    fn committed(&mut self) {
+        for (_, entry) in self.files.iter_mut() {
+            entry.covered = true;
+        }
+        self.files.committed();
     }
 
     async fn idle(&mut self) {

@@ -28,6 +28,7 @@ impl FileSink {
     fn settle_all(&mut self, known: Vec<Known>, now: Instant) -> Result<(), Failed> {
         for (name, place, of) in known {
             let path = self.files.path(&name, place.sequence);
+            let committed = place.length;
             let place = match std::fs::OpenOptions::new().write(true).open(&path) {
                 Ok(file) => {
                     let length = settle(&file, &path, place.length);
@@ -42,7 +43,9 @@ impl FileSink {
                 Err(error) => return Err((path, error)),
             };
             if (place.sequence > 0) == self.config.rotate.is_on() {
-                self.files.insert((name, place, of), true, now);
+                // One that has lost something is not where its state says: that is committed before it is written.
+                let is_as_committed = place.length == committed;
+                self.files.insert((name, place, of), is_as_committed, now);
             }
         }
         Ok(())

@@ -6,12 +6,16 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use super::responses::Response;
 use crate::{Outcome, WriteError, Written};
 
 /// Longest quotation of a far side's words, bytes.
 const QUOTE_MAX: usize = 200;
 /// Longest wait that is believed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// What a person is told of an answer that the configuration calls fatal.
+pub(crate) const AS_CONFIGURED: &str = "`responses` has the sink stop for it";
 
 /// What became of a whole request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(crate) enum Verdict {
     Done,
     /// It will never take it.
     Dead(String),
+    /// It did not take it, and may be asked for it so often.
+    Again(String),
     /// It did not take it now.
     Failed(WriteError),
 }
@@ -53,12 +59,28 @@ impl Answer<'_> {
         }
     }
 
+    /// What the configuration makes of it, else the general reading.
+    pub(crate) fn verdict_as(&self, named: Option<Response>) -> Verdict {
+        match named {
+            None => self.verdict(),
+            Some(Response::Done) => Verdict::Done,
+            Some(Response::Again) => Verdict::Again(self.reason()),
+            Some(Response::NotNow) => Verdict::Failed(self.not_now()),
+            Some(Response::Dead) => Verdict::Dead(self.reason()),
+            Some(Response::Fatal) => Verdict::Failed(self.fatal(AS_CONFIGURED)),
+        }
+    }
+
     pub(crate) fn not_now(&self) -> WriteError {
         WriteError::NotNow {
             target: self.target.to_owned(),
             reason: self.reason(),
             retry_after: self.retry_after,
         }
+    }
+
+    pub(crate) fn refused(&self) -> WriteError {
+        WriteError::Refused { target: self.target.to_owned(), reason: self.reason() }
     }
 
     pub(crate) fn too_large(&self) -> WriteError {
@@ -86,7 +108,7 @@ pub(crate) fn unreachable(target: &str, problem: &dyn Error) -> WriteError {
 }
 
 /// What a write of several requests answers when one of them failed as a whole: the first has to be sent with all the
-/// rest, a later one only with what follows it, so that nothing that arrived is sent twice.
+/// rest, a later one only with what follows it, so that nothing that arrived is sent twice. What follows was not tried.
 ///
 /// `first` is the number of the failed request's first record, `count` that of all records.
 pub(crate) fn cut_short(
@@ -102,8 +124,8 @@ pub(crate) fn cut_short(
     if let WriteError::NotNow { retry_after, .. } = problem {
         written.retry_after = retry_after;
     }
-    let again = |number| (number, Outcome::Again { reason: reason.clone() });
-    written.exceptions.extend((first..count).map(again));
+    let later = |number| (number, Outcome::NotNow { reason: reason.clone() });
+    written.exceptions.extend((first..count).map(later));
     Ok(written)
 }
 
@@ -179,6 +201,7 @@ mod tests {
             match (Answer { target: "x", status, retry_after: None, body: b"" }).verdict() {
                 Verdict::Done => "done",
                 Verdict::Dead(_) => "dead",
+                Verdict::Again(_) => "again",
                 Verdict::Failed(WriteError::NotNow { .. }) => "not now",
                 Verdict::Failed(WriteError::TooLarge { .. }) => "too large",
                 Verdict::Failed(WriteError::Refused { .. }) => "refused",

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod client;
 mod request;
+pub mod responses;
 mod settings;
 mod sink;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::client::{Auth, Tls, bad_pem};
 use super::request::Format;
+use super::responses::Responses;
 use crate::ByteSize;
 use crate::document::Codec;
 use crate::registry::BuildError;
@@ -48,6 +49,9 @@ pub struct SinkConfig {
     /// Largest request, before compression; more records are sent in several.
     #[serde(default = "SinkConfig::default_max_bytes")]
     pub max_bytes: ByteSize,
+    /// What answers mean, where it is not their default.
+    #[serde(default)]
+    pub responses: Responses,
 }
 
 impl SinkConfig {
@@ -110,6 +114,7 @@ impl SinkConfig {
                 hint: "leave it out, or give a size such as 8MiB",
             });
         }
+        self.responses.check(false)?;
         let codec = self.codec.unwrap_or_else(|| self.format.codec());
         if codec == Codec::JsonPretty || (codec, self.format) == (Codec::Raw, Format::JsonArray) {
             return Err(BuildError {

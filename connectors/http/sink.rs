@@ -12,6 +12,8 @@
 //! | 401, 403, 404, 405, 3xx           | fatal, with a hint                                            |
 //! | any other 4xx                     | halves are tried; a record refused alone is dead, with the far side's words |
 //!
+//! `responses` changes that by status.
+//!
 //! When a request fails after an earlier one of the same write arrived, its records and those behind it come again.
 
 use async_trait::async_trait;
@@ -22,6 +24,7 @@ use reqwest::{Client, Response};
 use super::answer::{Answer, Verdict, causes, cut_short, quote, retry_after, unreachable};
 use super::client::gzip;
 use super::request::{Form, Request};
+use super::responses::Responses;
 use super::settings::{Checked, Method, SinkCompression, SinkConfig};
 use crate::registry::{BuildError, Surroundings};
 use crate::template::{Cursor, clean_url_segment};
@@ -38,6 +41,7 @@ pub struct HttpSink {
     url: Cursor,
     method: Method,
     form: Form,
+    responses: Responses,
     compression: SinkCompression,
     /// The last request's buffer, to be filled again.
     spare: Vec<u8>,
@@ -48,16 +52,16 @@ impl HttpSink {
     ///
     /// # Errors
     /// [`BuildError`] when a setting cannot work.
-    #[expect(clippy::needless_pass_by_value, reason = "every connector is built alike")]
     pub fn new(config: SinkConfig, around: &Surroundings) -> Result<Self, BuildError> {
         let _unused = around;
         let Checked { client, url, codec } = config.check()?;
-        let SinkConfig { method, format, compression, max_bytes, .. } = config;
+        let SinkConfig { method, format, compression, max_bytes, responses, .. } = config;
         Ok(Self {
             client,
             url: Cursor::new(url, clean_url_segment),
             method,
             form: Form { format, codec, max_bytes: max_bytes.bytes() },
+            responses,
             compression,
             spare: Vec::new(),
         })
@@ -98,11 +102,20 @@ impl HttpSink {
             retry_after: retry_after(response.headers(), clock::now_ms()),
             body: &head,
         };
-        match answer.verdict() {
+        let named = self.responses.of(answer.status.as_u16(), &[]);
+        match answer.verdict_as(named) {
             Verdict::Done => {}
             Verdict::Failed(problem) => return Err(problem),
+            Verdict::Again(reason) => {
+                let again = |number| (number, Outcome::Again { reason: reason.clone() });
+                let numbers = request.first..request.first + request.count;
+                written.exceptions.extend(numbers.map(again));
+                written.retry_after = answer.retry_after;
+            }
             Verdict::Dead(reason) if request.count == 1 => {
-                written.exceptions.push((request.first, Outcome::Dead { reason }));
+                // One that the table calls dead is so for what it is.
+                let own = named.is_some();
+                written.exceptions.push((request.first, Outcome::Dead { reason, own }));
             }
             // One bad record has all that go with it refused.
             Verdict::Dead(reason) => {

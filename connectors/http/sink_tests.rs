@@ -146,7 +146,38 @@ async fn an_answer_decides_for_all_records_of_its_request() {
     let (address, _server) = serve(&mut tasks, &[422]).await;
     let written = sink(&address, &json!({})).write(&records(&[b"a"])).await;
     let reason = "HTTP 422 Unprocessable Entity: \"the far side's words\"";
-    assert_eq!(written, Ok(Written::dead(1, reason)));
+    let dead = Outcome::Dead { reason: reason.to_owned(), own: false };
+    assert_eq!(written.map(|written| written.exceptions), Ok(vec![(0, dead)]));
+}
+
+#[tokio::test]
+async fn a_status_means_what_the_configuration_says() {
+    let mut tasks = JoinSet::new();
+    let all = json!({"responses": {"404": "done", "4xx": "dead", "429": "again", "500": "fatal", "401": "not_now"}});
+    for (status, expected) in [
+        (404, "Ok([])"),
+        (410, "Ok([(0, Dead { reason: R, own: true })])"),
+        (429, "Ok([(0, Again { reason: R })])"),
+        (500, "Err(\"fatal\")"),
+        (401, "Err(\"not now\")"),
+        (502, "Err(\"not now\")"),
+    ] {
+        let (address, _server) = serve(&mut tasks, &[status]).await;
+        let written = sink(&address, &all).write(&records(&[b"a"])).await;
+        let found = written.map(|written| written.exceptions).map_err(|problem| match problem {
+            WriteError::NotNow { .. } => "not now",
+            WriteError::TooLarge { .. } => "too large",
+            WriteError::Refused { .. } => "refused",
+            WriteError::Fatal { .. } => "fatal",
+        });
+        let mut text = format!("{found:?}");
+        if let (Some(start), Some(end)) = (text.find("\"HTTP"), text.rfind("words\\\"\"")) {
+            text.replace_range(start..end + 8, "R");
+        }
+        assert_eq!(text, expected, "{status}");
+    }
+    let wrong = config("http://x/", &json!({"responses": {"mapper_parsing_exception": "dead"}}));
+    assert!(wrong.check().unwrap_err().to_string().contains("mapper_parsing_exception"));
 }
 
 #[tokio::test]
@@ -169,7 +200,7 @@ async fn a_write_is_cut_by_size_and_what_did_not_arrive_comes_again() {
     let written = sink.write(&records(&[b"aaa", b"bbb", b"ccc", b"ddd", b"eee"])).await.unwrap();
     let numbers: Vec<usize> = written.exceptions.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [2, 3, 4]);
-    assert!(written.exceptions.iter().all(|(_, fate)| matches!(fate, Outcome::Again { .. })));
+    assert!(written.exceptions.iter().all(|(_, fate)| matches!(fate, Outcome::NotNow { .. })));
     assert_eq!(written.retry_after.map(|wait| wait.as_secs()), Some(7));
     let bodies: Vec<Vec<u8>> =
         server.lock().unwrap().seen.iter().map(|seen| seen.body.clone()).collect();

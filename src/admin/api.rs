@@ -77,7 +77,7 @@ impl From<HubError> for Refused {
         let status = match &error {
             HubError::UnknownTopic(_) => StatusCode::NOT_FOUND,
             HubError::Exists(_) => StatusCode::CONFLICT,
-            HubError::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
+            HubError::NotNow(_) | HubError::Moved(_) => StatusCode::SERVICE_UNAVAILABLE,
             HubError::Fatal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, error.to_string())

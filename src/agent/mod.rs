@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
-use crate::delivery::DEAD_LETTER_SOURCE;
+use crate::delivery::{Buried, DEAD_LETTER_SOURCE};
 use crate::hub::{Hub, HubError};
 use crate::metrics::Metrics;
 use crate::producer::{Producer, Routes};
@@ -70,6 +70,8 @@ pub struct Agent {
     clients: Option<broker::Clients>,
     sources: BTreeMap<String, Part>,
     sinks: BTreeMap<String, Part>,
+    /// What of each sink lies with its dead letters.
+    buried: BTreeMap<String, Arc<Buried>>,
     failures: (mpsc::Sender<String>, mpsc::Receiver<String>),
 }
 
@@ -111,6 +113,7 @@ impl Agent {
             clients: None,
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
+            buried: BTreeMap::new(),
             failures,
         };
         agent.start_broker(embedded).await?;

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{Agent, AgentError};
 use crate::config::{Config, SinkBlock, SourceBlock, Start};
-use crate::delivery::{self, DEAD_LETTER_SOURCE, Delivery};
+use crate::delivery::{self, DEAD_LETTER_SOURCE, DeadLetters, Delivery};
 use crate::hub::{ConsumerSpec, Hub, HubError, StartAt, TopicSelector};
 use crate::metrics::SourceMeter;
 use crate::producer::Producer;
@@ -69,21 +69,29 @@ impl Agent {
             let around = Self::surroundings(name);
             let sink = block.to.build(&around);
             let sink = sink.map_err(|error| HubError::Fatal(error.to_string()))?;
-            let dead_letters = block
-                .dead_letters
-                .then(|| self.producer.side_emitter(&format!("{DEAD_LETTER_SOURCE}{name}")));
             let delivery = Delivery {
                 name: name.to_owned(),
+                member,
                 consumer: self.hub.consumer(spec).await?,
                 sink,
                 settings: delivery_settings(&block),
-                dead_letters,
+                dead_letters: self.dead_letters(name, block.dead_letters),
                 meter: self.metrics.sink(name),
             };
             part.tasks.spawn_thread(name, delivery::run(delivery, part.token.clone()));
         }
         self.sinks.insert(name.to_owned(), part);
         Ok(())
+    }
+
+    /// The way to a sink's dead letters; what lies there is known over the sink's restarts.
+    pub(super) fn dead_letters(&mut self, name: &str, are_kept: bool) -> DeadLetters {
+        let buried = Arc::clone(self.buried.entry(name.to_owned()).or_default());
+        let way = are_kept.then(|| {
+            let emitter = self.producer.side_emitter(&format!("{DEAD_LETTER_SOURCE}{name}"));
+            (emitter, Arc::clone(&self.hub))
+        });
+        DeadLetters::new(name, way, buried)
     }
 }
 
@@ -119,6 +127,7 @@ fn delivery_settings(block: &SinkBlock) -> delivery::Settings {
         linger: block.batch.linger,
         backoff: (block.retry.backoff, block.retry.backoff_max),
         attempts: block.retry.attempts,
+        dead_in_a_row: block.retry.dead_in_a_row,
         commit_interval: block.commit_interval,
     }
 }

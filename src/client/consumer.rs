@@ -233,7 +233,7 @@ impl Consumer {
             return Ok(());
         }
         match self.commit().await {
-            Err(ClientError::Hub(HubError::NotNow(why))) => {
+            Err(ClientError::Hub(HubError::NotNow(why) | HubError::Moved(why))) => {
                 tracing::warn!(why, "an automatic commit failed; the next poll tries again");
                 Ok(())
             }

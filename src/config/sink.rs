@@ -126,9 +126,12 @@ pub struct RetryConfig {
     /// Longest wait.
     #[serde(with = "humantime_serde")]
     pub backoff_max: Duration,
-    /// How often one record may come back alone before it counts as dead; 0 is for ever. A far side that is away
-    /// counts nothing.
+    /// How often one record may come back while others arrive before it counts as dead; 0 is for ever. A far side that
+    /// is away or takes nothing counts nothing.
     pub attempts: u32,
+    /// How many records may be refused in a row, with fewer than one in twenty arriving, before the sink waits for
+    /// something to arrive; 0 is for ever.
+    pub dead_in_a_row: u64,
 }
 
 impl Default for RetryConfig {
@@ -137,6 +140,7 @@ impl Default for RetryConfig {
             backoff: Duration::from_millis(100),
             backoff_max: Duration::from_secs(30),
             attempts: 30,
+            dead_in_a_row: 100,
         }
     }
 }

@@ -3,29 +3,40 @@
 //! Key, value and headers are those of the record, unchanged. What is added has the names of Kafka Connect's dead
 //! letters, so that its tools know them: `__connect.errors.topic`, `.partition`, `.offset`, `.connector.name`,
 //! `.stage`, `.exception.message`; and `anabranch.dlq.attempts`, `anabranch.dlq.timestamp`.
+//!
+//! Each is there once, whenever the program is killed: see `buried.rs`.
+
+use std::sync::Arc;
 
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::NotStored;
-use anabranch_connectors::{Batch, Emitter, Headers, Records, StoredRecord};
+use anabranch_connectors::{Batch, Emitter, Headers, Position, Records, StoredBatch, StoredRecord};
 
-use crate::hub::DEAD_LETTERS;
+use super::buried::Buried;
+use super::progress::Progress;
+use crate::hub::{DEAD_LETTERS, Hub, HubError};
 
-/// Prefix of the name under which a sink's dead letters enter the producer; no source may have such a name.
-pub const DEAD_LETTER_SOURCE: &str = "dead-letters:";
+pub use crate::hub::DEAD_LETTER_SOURCE;
 
 /// The way to a sink's dead letters.
-#[derive(Debug)]
 pub struct DeadLetters {
     sink: String,
     topic: String,
-    emitter: Option<Emitter>,
+    way: Option<(Emitter, Arc<dyn Hub>)>,
+    buried: Arc<Buried>,
+}
+
+impl std::fmt::Debug for DeadLetters {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("DeadLetters").field("topic", &self.topic).finish_non_exhaustive()
+    }
 }
 
 impl DeadLetters {
-    /// For one sink; without an emitter refused records are only counted.
+    /// For one sink; without a way to the hub refused records are only counted.
     #[must_use]
-    pub fn new(sink: &str, emitter: Option<Emitter>) -> Self {
-        Self { sink: sink.to_owned(), topic: topic_of(sink), emitter }
+    pub fn new(sink: &str, way: Option<(Emitter, Arc<dyn Hub>)>, buried: Arc<Buried>) -> Self {
+        Self { sink: sink.to_owned(), topic: topic_of(sink), way, buried }
     }
 
     /// The topic.
@@ -34,32 +45,102 @@ impl DeadLetters {
         &self.topic
     }
 
-    /// Stores the records with these numbers and their reasons; returns when the hub has them.
+    /// Learns what lies there already, before anything is delivered.
+    ///
+    /// # Errors
+    /// [`HubError`] when the hub does not tell.
+    pub(super) async fn resume(&self) -> Result<(), HubError> {
+        let Some((_, hub)) = &self.way else { return Ok(()) };
+        let positions = hub.positions(&self.source()).await?;
+        self.buried.lock().await.load(&positions);
+        Ok(())
+    }
+
+    /// Those of `records` that do not lie there already.
+    pub(super) async fn without_buried(&self, records: &Records) -> Records {
+        if self.way.is_none() {
+            return records.clone();
+        }
+        self.buried.lock().await.without(records)
+    }
+
+    /// Stores the records with these numbers and their reasons; returns when the hub has them. What it has already is
+    /// left out.
     ///
     /// # Errors
     /// [`NotStored`] when the hub did not take them.
-    pub async fn store(
+    pub(super) async fn store(
         &self,
         records: &Records,
-        dead: &[(usize, String)],
+        dead: &[(usize, &str)],
         attempts: u32,
+        progress: &Progress,
     ) -> Result<(), NotStored> {
-        let Some(emitter) = &self.emitter else { return Ok(()) };
+        let Some((emitter, _)) = &self.way else { return Ok(()) };
         let numbers: Vec<usize> = dead.iter().map(|(number, _)| *number).collect();
+        let chosen = records.select(&numbers);
+        let mut buried = self.buried.lock().await;
+        let mut letters: Vec<(StoredRecord<'_>, &str)> = chosen
+            .iter()
+            .zip(dead)
+            .map(|(stored, (_, reason))| (stored, *reason))
+            .filter(|(stored, _)| !buried.has(stored.batch, stored.offset))
+            .collect();
+        // One batch for each partition, with its note.
+        while let Some(first) = letters.first().map(|(stored, _)| stored.batch) {
+            let of_first = |one: &mut (StoredRecord<'_>, &str)| is_one_place(one.0.batch, first);
+            let mine: Vec<_> = letters.extract_if(.., of_first).collect();
+            let since = progress.since(first);
+            let offsets: Vec<(i32, i64)> =
+                mine.iter().map(|(stored, _)| (stored.batch.epoch, stored.offset)).collect();
+            let mut batch = self.begin(attempts);
+            for (stored, reason) in &mine {
+                push(stored, reason, &mut batch);
+            }
+            batch.set_position(buried.position(first, since, &offsets));
+            let closed = |_closed| NotStored("the agent is stopping".to_owned());
+            emitter.send(batch).await.map_err(closed)?.stored().await?;
+            buried.add(first, since, &offsets);
+        }
+        Ok(())
+    }
+
+    /// What was delivered is committed: the notes about it are void.
+    pub(super) async fn committed(&self, progress: &Progress) {
+        let void = self.buried.lock().await.committed(&progress.ends());
+        self.take_away(void).await;
+    }
+
+    /// Forgets what lies there: the sink was set back, and what it refuses is to be buried anew.
+    pub async fn forget(&self) {
+        let void = self.buried.lock().await.forget();
+        self.take_away(void).await;
+    }
+
+    async fn take_away(&self, void: Vec<Vec<u8>>) {
+        let Some((emitter, _)) = &self.way else { return };
+        for key in void {
+            // A note that stays does no harm: the commit is behind it.
+            emitter.store_position(Position { key, value: None }).await.ok();
+        }
+    }
+
+    fn source(&self) -> String {
+        format!("{DEAD_LETTER_SOURCE}{}", self.sink)
+    }
+
+    fn begin(&self, attempts: u32) -> Batch {
         let headers = Headers::new()
             .with("__connect.errors.connector.name", self.sink.as_bytes())
             .with("__connect.errors.stage", b"TASK_PUT")
             .with("anabranch.dlq.attempts", (attempts + 1).to_string().as_bytes())
             .with("anabranch.dlq.timestamp", now_ms().to_string().as_bytes());
-        let stream = anabranch_connectors::batch::stream_of(self.sink.as_bytes());
-        let mut batch = Batch::new(Vec::new().into(), headers, now_ms(), stream);
-        for (stored, (_, reason)) in records.select(&numbers).iter().zip(dead) {
-            push(&stored, reason, &mut batch);
-        }
-        let closed = |_closed| NotStored("the agent is stopping".to_owned());
-        emitter.send(batch).await.map_err(closed)?.stored().await?;
-        Ok(())
+        Batch::new(Vec::new().into(), headers, now_ms(), 0)
     }
+}
+
+fn is_one_place(left: &StoredBatch, right: &StoredBatch) -> bool {
+    left.partition == right.partition && left.topic.id == right.topic.id
 }
 
 /// The topic of a sink's dead letters.

@@ -5,28 +5,33 @@
 //!
 //! Invariant: an offset is committed only when every record before it has arrived, or lies with the dead letters.
 
+mod buried;
+mod commit;
 mod dead_letter;
 mod progress;
+mod refusal;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod write;
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::sink::Resumed;
-use anabranch_connectors::{Emitter, Records, Sink};
+use anabranch_connectors::{Records, Sink};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 use crate::hub::{Consumer, Fetched, HubError};
 use crate::metrics::SinkMeter;
 use crate::retry::Backoff;
+pub use buried::Buried;
 pub(crate) use dead_letter::topic_of;
 pub use dead_letter::{DEAD_LETTER_SOURCE, DeadLetters};
 use progress::Progress;
+use refusal::Refusals;
+use trouble::{Step, Troubles};
 
 /// How long a fetch waits for records before the sink may tidy up.
 const FETCH_WAIT: Duration = Duration::from_secs(1);
@@ -42,8 +47,10 @@ pub struct Settings {
     pub linger: Duration,
     /// First and longest wait between tries.
     pub backoff: (Duration, Duration),
-    /// How often a record may come back while others of its write arrived, before it is dead; 0 for ever.
+    /// How often a record may come back while others arrive, before it is dead; 0 for ever.
     pub attempts: u32,
+    /// How many records may be refused in a row, with hardly one that arrives, before the sink waits; 0 for ever.
+    pub dead_in_a_row: u64,
     /// Longest time between two commits.
     pub commit_interval: Duration,
 }
@@ -56,6 +63,7 @@ impl Default for Settings {
             linger: Duration::ZERO,
             backoff: (Duration::from_millis(100), Duration::from_secs(30)),
             attempts: 30,
+            dead_in_a_row: 100,
             commit_interval: Duration::from_millis(500),
         }
     }
@@ -65,14 +73,16 @@ impl Default for Settings {
 pub struct Delivery {
     /// Name of the sink and of the group.
     pub name: String,
+    /// Tells the deliveries of one sink apart.
+    pub member: u32,
     /// Reads the hub.
     pub consumer: Box<dyn Consumer>,
     /// Writes.
     pub sink: Box<dyn Sink>,
     /// How.
     pub settings: Settings,
-    /// Where refused records go; `None` drops them, counted.
-    pub dead_letters: Option<Emitter>,
+    /// Where refused records go.
+    pub dead_letters: DeadLetters,
     /// What is counted.
     pub meter: Arc<SinkMeter>,
 }
@@ -94,17 +104,29 @@ struct Loop {
     stop: CancellationToken,
     progress: Progress,
     committed_at: Instant,
+    /// How long to wait after a commit that failed.
+    commit_wait: Duration,
     /// While a write is not settled: the sink's state is ahead of the offsets then, and must not be committed.
     in_hand: bool,
+    troubles: Troubles,
+    refusals: Refusals,
+    /// A record that has arrived, for a sink that takes repeats.
+    witness: Option<Records>,
 }
 
-/// The agent is stopping; what is in hand comes again after the next start.
-struct Stopped;
+/// Why the loop does not go on with what it has in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halt {
+    /// The agent is stopping; it comes again after the next start.
+    Stopped,
+    /// The group may have given its partitions to others; it is read again by whoever has them.
+    Moved,
+}
 
 /// Runs until `stop`. What was written is committed before it returns; what is in hand when the sink is down is not.
 pub async fn run(delivery: Delivery, stop: CancellationToken) {
-    let Delivery { name, consumer, sink, settings, dead_letters, meter } = delivery;
-    let dead_letters = DeadLetters::new(&name, dead_letters);
+    let Delivery { name, member, consumer, sink, settings, dead_letters, meter } = delivery;
+    let refusals = Refusals::new(settings.dead_in_a_row);
     let mut state = Loop {
         name,
         consumer,
@@ -115,16 +137,29 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         stop,
         progress: Progress::default(),
         committed_at: Instant::now(),
+        commit_wait: Duration::ZERO,
         in_hand: false,
+        troubles: Troubles::new(member),
+        refusals,
+        witness: None,
     };
-    while state.step().await.is_ok() {}
-    if !state.in_hand {
-        state.commit().await;
+    loop {
+        match state.step().await {
+            Ok(()) => {}
+            Err(Halt::Moved) => state.read_again(),
+            Err(Halt::Stopped) => break,
+        }
     }
+    if !state.in_hand {
+        let mut backoff = state.backoff();
+        // One try: what is not committed comes again.
+        state.try_commit(&mut backoff).await.ok();
+    }
+    state.forget_troubles();
 }
 
 impl Loop {
-    async fn step(&mut self) -> Result<(), Stopped> {
+    async fn step(&mut self) -> Result<(), Halt> {
         let fetched = self.fetch().await?;
         if let Some(resumed) = &fetched.resumed {
             self.progress = Progress::default();
@@ -137,14 +172,14 @@ impl Loop {
             self.deliver(&records).await?;
         }
         self.progress.pass(&fetched.passed);
-        if fetched.rebalancing || self.committed_at.elapsed() >= self.settings.commit_interval {
-            self.commit().await;
+        if fetched.rebalancing {
+            return self.commit().await;
         }
-        Ok(())
+        self.commit_if_due().await
     }
 
     /// What comes next, after `linger` for more when it is little.
-    async fn fetch(&mut self) -> Result<Fetched, Stopped> {
+    async fn fetch(&mut self) -> Result<Fetched, Halt> {
         let wait =
             if self.progress.is_dirty() { self.settings.commit_interval } else { FETCH_WAIT };
         let mut fetched = self.fetch_once(self.settings.max_bytes, wait).await?;
@@ -173,109 +208,54 @@ impl Loop {
         }
     }
 
-    async fn fetch_once(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, Stopped> {
-        let (first, longest) = self.settings.backoff;
-        let mut backoff = Backoff::new(first, longest);
+    async fn fetch_once(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, Halt> {
+        let mut backoff = self.backoff();
         loop {
             let error = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Err(Stopped),
+                () = self.stop.cancelled() => return Err(Halt::Stopped),
                 fetched = self.consumer.fetch(max_bytes, wait) => match fetched {
-                    Ok(fetched) => return Ok(fetched),
+                    Ok(fetched) => {
+                        self.works(Step::Read);
+                        return Ok(fetched);
+                    }
                     Err(error) => error,
                 },
             };
+            self.fails(Step::Read, &error.to_string(), matches!(error, HubError::Fatal(_)));
             let wait = backoff.next(None);
-            if backoff.tries() == 1 {
-                warn!(sink = self.name, %error, "the hub cannot be read, will retry");
-            }
             self.pause(wait).await?;
         }
     }
 
-    async fn resume(&mut self, resumed: &Resumed) -> Result<(), Stopped> {
-        let (first, longest) = self.settings.backoff;
-        let mut backoff = Backoff::new(first, longest);
+    async fn resume(&mut self, resumed: &Resumed) -> Result<(), Halt> {
+        let mut backoff = self.backoff();
         while let Err(error) = self.sink.resume(resumed).await {
-            let wait = self.write_failed(&error, &mut backoff);
+            let wait = self.sink_fails(Step::Resume, &error, &mut backoff);
             self.pause(wait).await?;
         }
-        if backoff.tries() > 0 {
-            self.recovered();
+        while let Err(error) = self.dead_letters.resume().await {
+            self.fails(Step::Resume, &error.to_string(), false);
+            let wait = backoff.next(None);
+            self.pause(wait).await?;
         }
+        self.works(Step::Resume);
         Ok(())
     }
 
     /// Writes one window, with everything that may follow from it.
-    async fn deliver(&mut self, records: &Records) -> Result<(), Stopped> {
-        self.prepare(records).await?;
-        self.in_hand = true;
-        self.write(records).await?;
+    async fn deliver(&mut self, records: &Records) -> Result<(), Halt> {
+        self.progress.begin(records);
+        let left = self.dead_letters.without_buried(records).await;
+        if !left.is_empty() {
+            self.prepare(&left).await?;
+            self.in_hand = true;
+            self.write(&left).await?;
+        }
         self.progress.advance(records);
         self.in_hand = false;
-        self.count_latency(records);
-        if self.committed_at.elapsed() >= self.settings.commit_interval {
-            self.commit().await;
-        }
-        Ok(())
-    }
-
-    /// Lets the sink have its state committed before it writes, if it must.
-    async fn prepare(&mut self, records: &Records) -> Result<(), Stopped> {
-        let (first, longest) = self.settings.backoff;
-        let mut backoff = Backoff::new(first, longest);
-        loop {
-            let problem = match self.sink.prepare(records).await {
-                Ok(false) => return Ok(()),
-                Ok(true) => {
-                    self.progress.anchor(records);
-                    if self.commit().await {
-                        return Ok(());
-                    }
-                    backoff.next(None)
-                }
-                Err(error) => self.write_failed(&error, &mut backoff),
-            };
-            self.pause(problem).await?;
-        }
-    }
-
-    /// Commits what was written, with the sink's state; says whether nothing is left to commit.
-    async fn commit(&mut self) -> bool {
-        self.committed_at = Instant::now();
-        self.note_lag().await;
-        if !self.progress.is_dirty() {
-            return true;
-        }
-        let state = match self.sink.checkpoint().await {
-            Ok(state) => state,
-            Err(error) => {
-                warn!(sink = self.name, %error, "what was written could not be made durable, will retry");
-                return false;
-            }
-        };
-        self.meter.lost.fetch_add(self.sink.lost(), Ordering::Relaxed);
-        let offsets = self.progress.offsets();
-        match self.consumer.commit(&offsets, state.as_deref()).await {
-            Ok(()) => {
-                self.progress.committed();
-                true
-            }
-            Err(error @ (HubError::NotNow(_) | HubError::Fatal(_))) => {
-                warn!(sink = self.name, %error, "offsets could not be committed, will retry");
-                false
-            }
-            Err(HubError::UnknownTopic(topic)) | Err(HubError::Exists(topic)) => {
-                info!(sink = self.name, topic, "a topic was deleted while it was read");
-                self.progress.committed();
-                true
-            }
-        }
-    }
-
-    async fn note_lag(&mut self) {
-        let lag = self.consumer.lag().await;
-        *self.meter.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+        self.count_latency(&left);
+        self.commit_if_due().await
     }
 
     fn count_latency(&self, records: &Records) {
@@ -287,12 +267,17 @@ impl Loop {
         }
     }
 
-    fn pause(&self, wait: Duration) -> impl Future<Output = Result<(), Stopped>> + use<> {
+    const fn backoff(&self) -> Backoff {
+        let (first, longest) = self.settings.backoff;
+        Backoff::new(first, longest)
+    }
+
+    fn pause(&self, wait: Duration) -> impl Future<Output = Result<(), Halt>> + use<> {
         let stop = self.stop.clone();
         async move {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => Err(Stopped),
+                () = stop.cancelled() => Err(Halt::Stopped),
                 () = tokio::time::sleep(wait) => Ok(()),
             }
         }

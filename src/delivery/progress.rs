@@ -11,6 +11,8 @@ use crate::hub::{FetchedBatch, Offset};
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     next: BTreeMap<(String, i32), (i64, i32)>,
+    /// Where what is not committed begins.
+    since: BTreeMap<(String, i32), i64>,
     dirty: bool,
 }
 
@@ -20,6 +22,20 @@ impl Progress {
         for (batch, next_offset) in records.ends() {
             self.set(batch, next_offset);
         }
+    }
+
+    /// Notes where what is not committed begins, before `records` are written.
+    pub(super) fn begin(&mut self, records: &Records) {
+        for (batch, first_offset) in records.starts() {
+            let key = (batch.topic.name.clone(), batch.partition);
+            self.since.entry(key).or_insert(first_offset);
+        }
+    }
+
+    /// Where what is not committed of the partition of `batch` begins.
+    pub(super) fn since(&self, batch: &StoredBatch) -> i64 {
+        let key = (batch.topic.name.clone(), batch.partition);
+        self.since.get(&key).copied().unwrap_or(batch.base_offset)
     }
 
     /// Notes where `records` begin, for a commit before they are written.
@@ -60,8 +76,23 @@ impl Progress {
         self.next.iter().map(offset).collect()
     }
 
-    pub(super) const fn committed(&mut self) {
+    /// The next offset of each topic and partition.
+    pub(super) fn ends(&self) -> Vec<(&str, i32, i64)> {
+        self.next
+            .iter()
+            .map(|((topic, partition), next)| (topic.as_str(), *partition, next.0))
+            .collect()
+    }
+
+    /// A topic is gone. What is left of others is still to be committed.
+    pub(super) fn forget(&mut self, topic: &str) {
+        self.next.retain(|(known, _), _| known != topic);
+        self.dirty = !self.next.is_empty();
+    }
+
+    pub(super) fn committed(&mut self) {
         self.dirty = false;
+        self.since.clear();
     }
 }
 

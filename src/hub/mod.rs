@@ -21,6 +21,9 @@ pub use part::Part;
 /// Suffix of the topic that keeps a sink's dead letters.
 pub const DEAD_LETTERS: &str = ".dlq";
 
+/// Prefix of the name under which a sink's dead letters enter the producer; no source may have such a name.
+pub const DEAD_LETTER_SOURCE: &str = "dead-letters:";
+
 /// A hub: topics with partitions, appended to and read by consumer groups.
 #[async_trait]
 pub trait Hub: Send + Sync {
@@ -243,6 +246,10 @@ pub trait Consumer: Send {
     /// [`HubError`]; nothing of it was stored, or it is not known.
     async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError>;
 
+    /// Begins anew at what is committed with the next fetch, which says so ([`Fetched::resumed`]). What was read and not
+    /// committed comes again, to whoever has its partition by then.
+    fn rewind(&mut self);
+
     /// For each partition that it reads, the committed offset and the end.
     async fn lag(&mut self) -> Vec<Lag>;
 }
@@ -337,6 +344,9 @@ pub enum HubError {
     /// The topic is there already.
     #[error("topic \"{0}\" exists already")]
     Exists(String),
+    /// The group has gone on without this member: what it has read is read again by whoever has the partitions now.
+    #[error("{0}")]
+    Moved(String),
     /// Only a person can help.
     #[error("{0}")]
     Fatal(String),

@@ -14,6 +14,7 @@ use hdrhistogram::Histogram;
 pub use state::State;
 
 use crate::hub::Lag;
+pub use state::State;
 
 /// Everything that is counted, shared by all parts of the program.
 #[derive(Debug, Default)]
@@ -75,8 +76,10 @@ pub struct SinkMeter {
     pub dead: AtomicU64,
     /// Records that were sent again.
     pub again: AtomicU64,
-    /// Writes that failed as a whole.
+    /// Writes that failed as a whole, and other steps that failed.
     pub errors: AtomicU64,
+    /// Writes of which everything was refused, so that nothing of it went to the dead letters.
+    pub held: AtomicU64,
     /// Records that were lost in the hub before this sink read them, or destroyed where it wrote them before they were
     /// committed.
     pub lost: AtomicU64,
@@ -156,6 +159,7 @@ impl Metrics {
                 dead: AtomicU64::new(0),
                 again: AtomicU64::new(0),
                 errors: AtomicU64::new(0),
+                held: AtomicU64::new(0),
                 lost: AtomicU64::new(0),
                 latency: Latency::default(),
                 lag: Mutex::default(),

@@ -41,7 +41,9 @@ pub fn place(
     if partitions <= 1 {
         return vec![(0, part)];
     }
-    if part.batch.has_keys() && partitioner != Partitioner::RoundRobin {
+    // What has a position is one append: it stays with its stream whatever its keys say.
+    let is_one = part.batch.position().is_some();
+    if part.batch.has_keys() && !is_one && partitioner != Partitioner::RoundRobin {
         return scatter(partitioner, part, partitions);
     }
     let by_stream = part.batch.stream() % u64::from(partitions);
@@ -77,10 +79,6 @@ fn scatter(partitioner: Partitioner, part: Part, partitions: u32) -> Vec<(i32, P
         if let Some((_, batch)) = batches.get_mut(at) {
             copy(&record, batch);
         }
-    }
-    // A source that keeps positions has no keys; should one have both, its position goes with the last part.
-    if let (Some(position), Some((_, batch))) = (part.batch.position(), batches.last_mut()) {
-        batch.set_position(position.clone());
     }
     let (numbers, batches): (Vec<i32>, Vec<Batch>) = batches.into_iter().unzip();
     numbers.into_iter().zip(part.split(batches)).collect()

@@ -23,6 +23,7 @@ mod kafka_hub;
 mod library;
 mod privacy;
 mod programs;
+mod refusals;
 mod rights;
 mod sources;
 mod stop;

@@ -190,7 +190,7 @@ pub(super) async fn find_coordinator(
 /// Kafka's number for what the hub could not do.
 pub(super) const fn code_of(error: &HubError) -> Code {
     match error {
-        HubError::NotNow(_) | HubError::Fatal(_) => Code::KafkaStorageError,
+        HubError::NotNow(_) | HubError::Moved(_) | HubError::Fatal(_) => Code::KafkaStorageError,
         HubError::UnknownTopic(_) => Code::UnknownTopicOrPartition,
         HubError::Exists(_) => Code::TopicAlreadyExists,
     }

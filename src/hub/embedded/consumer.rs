@@ -35,6 +35,8 @@ pub(super) struct EmbeddedConsumer {
     joined_for: Wanted,
     /// Whether it was said that partitions are about to be shared out anew.
     warned: bool,
+    /// Whether the group is to be joined again, and everything read from where it is committed.
+    rewound: bool,
     readers: Vec<PartitionReader>,
     turn: usize,
     pool: Pool,
@@ -60,6 +62,7 @@ impl EmbeddedConsumer {
             membership,
             joined_for: Wanted::default(),
             warned: false,
+            rewound: false,
             readers: Vec::new(),
             turn: 0,
             pool: Pool::new(4, 8 << 20),
@@ -72,7 +75,7 @@ impl EmbeddedConsumer {
     async fn assign(&mut self) -> Result<bool, HubError> {
         let version = self.shared.topics_version();
         if self.spec.assigned.is_some() {
-            if self.topics_version != Some(version) {
+            if self.topics_version != Some(version) || std::mem::take(&mut self.rewound) {
                 let is_first = self.topics_version.is_none();
                 let all = self.partitions();
                 let mine = all.into_iter().filter(|(_, one)| self.spec.is_mine(one.name()));
@@ -82,11 +85,12 @@ impl EmbeddedConsumer {
             return Ok(false);
         }
         let is_first = self.topics_version.is_none();
-        if self.topics_version == Some(version) && !self.membership.must_rejoin() {
+        let is_over = self.rewound || self.membership.must_rejoin();
+        if self.topics_version == Some(version) && !is_over {
             return Ok(false);
         }
         let wanted = self.wanted();
-        if !is_first && wanted == self.joined_for && !self.membership.must_rejoin() {
+        if !is_first && wanted == self.joined_for && !is_over {
             self.topics_version = Some(version);
             return Ok(false);
         }
@@ -101,6 +105,7 @@ impl EmbeddedConsumer {
         let mine: Vec<_> = all.into_iter().filter(|(_, one)| is_mine(one.name())).collect();
         self.share(mine, is_first).await?;
         (self.joined_for, self.topics_version, self.warned) = (wanted, Some(version), false);
+        self.rewound = false;
         Ok(false)
     }
 
@@ -312,6 +317,11 @@ impl Consumer for EmbeddedConsumer {
             self.membership.may_commit()?;
         }
         self.store(offsets, metadata).await
+    }
+
+    fn rewind(&mut self) {
+        self.readers.clear();
+        (self.resumed, self.rewound) = (false, true);
     }
 
     async fn lag(&mut self) -> Vec<Lag> {

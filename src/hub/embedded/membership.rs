@@ -62,12 +62,12 @@ impl Membership {
     /// Whether it may commit offsets.
     ///
     /// # Errors
-    /// [`HubError::NotNow`] when its partitions may be others' by now.
+    /// [`HubError::Moved`] when its partitions may be others' by now.
     pub(super) fn may_commit(&self) -> Result<(), HubError> {
         let claim = self.claim();
         let allowed =
             self.shared.members.ask(|coordinator, now| coordinator.check_commit(now, claim));
-        allowed.map_err(|error| HubError::NotNow(format!("group {}: {error}", self.group)))
+        allowed.map_err(|error| HubError::Moved(format!("group {}: {error}", self.group)))
     }
 
     /// Joins the group, or joins it again, and waits for what is assigned to it. Cancel safe.

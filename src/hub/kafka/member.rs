@@ -136,6 +136,15 @@ impl Consumer for Member {
         done.unwrap_or_else(|error| Err(HubError::NotNow(format!("kafka commit: {error}"))))
     }
 
+    fn rewind(&mut self) {
+        // Under another assignment the next fetch begins anew anyhow.
+        if self.handover.generation() == self.generation
+            && let Some(client) = self.client.upgrade()
+        {
+            client.context().rejoin.store(true, Ordering::Relaxed);
+        }
+    }
+
     async fn lag(&mut self) -> Vec<Lag> {
         let (places, _) = self.handover.places();
         self.look_for_ends(&places).await;
@@ -189,7 +198,7 @@ impl Commit<'_> {
         let mut turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = |offset: &Offset| self.handover.reads(&offset.topic, offset.partition);
         if turn.generation != generation || !offsets.iter().all(ours) {
-            return Err(HubError::NotNow(format!(
+            return Err(HubError::Moved(format!(
                 "group \"{}\" was rebalanced; what was not committed will come again",
                 self.group
             )));

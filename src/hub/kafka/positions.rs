@@ -6,6 +6,7 @@
 //! | value            | the position; null forgets the key                           |
 //!
 //! The agent is its transactional id, so that two agents with the same configuration do not move each other's files.
+//! It is empty for dead letters: of a group whose members are several agents any may go on where another has stopped.
 //! A record with an empty name of a source is the mark of the agent's last transaction: when a commit's answer is
 //! lost, it tells whether the commit took place.
 
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 
 use super::context::Quiet;
 use super::settings::Settings;
-use crate::hub::HubError;
+use crate::hub::{DEAD_LETTER_SOURCE, HubError};
 
 /// How long reading all positions may take without anything coming.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
@@ -30,6 +31,7 @@ pub(super) type Positions = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The key of a source's position.
 pub(super) fn key(agent: &str, source: &str, key: &[u8]) -> Vec<u8> {
+    let agent = if source.starts_with(DEAD_LETTER_SOURCE) { "" } else { agent };
     let mut whole = Vec::with_capacity(agent.len() + source.len() + key.len() + 2);
     whole.extend_from_slice(agent.as_bytes());
     whole.push(0);

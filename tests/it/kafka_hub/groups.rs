@@ -27,7 +27,7 @@ async fn members_share_the_partitions_and_the_last_one_has_all() {
     first.commit(&offsets, Some("state of the first")).await.unwrap();
     let theirs = *theirs.keys().next().unwrap();
     let stray = second.commit(&[offsets.first().unwrap().clone()], None).await;
-    assert!(matches!(stray, Err(HubError::NotNow(_))), "{stray:?}");
+    assert!(matches!(stray, Err(HubError::Moved(_))), "{stray:?}");
     drop(first);
     assert_eq!(resumed(second.as_mut()).await.as_deref(), Some("state of the first"));
     let again = read(second.as_mut(), 10).await;

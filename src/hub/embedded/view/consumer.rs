@@ -117,6 +117,9 @@ impl Consumer for ViewConsumer {
     async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError> {
         let deadline = Instant::now() + wait;
         loop {
+            if !self.resumed && self.readers.is_empty() {
+                self.list()?;
+            }
             let resumed = (!std::mem::replace(&mut self.resumed, true)).then(Resumed::default);
             let batches = self.gather(max_bytes)?;
             let passed: Vec<_> =
@@ -147,6 +150,11 @@ impl Consumer for ViewConsumer {
             }
         }
         Ok(())
+    }
+
+    fn rewind(&mut self) {
+        self.readers.clear();
+        self.resumed = false;
     }
 
     async fn lag(&mut self) -> Vec<Lag> {

@@ -1,0 +1,132 @@
+//! Makes progress durable: what the sink has written, and the offsets with its state.
+//!
+//! Nothing counts as committed before the hub has said so. While it does not, the delivery waits: what is delivered and
+//! not committed comes twice after a kill.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use anabranch_connectors::Records;
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+use super::progress::Progress;
+use super::trouble::Step;
+use super::{Halt, Loop};
+use crate::hub::HubError;
+use crate::retry::Backoff;
+
+/// What became of one try to commit.
+enum Tried {
+    Done,
+    /// The hub or the sink said no.
+    Again,
+    /// A topic is gone; without it the rest can be committed.
+    Less,
+}
+
+impl Loop {
+    /// Commits when it is time for it.
+    pub(super) async fn commit_if_due(&mut self) -> Result<(), Halt> {
+        if self.committed_at.elapsed() >= self.settings.commit_interval {
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Commits what was written, with the sink's state; waits until that has worked.
+    pub(super) async fn commit(&mut self) -> Result<(), Halt> {
+        let mut backoff = self.backoff();
+        while !self.try_commit(&mut backoff).await? {
+            let wait = self.commit_wait;
+            self.pause(wait).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the sink have its state committed before it writes, if it must.
+    pub(super) async fn prepare(&mut self, records: &Records) -> Result<(), Halt> {
+        let mut backoff = self.backoff();
+        loop {
+            match self.sink.prepare(records).await {
+                Ok(false) => {
+                    self.works(Step::Prepare);
+                    return Ok(());
+                }
+                Ok(true) => {
+                    self.works(Step::Prepare);
+                    self.progress.anchor(records);
+                    return self.commit().await;
+                }
+                Err(error) => {
+                    let wait = self.sink_fails(Step::Prepare, &error, &mut backoff);
+                    self.pause(wait).await?;
+                }
+            }
+        }
+    }
+
+    /// One try; whether nothing is left to commit.
+    pub(super) async fn try_commit(&mut self, backoff: &mut Backoff) -> Result<bool, Halt> {
+        self.committed_at = Instant::now();
+        self.note_lag().await;
+        while self.progress.is_dirty() {
+            match self.try_once(backoff).await? {
+                Tried::Done => self.committed().await,
+                Tried::Again => return Ok(false),
+                Tried::Less => {}
+            }
+        }
+        Ok(true)
+    }
+
+    async fn try_once(&mut self, backoff: &mut Backoff) -> Result<Tried, Halt> {
+        let state = match self.sink.checkpoint().await {
+            Ok(state) => state,
+            Err(error) => {
+                self.commit_wait = self.sink_fails(Step::Checkpoint, &error, backoff);
+                return Ok(Tried::Again);
+            }
+        };
+        self.works(Step::Checkpoint);
+        self.meter.lost.fetch_add(self.sink.lost(), Ordering::Relaxed);
+        let offsets = self.progress.offsets();
+        match self.consumer.commit(&offsets, state.as_deref()).await {
+            Ok(()) => Ok(Tried::Done),
+            Err(HubError::Moved(why)) => {
+                debug!(sink = self.name, why, "what was not committed comes again");
+                Err(Halt::Moved)
+            }
+            Err(error @ (HubError::NotNow(_) | HubError::Fatal(_))) => {
+                self.commit_wait = backoff.next(None);
+                let fatal = matches!(error, HubError::Fatal(_));
+                self.fails(Step::Commit, &error.to_string(), fatal);
+                Ok(Tried::Again)
+            }
+            Err(HubError::UnknownTopic(topic) | HubError::Exists(topic)) => {
+                info!(sink = self.name, topic, "a topic was deleted while it was read");
+                self.progress.forget(&topic);
+                Ok(Tried::Less)
+            }
+        }
+    }
+
+    async fn committed(&mut self) {
+        self.works(Step::Commit);
+        self.sink.committed();
+        self.progress.committed();
+        self.dead_letters.committed(&self.progress).await;
+    }
+
+    /// The partitions may be others' now: what was read and not committed is read again.
+    pub(super) fn read_again(&mut self) {
+        self.progress = Progress::default();
+        self.in_hand = false;
+        self.consumer.rewind();
+    }
+
+    async fn note_lag(&mut self) {
+        let lag = self.consumer.lag().await;
+        *self.meter.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+    }
+}

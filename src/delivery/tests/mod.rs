@@ -1,0 +1,239 @@
+//! The delivery loop with a sink that answers as it is told, on the embedded hub.
+
+mod burying;
+mod committing;
+mod refusing;
+mod writing;
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anabranch_connectors::{Batch, Headers, Outcome, WriteError, Written};
+use async_trait::async_trait;
+
+use super::*;
+use crate::hub::embedded::{self, Embedded};
+use crate::hub::{ConsumerSpec, Hub, Lag, Offset, StartAt, TopicSelector};
+use crate::metrics::Metrics;
+use crate::producer::{self, Producer};
+
+type Answer = Result<Written, WriteError>;
+
+/// Answers in turn as it is told, then takes everything; keeps what it took and what was committed with it.
+#[derive(Default)]
+struct Told {
+    answers: Mutex<VecDeque<Answer>>,
+    /// A write with a record that begins so is refused whole.
+    refuses: Mutex<Option<&'static str>>,
+    writes: Mutex<Vec<Vec<String>>>,
+    resumed: Mutex<Vec<String>>,
+    /// Whether its state must be committed before the next write.
+    is_new: AtomicBool,
+    /// What the next commits are answered with.
+    commits: Mutex<VecDeque<HubError>>,
+}
+
+impl Told {
+    fn written(&self) -> Vec<Vec<String>> {
+        self.writes.lock().unwrap().clone()
+    }
+
+    fn will_answer(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.answers.lock().unwrap().extend(answers);
+    }
+}
+
+struct ToldSink(Arc<Told>);
+
+#[async_trait]
+impl Sink for ToldSink {
+    async fn resume(&mut self, resumed: &Resumed) -> Result<(), WriteError> {
+        self.0.resumed.lock().unwrap().extend(resumed.latest().map(str::to_owned));
+        Ok(())
+    }
+
+    async fn prepare(&mut self, _records: &Records) -> Result<bool, WriteError> {
+        Ok(self.0.is_new.load(Ordering::Relaxed))
+    }
+
+    async fn write(&mut self, records: &Records) -> Answer {
+        assert!(!self.0.is_new.load(Ordering::Relaxed), "its state is not committed");
+        let text = |stored: anabranch_connectors::StoredRecord<'_>| {
+            String::from_utf8(stored.record.value.unwrap().to_vec()).unwrap()
+        };
+        let texts: Vec<String> = records.iter().map(text).collect();
+        let refuses = *self.0.refuses.lock().unwrap();
+        let is_refused = |text: &String| refuses.is_some_and(|start| text.starts_with(start));
+        let answer = if texts.iter().any(is_refused) {
+            Some(Err(refused()))
+        } else {
+            self.0.answers.lock().unwrap().pop_front()
+        };
+        self.0.writes.lock().unwrap().push(texts);
+        answer.unwrap_or_else(|| Ok(Written::done()))
+    }
+
+    async fn checkpoint(&mut self) -> Result<Option<String>, WriteError> {
+        Ok(Some(format!("{} writes", self.0.writes.lock().unwrap().len())))
+    }
+
+    fn committed(&mut self) {
+        self.0.is_new.store(false, Ordering::Relaxed);
+    }
+
+    fn takes_repeats(&self) -> bool {
+        true
+    }
+}
+
+fn refused() -> WriteError {
+    WriteError::Refused { target: "t".into(), reason: "HTTP 400 Bad Request: \"no\"".into() }
+}
+
+/// The hub's own, whose commits fail as told.
+struct ToldConsumer(Box<dyn Consumer>, Arc<Told>);
+
+#[async_trait]
+impl Consumer for ToldConsumer {
+    async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError> {
+        self.0.fetch(max_bytes, wait).await
+    }
+
+    async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
+        let error = self.1.commits.lock().unwrap().pop_front();
+        match error {
+            Some(error) => Err(error),
+            None => self.0.commit(offsets, metadata).await,
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.0.rewind();
+    }
+
+    async fn lag(&mut self) -> Vec<Lag> {
+        self.0.lag().await
+    }
+}
+
+struct Rig {
+    hub: Arc<Embedded>,
+    metrics: Arc<Metrics>,
+    producer: Producer,
+    workers: tokio::task::JoinSet<()>,
+}
+
+fn rig(folder: &std::path::Path) -> Rig {
+    let metrics = Arc::new(Metrics::default());
+    let settings = embedded::Settings::new(folder);
+    let hub = Embedded::open(settings, Arc::clone(&metrics)).unwrap();
+    let settings = producer::Settings { workers: 1, ..producer::Settings::default() };
+    let routes = producer::Routes::default();
+    routes.write().unwrap().insert("dead-letters:s".to_owned(), "s.dlq".into());
+    let (producer, workers) = Producer::new(&settings, &hub.appender(), &routes, &metrics);
+    let workers = workers.into_iter().map(producer::Worker::run).collect();
+    Rig { hub, metrics, producer, workers }
+}
+
+impl Rig {
+    async fn produce(&self, lines: &[&str]) {
+        let emitter = self.producer.emitter("app", Vec::new(), Arc::default());
+        let mut batch = Batch::new(Vec::new().into(), Headers::new().with("host", b"h"), 1, 0);
+        for line in lines {
+            batch.push_copy(line.as_bytes());
+        }
+        emitter.send(batch).await.unwrap().stored().await.unwrap();
+    }
+
+    /// A delivery that lives until `until`, as after a start of the program.
+    async fn deliver(&self, told: &Arc<Told>, until: impl Fn(&Told) -> bool) {
+        self.deliver_by(10_000, told, until).await;
+    }
+
+    /// The same with so many records in a write.
+    async fn deliver_by(
+        &self,
+        max_records: usize,
+        told: &Arc<Told>,
+        until: impl Fn(&Told) -> bool,
+    ) {
+        let spec = spec("s", "app");
+        let backoff = (Duration::from_millis(1), Duration::from_millis(5));
+        let hub = Arc::clone(&self.hub) as Arc<dyn Hub>;
+        let way = Some((self.producer.side_emitter("dead-letters:s"), hub));
+        let consumer = self.hub.consumer(spec).await.unwrap();
+        let delivery = Delivery {
+            name: "s".into(),
+            member: 0,
+            consumer: Box::new(ToldConsumer(consumer, Arc::clone(told))),
+            sink: Box::new(ToldSink(Arc::clone(told))),
+            settings: Settings { backoff, attempts: 3, max_records, ..Settings::default() },
+            dead_letters: DeadLetters::new("s", way, Arc::default()),
+            meter: self.metrics.sink("s"),
+        };
+        let stop = CancellationToken::new();
+        let stopper = async {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !until(told) {
+                assert!(Instant::now() < deadline, "{:?}", told.writes.lock().unwrap());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            stop.cancel();
+        };
+        tokio::join!(run(delivery, stop.clone()), stopper);
+    }
+
+    /// Values and reasons of the dead letters.
+    async fn dead(&self) -> Vec<(String, String)> {
+        let mut consumer = self.hub.consumer(spec("reader", "s.dlq")).await.unwrap();
+        let fetched = consumer.fetch(1 << 20, Duration::from_millis(20)).await.unwrap();
+        let mut dead = Vec::new();
+        for one in fetched.batches {
+            for stored in one.batch.iter() {
+                let text =
+                    |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+                assert_eq!(text(stored.record.headers.get("host")), "h");
+                assert_eq!(text(stored.record.headers.get("__connect.errors.topic")), "app");
+                let reason = stored.record.headers.get("__connect.errors.exception.message");
+                dead.push((text(stored.record.value), text(reason)));
+            }
+        }
+        dead
+    }
+
+    fn committed(&self) -> i64 {
+        let committed = self.hub.committed("s").unwrap_or_default();
+        committed.values().next().map_or(-1, |committed| committed.offset)
+    }
+
+    async fn close(self) {
+        drop(self.producer);
+        self.workers.join_all().await;
+        self.hub.close().await;
+    }
+}
+
+fn spec(group: &str, topic: &str) -> ConsumerSpec {
+    ConsumerSpec {
+        group: group.into(),
+        topics: vec![TopicSelector::Name(topic.into())],
+        start: StartAt::Earliest,
+        member: (0, 1),
+        assigned: None,
+    }
+}
+
+/// The same fate for the records with these numbers.
+fn all(numbers: std::ops::Range<usize>, outcome: &Outcome) -> Answer {
+    let exceptions = numbers.map(|number| (number, outcome.clone())).collect();
+    Ok(Written { exceptions, retry_after: None })
+}
+
+fn again() -> Outcome {
+    Outcome::Again { reason: "503".into() }
+}
+
+fn dead(reason: &str, own: bool) -> Outcome {
+    Outcome::Dead { reason: reason.into(), own }
+}

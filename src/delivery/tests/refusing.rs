@@ -1,0 +1,116 @@
+//! Bad records, and a far side that refuses everything.
+
+use super::*;
+
+fn lines(name: &str, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{name} {number}")).collect()
+}
+
+async fn produce(rig: &Rig, lines: &[String]) {
+    rig.produce(&lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+}
+
+fn is_held(rig: &Rig) -> bool {
+    rig.metrics.sink("s").held.load(Ordering::Relaxed) > 0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_for_one_cause_altogether_waits_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    produce(&rig, &lines("a", 12)).await;
+    let told = Arc::new(Told::default());
+    let cause = dead("HTTP 400 validation_exception: no more shards", false);
+    told.will_answer((0..1000).map(|_| all(0..12, &cause)));
+    let shown = AtomicBool::new(false);
+    rig.deliver(&told, |told| {
+        let problem = rig.metrics.sink("s").state.problem();
+        let is_shown = problem.is_some_and(|text| text.contains("no more shards"));
+        if is_held(&rig) && is_shown {
+            shown.store(true, Ordering::Relaxed);
+            told.answers.lock().unwrap().clear();
+        }
+        rig.committed() == 12
+    })
+    .await;
+    assert!(shown.into_inner());
+    assert_eq!(rig.dead().await, []);
+    assert_eq!(rig.metrics.sink("s").delivered.load(Ordering::Relaxed), 12);
+    assert_eq!(rig.metrics.sink("s").state.problem(), None);
+    rig.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_requests_refused_for_one_cause_make_the_next_ones_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    // Each is a batch of its own, and a write of its own.
+    for number in 0..15 {
+        rig.produce(&[&format!("line {number}")]).await;
+    }
+    let told = Arc::new(Told::default());
+    *told.refuses.lock().unwrap() = Some("line");
+    rig.deliver_by(1, &told, |told| {
+        if is_held(&rig) {
+            *told.refuses.lock().unwrap() = None;
+        }
+        rig.committed() == 15
+    })
+    .await;
+    assert!(is_held(&rig));
+    assert_eq!(rig.dead().await.len(), 9);
+    rig.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_record_that_is_alone_is_a_dead_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    rig.produce(&["bad"]).await;
+    let told = Arc::new(Told::default());
+    *told.refuses.lock().unwrap() = Some("bad");
+    rig.deliver(&told, |_| rig.committed() == 1).await;
+    assert_eq!(rig.dead().await.len(), 1);
+    rig.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_are_refused_whatever_is_in_them_wait_and_bad_ones_beside_good_ones_do_not() {
+    for (bad, good, is_dead) in [(15, 0, false), (12, 5, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let rig = rig(folder.path());
+        let mut all = lines("bad", bad);
+        all.extend(lines("good", good));
+        produce(&rig, &all).await;
+        let told = Arc::new(Told::default());
+        *told.refuses.lock().unwrap() = Some("bad");
+        let count = i64::try_from(bad + good).unwrap();
+        rig.deliver(&told, |told| {
+            if is_held(&rig) {
+                *told.refuses.lock().unwrap() = None;
+            }
+            rig.committed() == count
+        })
+        .await;
+        assert_eq!(
+            (is_held(&rig), rig.dead().await.len()),
+            (!is_dead, if is_dead { bad } else { 0 })
+        );
+        rig.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_dead_letters_in_a_row_are_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    produce(&rig, &lines("a", 150)).await;
+    let told = Arc::new(Told::default());
+    let cause = dead("HTTP 400 mapper_parsing_exception: x", true);
+    told.will_answer([all(0..150, &cause), all(0..50, &cause), all(0..50, &cause)]);
+    rig.deliver(&told, |_| rig.committed() == 150).await;
+    assert_eq!(rig.dead().await.len(), 100);
+    assert!(is_held(&rig));
+    assert_eq!(rig.metrics.sink("s").delivered.load(Ordering::Relaxed), 50);
+    rig.close().await;
+}
