@@ -183,6 +183,11 @@ fn sinks(metrics: &Metrics, text: &mut Text) {
         "Records that went to the dead letters.",
         &|meter| load(&meter.dead),
     );
+    counter(
+        "anabranch_sink_diverted_records_total",
+        "Records that went to the sink's fallback.",
+        &|meter| load(&meter.diverted),
+    );
     counter("anabranch_sink_again_records_total", "Records that were sent again.", &|meter| {
         load(&meter.again)
     });
@@ -199,6 +204,11 @@ fn sinks(metrics: &Metrics, text: &mut Text) {
         "Records that were gone from the hub before they were read, or were destroyed before they were committed.",
         &|meter| load(&meter.lost),
     );
+    let name = "anabranch_sink_paused";
+    text.head(name, "gauge", "1 while an operator has paused the sink.");
+    for (sink, meter) in &sinks {
+        text.line(name, &[("sink", sink)], u8::from(meter.is_paused()));
+    }
     let name = "anabranch_group_lag_records";
     text.head(name, "gauge", "Records that a group has not committed yet.");
     for (group, meter) in &sinks {

@@ -27,6 +27,7 @@ mod open_files;
 mod page_cache;
 mod patterns;
 mod position;
+mod probe;
 mod reading;
 mod rescue;
 mod resume;
@@ -50,6 +51,7 @@ mod walk;
 mod watch;
 
 pub use member::Compression;
+pub use probe::probe;
 pub use rotate::{Rotate, RotateTime};
-pub use sink::{FileSink, SinkConfig, probe};
+pub use sink::{FileSink, SinkConfig};
 pub use source::{FileSource, ReadFrom, SourceConfig, WatchMode};

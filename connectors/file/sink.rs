@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::exact::{States, of};
 use super::member::{Compression, Compressor};
-use super::names::{OWN, PathTemplate};
+use super::names::PathTemplate;
 use super::open_files::{CHUNK, Entry, Failed, Files};
 use super::rotate::{Place, Rotate, numbered};
 use crate::document::Codec;
@@ -86,7 +86,7 @@ impl SinkConfig {
         0o640
     }
 
-    fn template(&self) -> Result<PathTemplate, BuildError> {
+    pub(super) fn template(&self) -> Result<PathTemplate, BuildError> {
         PathTemplate::parse(&self.path, self.base_dir.as_deref(), self.compression.suffix())
     }
 
@@ -388,18 +388,4 @@ impl Sink for FileSink {
     async fn idle(&mut self) {
         self.forget_idle();
     }
-}
-
-/// Makes the base folder if there is none, and tries to write in it.
-///
-/// # Errors
-/// A sentence for a person.
-pub fn probe(config: &SinkConfig) -> Result<String, String> {
-    let base = config.template().map_err(|error| error.to_string())?.base;
-    let tried = base.join(format!("{OWN}probe-{}", std::process::id()));
-    let made = std::fs::create_dir_all(&base)
-        .and_then(|()| std::fs::write(&tried, b""))
-        .and_then(|()| std::fs::remove_file(&tried));
-    made.map_err(|error| refuse((base.clone(), error)).to_string())?;
-    Ok(format!("{} can be written", base.display()))
 }

@@ -7,7 +7,8 @@
 //! | `POST /api/v1/topics/{topic}`        | `{"partitions": 4}`, or nothing        | makes a topic                      |
 //! | `DELETE /api/v1/topics/{topic}`      |                                        | deletes it                         |
 //! | `POST /api/v1/topics/{topic}/records`| one JSON object a line, see [`Line`]   | stores records, answers when stored|
-//! | `POST /api/v1/offsets`               | `{"group": "g", "offsets": [{"topic": "t", "partition": 0, "offset": 7}]}` | moves a group |
+//! | `DELETE /api/v1/topics/{topic}/records?partition=N&before=OFFSET` |           | deletes the records before it      |
+//! | `POST /api/v1/offsets`               | `{"group": "g", "offsets": [{"topic": "t", "partition": 0, "offset": 7}]}` | moves a group; a sink of this agent goes on from there |
 //! | `DELETE /api/v1/offsets`             | `{"group": "g"}`                       | forgets a group                    |
 //!
 //! Who may ask is said in [`super::gate`]; with access control for the hub, who comes this way is `admin.principal`.
@@ -29,6 +30,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::line;
+use crate::agent::Control;
 use crate::broker::Broker;
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::client::is_topic_name;
@@ -51,6 +53,8 @@ pub(super) struct Api {
     pub principal: String,
     /// Knows the sinks that run, whose groups must not be moved under them.
     pub metrics: Arc<Metrics>,
+    /// Stops a sink while its group is moved.
+    pub control: Control,
     /// The agent's data folder.
     pub data_dir: PathBuf,
     /// Where it listens for clients of Kafka's protocol, `PROTOCOL://host:port`.
@@ -64,7 +68,7 @@ impl std::fmt::Debug for Api {
 }
 
 /// What went wrong: a status and a sentence, in the body as `{"error": …}`.
-struct Refused(StatusCode, String);
+pub(super) struct Refused(StatusCode, String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -84,7 +88,7 @@ impl From<HubError> for Refused {
     }
 }
 
-type Answer = Result<Json<Value>, Refused>;
+pub(super) type Answer = Result<Json<Value>, Refused>;
 
 impl Api {
     /// Whether access control allows it to those who come this way.
@@ -94,7 +98,7 @@ impl Api {
     }
 
     /// Refuses what access control does not allow.
-    fn need(&self, operation: Operation, resource: Resource<'_>) -> Result<(), Refused> {
+    pub(super) fn need(&self, operation: Operation, resource: Resource<'_>) -> Result<(), Refused> {
         if self.may(operation, resource) {
             return Ok(());
         }
@@ -131,7 +135,7 @@ pub(super) fn router(api: Api) -> Router {
     Router::new()
         .route("/api/v1/hub", get(show_hub))
         .route("/api/v1/topics/{topic}", post(create).delete(delete))
-        .route("/api/v1/topics/{topic}/records", post(store))
+        .route("/api/v1/topics/{topic}/records", post(store).delete(delete_records))
         .route("/api/v1/offsets", post(set_offsets).delete(delete_group))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(api)
@@ -184,6 +188,24 @@ async fn delete(State(api): State<Api>, Path(topic): Path<String>) -> Answer {
     check_name(&topic)?;
     api.need(Operation::Delete, Resource::topic(&topic))?;
     api.hub.delete_topic(&topic).await?;
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Before {
+    partition: i32,
+    before: i64,
+}
+
+async fn delete_records(
+    State(api): State<Api>,
+    Path(topic): Path<String>,
+    Query(Before { partition, before }): Query<Before>,
+) -> Answer {
+    check_name(&topic)?;
+    api.need(Operation::Delete, Resource::topic(&topic))?;
+    api.hub.delete_records(&topic, partition, before).await?;
     Ok(Json(json!({})))
 }
 
@@ -279,7 +301,6 @@ struct Named {
 
 async fn set_offsets(State(api): State<Api>, body: Bytes) -> Answer {
     let Moves { group, offsets } = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
-    is_nobodys(&api, &group)?;
     api.need(Operation::Read, Resource::group(&group))?;
     for offset in &offsets {
         api.need(Operation::Read, Resource::topic(&offset.topic))?;
@@ -287,7 +308,11 @@ async fn set_offsets(State(api): State<Api>, body: Bytes) -> Answer {
     let offset =
         |Move { topic, partition, offset, epoch }| Offset { topic, partition, offset, epoch };
     let offsets: Vec<Offset> = offsets.into_iter().map(offset).collect();
-    api.hub.set_offsets(&group, &offsets).await?;
+    if is_of_sink(&api, &group) {
+        api.control.set_offsets(&group, &offsets).await?;
+    } else {
+        api.hub.set_offsets(&group, &offsets).await?;
+    }
     Ok(Json(json!({ "offsets": offsets.len() })))
 }
 
@@ -299,9 +324,13 @@ async fn delete_group(State(api): State<Api>, body: Bytes) -> Answer {
     Ok(Json(json!({ "deleted": deleted })))
 }
 
+fn is_of_sink(api: &Api, group: &str) -> bool {
+    api.metrics.sinks().iter().any(|(sink, _)| *sink == group)
+}
+
 /// The groups of running sinks are theirs.
 fn is_nobodys(api: &Api, group: &str) -> Result<(), Refused> {
-    if !api.metrics.sinks().iter().any(|(sink, _)| *sink == group) {
+    if !is_of_sink(api, group) {
         return Ok(());
     }
     let problem = format!(

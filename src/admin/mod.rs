@@ -6,12 +6,14 @@
 //! | `gate.rs`   | who may ask what: names, foreign pages, content types, the token         |
 //! | `token.rs`  | the token: made, kept, compared                                          |
 //! | `api.rs`    | what can be changed through a running agent                              |
+//! | `sinks.rs`  | sinks: how they are, paused, taken up again                              |
 //! | `line.rs`   | one record of a request                                                  |
 
 mod api;
 mod gate;
 mod line;
 mod listen;
+mod sinks;
 mod token;
 
 use std::future::Future;
@@ -26,6 +28,7 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
+use crate::agent::Control;
 use crate::broker::Broker;
 use crate::config::AdminConfig;
 use crate::exposition;
@@ -50,6 +53,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// For the bytes that are under way.
     pub producer: Producer,
+    /// Pauses sinks, and moves their groups.
+    pub control: Control,
     /// The agent's data folder.
     pub data_dir: PathBuf,
     /// Where clients of Kafka's protocol reach the hub, each such as `SASL_SSL://10.0.0.7:9093`.
@@ -78,11 +83,15 @@ pub async fn serve(
         broker: state.broker.clone(),
         principal: config.principal.clone(),
         metrics: Arc::clone(&state.metrics),
+        control: state.control.clone(),
         data_dir: state.data_dir.clone(),
         listening: state.listening.clone(),
     };
     let watching = Router::new().route("/health", get(health)).route("/metrics", get(show_metrics));
-    let routes = listen::Routes { watching: watching.with_state(state), api: api::router(api) };
+    let routes = listen::Routes {
+        watching: watching.with_state(state),
+        api: api::router(api.clone()).merge(sinks::router(api)),
+    };
     Ok(listen::serve(faces, routes, gate, metrics))
 }
 
@@ -121,13 +130,15 @@ async fn health(Shared(state): Shared<State>) -> impl IntoResponse {
         .metrics
         .sinks()
         .iter()
-        .map(|(name, meter)| (name.clone(), part(meter.state.problem(), None)))
+        .map(|(name, meter)| (name.clone(), sinks::state_of(meter)))
         .collect();
     let hub = match state.hub.state() {
         Ok(is) => json!({ "state": "ok", "is": is, "listening": state.listening }),
         Err(problem) => json!({ "state": "failing", "problem": problem }),
     };
-    let is_unwell = |value: &Value| value.get("state") != Some(&json!("ok"));
+    // What an operator has paused is as it should be.
+    let is_well = |state: &Value| *state == json!("ok") || *state == json!("paused");
+    let is_unwell = |value: &Value| !value.get("state").is_some_and(is_well);
     let mut parts = sources.values().chain(sinks.values());
     let degraded = is_unwell(&hub) || parts.any(is_unwell);
     let code =

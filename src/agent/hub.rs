@@ -84,8 +84,8 @@ pub fn settings(
     let topics: BTreeMap<String, embedded::TopicSettings> =
         config.topics.iter().map(|(name, block)| (name.clone(), topic(block))).collect();
     // A pattern that does not parse was refused when the configuration was checked.
-    for sink in config.sinks.values() {
-        selectors(&sink.topics)?;
+    for name in config.sinks.keys() {
+        selectors(name, config)?;
     }
     Ok(embedded::Settings {
         data_dir: config.data_dir.clone(),
@@ -108,10 +108,8 @@ pub fn settings(
 
 /// The groups that retention waits for, and what they read.
 pub(super) fn groups(config: &Config) -> Vec<(String, Vec<TopicSelector>)> {
-    let group = |(name, sink): (&String, &crate::config::SinkBlock)| {
-        (name.clone(), selectors(&sink.topics).unwrap_or_default())
-    };
-    config.sinks.iter().map(group).collect()
+    let group = |name: &String| (name.clone(), selectors(name, config).unwrap_or_default());
+    config.sinks.keys().map(group).collect()
 }
 
 fn topic_settings(topic: &TopicConfig, embedded: &EmbeddedConfig) -> embedded::TopicSettings {

@@ -4,12 +4,13 @@
 //! up; the hub is closed last. A kill at any moment is as good, only that the next start recovers.
 
 mod broker;
+mod control;
 mod hub;
 mod memory;
 mod parts;
 mod reload;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -19,13 +20,15 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
-use crate::delivery::{Buried, DEAD_LETTER_SOURCE};
+use crate::delivery::{Buried, DEAD_LETTER_SOURCE, FALLBACK_SOURCE};
 use crate::hub::{Hub, HubError};
 use crate::metrics::Metrics;
 use crate::producer::{Producer, Routes};
 use crate::tasks::Tasks;
+use control::Orders;
 use parts::Part;
 
+pub use control::Control;
 pub use hub::{kafka_settings, open as open_hub, settings as hub_settings};
 
 /// How long parts may take to end.
@@ -72,6 +75,10 @@ pub struct Agent {
     sinks: BTreeMap<String, Part>,
     /// What of each sink lies with its dead letters.
     buried: BTreeMap<String, Arc<Buried>>,
+    /// Sinks that an operator has paused.
+    paused: BTreeSet<String>,
+    orders: Orders,
+    control: Control,
     failures: (mpsc::Sender<String>, mpsc::Receiver<String>),
 }
 
@@ -91,6 +98,7 @@ impl Agent {
         let metrics = Arc::new(Metrics::default());
         let (hub, embedded) = hub::open_when_there_is_room(&config, &metrics).await?;
         let failures = mpsc::channel(16);
+        let (control, orders) = control::channel();
         let routes = Arc::new(RwLock::new(routes(&config)));
         let settings = hub::producer_settings(&config.producer);
         let appender = hub.appender();
@@ -114,6 +122,9 @@ impl Agent {
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             buried: BTreeMap::new(),
+            paused: control::paused(&config.data_dir),
+            orders,
+            control,
             failures,
         };
         agent.start_broker(embedded).await?;
@@ -134,6 +145,7 @@ impl Agent {
             metrics: Arc::clone(&self.metrics),
             producer: self.producer.clone(),
             data_dir: self.config.data_dir.clone(),
+            control: self.control.clone(),
             listening: self
                 .clients
                 .as_ref()
@@ -156,6 +168,7 @@ impl Agent {
                     Some(Signal::Reload(config)) => self.reload(*config).await,
                     Some(Signal::Stop) | None => break Ok(()),
                 },
+                Some(asked) = self.orders.next() => self.obey(asked).await,
                 Some(failure) = self.failures.1.recv() => {
                     error!("{failure}");
                     break Err(AgentError::Failed(failure));
@@ -219,6 +232,8 @@ fn routes(config: &Config) -> HashMap<String, Arc<str>> {
     for name in config.sinks.keys() {
         let topic = crate::delivery::topic_of(name);
         routes.insert(format!("{DEAD_LETTER_SOURCE}{name}"), topic.as_str().into());
+        let topic = crate::delivery::fallback_of(name);
+        routes.insert(format!("{FALLBACK_SOURCE}{name}"), topic.as_str().into());
     }
     routes
 }

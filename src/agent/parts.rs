@@ -8,7 +8,9 @@ use tracing::{info, warn};
 
 use super::{Agent, AgentError};
 use crate::config::{Config, SinkBlock, SourceBlock, Start};
-use crate::delivery::{self, DEAD_LETTER_SOURCE, DeadLetters, Delivery};
+use crate::delivery::{
+    self, DEAD_LETTER_SOURCE, DeadLetters, Delivery, FALLBACK_SOURCE, Fallback, Pace, fallback_of,
+};
 use crate::hub::{ConsumerSpec, Hub, HubError, StartAt, TopicSelector};
 use crate::metrics::SourceMeter;
 use crate::producer::Producer;
@@ -62,10 +64,16 @@ impl Agent {
 
     pub(super) async fn start_sink(&mut self, name: &str) -> Result<(), AgentError> {
         let Some(block) = self.config.sinks.get(name).cloned() else { return Ok(()) };
+        let is_paused = self.paused.contains(name);
+        self.metrics.sink(name).set_paused(is_paused);
+        if is_paused {
+            return Ok(());
+        }
         let mut part = self.part(name);
         let members = block.concurrency.max(1);
+        let pace = Arc::new(Pace::new(usize::try_from(members).unwrap_or(usize::MAX)));
         for member in 0..members {
-            let spec = consumer_spec(name, &block, (member, members))?;
+            let spec = consumer_spec(name, &self.config, (member, members))?;
             let around = Self::surroundings(name);
             let sink = block.to.build(&around);
             let sink = sink.map_err(|error| HubError::Fatal(error.to_string()))?;
@@ -76,7 +84,9 @@ impl Agent {
                 sink,
                 settings: delivery_settings(&block),
                 dead_letters: self.dead_letters(name, block.dead_letters),
+                fallback: self.fallback(name, &block),
                 meter: self.metrics.sink(name),
+                pace: Arc::clone(&pace),
             };
             part.tasks.spawn_thread(name, delivery::run(delivery, part.token.clone()));
         }
@@ -93,31 +103,50 @@ impl Agent {
         });
         DeadLetters::new(name, way, buried)
     }
+
+    fn fallback(&mut self, name: &str, block: &SinkBlock) -> Option<Fallback> {
+        let after = block.fallback.as_ref()?.after;
+        let source = format!("{FALLBACK_SOURCE}{name}");
+        let buried = Arc::clone(self.buried.entry(source.clone()).or_default());
+        let way = (self.producer.side_emitter(&source), Arc::clone(&self.hub));
+        Some(Fallback { letters: DeadLetters::fallback(name, way, buried), after })
+    }
 }
 
 /// What a member of a sink's group reads.
 pub(super) fn consumer_spec(
     name: &str,
-    block: &SinkBlock,
+    config: &Config,
     member: (u32, u32),
 ) -> Result<ConsumerSpec, HubError> {
-    let start = match block.start {
+    let start = match config.sinks.get(name).map(|block| block.start).unwrap_or_default() {
         Start::Earliest => StartAt::Earliest,
         Start::Latest => StartAt::Latest,
         Start::At(time_ms) => StartAt::Time(time_ms),
     };
     Ok(ConsumerSpec {
         group: name.to_owned(),
-        topics: selectors(&block.topics)?,
+        topics: selectors(name, config)?,
         start,
         member,
         assigned: None,
     })
 }
 
-/// The topics of a sink.
-pub(super) fn selectors(topics: &[String]) -> Result<Vec<TopicSelector>, HubError> {
-    topics.iter().map(|topic| TopicSelector::parse(topic).map_err(HubError::Fatal)).collect()
+/// The topics of a sink: its own, and those of sinks whose fallback it is, once these are there.
+pub(super) fn selectors(name: &str, config: &Config) -> Result<Vec<TopicSelector>, HubError> {
+    let own = config.sinks.get(name).map(|block| block.topics.as_slice()).unwrap_or_default();
+    let others = relying_on(name, config).into_iter();
+    let others = others.map(|other| format!("^{}$", regex::escape(&fallback_of(other))));
+    let topics = own.iter().cloned().chain(others);
+    topics.map(|topic| TopicSelector::parse(&topic).map_err(HubError::Fatal)).collect()
+}
+
+/// The sinks whose fallback is `name`.
+pub(super) fn relying_on<'a>(name: &str, config: &'a Config) -> Vec<&'a str> {
+    let falls_back = |block: &SinkBlock| block.fallback.as_ref().is_some_and(|to| to.sink == name);
+    let sinks = config.sinks.iter().filter(|(_, block)| falls_back(block));
+    sinks.map(|(other, _)| other.as_str()).collect()
 }
 
 fn delivery_settings(block: &SinkBlock) -> delivery::Settings {
@@ -136,8 +165,8 @@ fn delivery_settings(block: &SinkBlock) -> delivery::Settings {
 pub(super) async fn lags(hub: &dyn Hub, config: &Config) -> Result<Vec<u64>, HubError> {
     let (topics, groups) = (hub.topics().await?, hub.groups().await?);
     let mut lags = Vec::new();
-    for (name, block) in &config.sinks {
-        let selectors = selectors(&block.topics)?;
+    for name in config.sinks.keys() {
+        let selectors = selectors(name, config)?;
         let committed = groups.iter().find(|group| group.name == *name);
         for topic in &topics {
             if !selectors.iter().any(|selector| selector.matches(&topic.name)) {

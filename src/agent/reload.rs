@@ -2,6 +2,7 @@
 
 use tracing::{error, info, warn};
 
+use super::parts::relying_on;
 use super::{Agent, GRACE, hub};
 use crate::config::Config;
 
@@ -37,7 +38,8 @@ impl Agent {
         let names: Vec<String> = self.sinks.keys().cloned().collect();
         let mut restarted = 0;
         for name in names {
-            if old.sinks.get(&name) != self.config.sinks.get(&name)
+            let relied_on = relying_on(&name, old) != relying_on(&name, &self.config);
+            if (relied_on || old.sinks.get(&name) != self.config.sinks.get(&name))
                 && let Some(part) = self.sinks.remove(&name)
             {
                 part.stop(GRACE).await;

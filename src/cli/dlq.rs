@@ -7,9 +7,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::failure::{Done, Failure};
+use super::filter::Filter;
 use super::format::Format;
 use super::hub::HubArgs;
 use super::table::Table;
+use super::topics::confirm;
 use crate::client::{
     Admin, ConsumedRecord, Consumer, ConsumerSettings, HubHandle, Message, Producer,
     ProducerSettings,
@@ -19,7 +21,7 @@ use crate::hub::{DEAD_LETTERS, HubError, Offset};
 /// The topic that a dead letter comes from.
 const ORIGIN: &str = "__connect.errors.topic";
 /// Why the sink refused it.
-const REASON: &str = "__connect.errors.exception.message";
+pub(super) const REASON: &str = "__connect.errors.exception.message";
 /// Beginnings of the names of headers that were added to a dead letter.
 const ADDED: [&str; 2] = ["__connect.errors.", "anabranch.dlq."];
 /// How long nothing may come before a replay counts as done.
@@ -49,6 +51,8 @@ enum Action {
         #[arg(long, value_name = "FORMAT", default_value = "pretty")]
         format: Format,
         #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
         hub: HubArgs,
     },
     /// Store dead letters again in the topics that they come from
@@ -58,6 +62,23 @@ enum Action {
         /// At most so many
         #[arg(long, short = 'n', value_name = "N")]
         count: Option<u64>,
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        hub: HubArgs,
+    },
+    /// Delete dead letters that were replayed, and those that are named
+    Purge {
+        /// The sink
+        sink: String,
+        /// All of them
+        #[arg(long, conflicts_with_all = ["reason", "since", "before"])]
+        all: bool,
+        #[command(flatten)]
+        filter: Filter,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         hub: HubArgs,
     },
@@ -71,15 +92,17 @@ pub(super) async fn dlq(args: DlqArgs, out: &mut dyn Write) -> Done {
             hub.close().await;
             listed
         }
-        Action::Show { sink, count, format, hub } => {
+        Action::Show { sink, count, format, filter, hub } => {
             let hub = hub.reader().await?;
-            let shown = show(&hub, &sink, (count.unwrap_or(u64::MAX), &format), out).await;
+            let how = (count.unwrap_or(u64::MAX), &format, &filter);
+            let shown = show(&hub, &sink, how, out).await;
             hub.close().await;
             shown
         }
-        Action::Replay { sink, count, hub } => {
+        Action::Replay { sink, count, filter, hub } => {
             let hub = hub.writer().await?;
-            let replayed = replay(&hub, &sink, count.unwrap_or(u64::MAX)).await;
+            let replayed =
+                take(&hub, &sink, (count.unwrap_or(u64::MAX), &filter), Fate::Replay).await;
             hub.close().await;
             let replayed = replayed?;
             for (topic, records) in &replayed {
@@ -89,6 +112,14 @@ pub(super) async fn dlq(args: DlqArgs, out: &mut dyn Write) -> Done {
                 writeln!(out, "{sink} has no dead letters that were not replayed yet")?;
             }
             Ok(())
+        }
+        Action::Purge { sink, all, filter, yes, hub } => {
+            let what = if all { "all dead letters" } else { "dead letters" };
+            confirm(yes, &format!("delete {what} of {sink}"), out)?;
+            let hub = hub.writer().await?;
+            let purged = purge(&hub, &sink, all, &filter).await;
+            hub.close().await;
+            Ok(writeln!(out, "{} dead letters of {sink} deleted", purged?)?)
         }
     }
 }
@@ -143,9 +174,10 @@ async fn ends(hub: &HubHandle, sink: &str) -> Result<(String, Vec<Offset>), Fail
 async fn show(
     hub: &HubHandle,
     sink: &str,
-    (mut left, format): (u64, &Format),
+    (mut left, format, filter): (u64, &Format, &Filter),
     out: &mut dyn Write,
 ) -> Done {
+    let filter = filter.parsed()?;
     let (_, ends) = ends(hub, sink).await?;
     let group = format!("anabranch-console-{}", uuid::Uuid::new_v4().simple());
     let mut settings = ConsumerSettings::new(&group).auto_commit(None);
@@ -159,11 +191,13 @@ async fn show(
             break;
         }
         let mut text = Vec::new();
-        for record in records.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            format.print(record, false, &mut text);
+        for record in records.iter().filter(|record| filter.has(record)) {
+            if left > 0 {
+                format.print(record, false, &mut text);
+                left -= 1;
+            }
         }
         out.write_all(&text)?;
-        left = left.saturating_sub(records.len() as u64);
     }
     Ok(())
 }
@@ -174,13 +208,22 @@ fn are_reached(ends: &[Offset], position: &[Offset]) -> bool {
     })
 }
 
-/// Stores dead letters again; how many by topic. What was stored is committed before the next are read, so a replay
-/// that is cut off repeats at most the last few.
-async fn replay(
+/// What becomes of dead letters that were asked for. The others stay, behind those that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Replay,
+    Drop,
+}
+
+/// Takes dead letters that were not replayed yet; how many were stored by topic. What was stored is committed before the
+/// next are read, so one that is cut off repeats at most the last few.
+async fn take(
     hub: &HubHandle,
     sink: &str,
-    mut left: u64,
+    (mut left, filter): (u64, &Filter),
+    fate: Fate,
 ) -> Result<BTreeMap<String, u64>, Failure> {
+    let filter = filter.parsed()?;
     let (topic, mut ends) = ends(hub, sink).await?;
     let group = replay_group(sink);
     let done = Admin::new(hub).group(&group).await?;
@@ -190,43 +233,90 @@ async fn replay(
             at.topic == topic && at.partition == end.partition && at.committed >= end.offset
         })
     });
-    let mut replayed = BTreeMap::new();
+    let mut stored = BTreeMap::new();
     if ends.is_empty() {
-        return Ok(replayed);
+        return Ok(stored);
     }
     let settings = ConsumerSettings::new(&group).auto_commit(None).subscribe(&[&topic])?;
     let mut consumer = Consumer::new(hub, settings.max_poll_records(100)).await?;
     let producer = Producer::new(hub, ProducerSettings::default())?;
     while left > 0 && !are_reached(&ends, &consumer.position()) {
         let mut records = consumer.poll(WAIT).await?;
+        // What was put behind the end by this very command is not looked at again.
+        records.retain(|record| {
+            ends.iter().any(|end| end.partition == record.partition && record.offset < end.offset)
+        });
         records.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         if records.is_empty() {
             break;
         }
-        store(&producer, &records, &mut replayed).await?;
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            records.iter().partition(|record| filter.has(record));
+        let mut messages = Vec::new();
+        if fate == Fate::Replay {
+            messages.extend(wanted.into_iter().map(again).collect::<Result<Vec<_>, _>>()?);
+        }
+        messages.extend(others.into_iter().map(|record| copy(record, &topic)));
+        store(&producer, messages, &mut stored).await?;
         consumer.commit_offsets(&after(&records)).await?;
         left = left.saturating_sub(records.len() as u64);
     }
     producer.close().await;
-    Ok(replayed)
+    // Those that stay are no news.
+    stored.remove(&topic);
+    Ok(stored)
+}
+
+/// Deletes what was replayed, what `filter` names if it names anything, or all; how many.
+async fn purge(hub: &HubHandle, sink: &str, all: bool, filter: &Filter) -> Result<u64, Failure> {
+    if filter.is_set() {
+        take(hub, sink, (u64::MAX, filter), Fate::Drop).await?;
+    }
+    let (topic, ends) = ends(hub, sink).await?;
+    let admin = Admin::new(hub);
+    let done = admin.group(&replay_group(sink)).await?;
+    let info = admin.topic(&topic).await?;
+    let mut deleted = 0;
+    for end in ends {
+        let mut known = done.iter().flat_map(|group| &group.partitions);
+        let known = known.find(|at| at.topic == topic && at.partition == end.partition);
+        let before = if all { end.offset } else { known.map_or(0, |at| at.committed) };
+        let number = usize::try_from(end.partition).unwrap_or(usize::MAX);
+        let start = info.partitions.get(number).map_or(0, |partition| partition.start);
+        if before > start {
+            admin.delete_records(&topic, end.partition, before).await?;
+            deleted += u64::try_from(before - start).unwrap_or(0);
+        }
+    }
+    Ok(deleted)
 }
 
 /// Sends all, and waits until all are stored.
 async fn store(
     producer: &Producer,
-    records: &[ConsumedRecord],
-    replayed: &mut BTreeMap<String, u64>,
+    messages: Vec<Message>,
+    stored: &mut BTreeMap<String, u64>,
 ) -> Done {
-    let sends = records.iter().map(|record| async move {
-        let message = again(record)?;
+    let sends = messages.into_iter().map(|message| async move {
         let topic = message.topic.clone();
         producer.send(message).await?;
         Ok::<String, Failure>(topic)
     });
     for topic in futures::future::try_join_all(sends).await? {
-        *replayed.entry(topic).or_default() += 1;
+        *stored.entry(topic).or_default() += 1;
     }
     Ok(())
+}
+
+/// The same record, for `topic`.
+fn copy(record: &ConsumedRecord, topic: &str) -> Message {
+    let mut message = Message::new(topic).timestamp_ms(record.timestamp_ms);
+    message.key.clone_from(&record.key);
+    message.value.clone_from(&record.value);
+    for (name, value) in &record.headers {
+        message = message.header(name, value.clone().unwrap_or_default());
+    }
+    message
 }
 
 fn after(records: &[ConsumedRecord]) -> Vec<Offset> {

@@ -61,15 +61,29 @@ Examples:
   anabranch groups reset search --topic app-logs --to shift -1000 --yes
   anabranch groups delete old-reader --yes
 
-A sink's name is its group. Stop the agent before moving or deleting the group of one of its sinks.";
+A sink's name is its group. A sink of the running agent goes on from where its group is moved to; stop the agent
+before deleting the group of one of its sinks.";
+
+pub(super) const SINKS: &str = "\
+Examples:
+  anabranch sinks list                        how each sink is, and why it fails
+  anabranch sinks pause search                stop it where it is; what comes is kept for it
+  anabranch sinks resume search
+
+A sink that is paused stays so over restarts. Its records are kept as for one that is away.";
 
 pub(super) const DLQ: &str = "\
 Examples:
   anabranch dlq list                          dead letters of every sink
   anabranch dlq show search --count 5         records, and why they were refused
+  anabranch dlq show search --reason mapper_parsing_exception --since 2h
   anabranch dlq replay search                 give them to their topics again
+  anabranch dlq replay search --reason \"HTTP 400\"
+  anabranch dlq purge search --yes            delete those that were replayed
+  anabranch dlq purge search --before 7d --yes
 
-A replay goes on where the last one stopped (group <sink>.dlq-replay).";
+A replay goes on where the last one stopped (group <sink>.dlq-replay). What --reason, --since and --before do not name
+goes behind those that there are, and waits for the next.";
 
 pub(super) const LOG: &str = "\
 Examples:

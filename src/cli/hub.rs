@@ -18,6 +18,7 @@ use crate::hub::embedded::view::View;
 use crate::hub::embedded::{Embedded, Settings, TopicSettings};
 use crate::hub::kafka::Kafka;
 use crate::hub::remote::{Remote, Way};
+use crate::hub::running::Agent;
 use crate::log::Folder;
 use crate::{agent, config};
 
@@ -106,6 +107,29 @@ impl HubArgs {
             Ok(hub) => Ok(hub),
             Err(held) => Ok(HubHandle::from(Arc::new(held.ask_agent().await?) as Arc<dyn Hub>)),
         }
+    }
+
+    /// The agent that runs with this configuration or on this data folder.
+    pub(super) fn agent(&self) -> Result<Agent, Failure> {
+        let config = match (&self.config, &self.data_dir) {
+            (None, Some(_)) => None,
+            (named, _) => {
+                let path = config_path(named.as_deref())?;
+                let loaded = config::load_checked(&path);
+                Some(loaded.map_err(|error| Failure::wrong(error.to_string()))?.0)
+            }
+        };
+        let of_config = config.as_ref().map(|config| config.data_dir.clone());
+        let folder = self.data_dir.clone().or(of_config).unwrap_or_default();
+        let socket = admin::socket(&folder);
+        let by_address = || config.as_ref().and_then(|config| by_address(&config.admin, &folder));
+        let way = match UnixStream::connect(&socket) {
+            Ok(_there) => Some(Way::Socket(socket.clone())),
+            Err(_away) => by_address(),
+        };
+        way.map(|way| Agent::new(&way)).ok_or_else(|| {
+            Failure::failed(format!("no agent answers at {}; is it running?", socket.display()))
+        })
     }
 
     /// The hub, open for writing, unless a running agent has its data folder.

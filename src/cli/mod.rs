@@ -5,6 +5,7 @@ mod check;
 mod consume;
 mod dlq;
 mod failure;
+mod filter;
 mod format;
 mod greeting;
 mod groups;
@@ -15,6 +16,7 @@ mod options;
 mod place;
 mod produce;
 pub mod run;
+mod sinks;
 mod table;
 mod topics;
 
@@ -63,7 +65,10 @@ enum Command {
     /// List and describe consumer groups, and move their offsets
     #[command(after_help = help::GROUPS)]
     Groups(groups::GroupsArgs),
-    /// List, show and replay dead letters: records that a sink refused for good
+    /// List the sinks of the running agent, pause and resume them
+    #[command(after_help = help::SINKS)]
+    Sinks(sinks::SinksArgs),
+    /// List, show, replay and delete dead letters: records that a sink refused for good
     #[command(after_help = help::DLQ)]
     Dlq(dlq::DlqArgs),
     /// Verify and dump the log in a data folder
@@ -126,6 +131,7 @@ fn perform(command: Command, out: &mut dyn Write) -> Done {
         Command::Produce(args) => wait_for(produce::produce(args, out)),
         Command::Topics(args) => wait_for(topics::topics(args, out)),
         Command::Groups(args) => wait_for(groups::groups(args, out)),
+        Command::Sinks(args) => wait_for(sinks::sinks(args, out)),
         Command::Dlq(args) => wait_for(dlq::dlq(args, out)),
         Command::Log(args) => log::log(args, out),
         Command::Bench(args) => crate::bench::run(&args, out).map_err(Failure::failed),

@@ -52,6 +52,20 @@ impl Admin {
         Ok(self.hub.hub().create_topic(name, partitions).await?)
     }
 
+    /// Deletes the records of one partition before an offset.
+    ///
+    /// # Errors
+    /// [`ClientError::Internal`], or [`ClientError::Hub`] when they cannot be deleted.
+    pub async fn delete_records(
+        &self,
+        topic: &str,
+        partition: i32,
+        before: i64,
+    ) -> Result<(), ClientError> {
+        check_topic(topic)?;
+        Ok(self.hub.hub().delete_records(topic, partition, before).await?)
+    }
+
     /// Deletes a topic and its records.
     ///
     /// # Errors

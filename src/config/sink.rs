@@ -30,6 +30,9 @@ pub struct SinkBlock {
     /// Longest time between a delivery and the commit of its offsets.
     #[serde(default = "SinkBlock::default_commit_interval", with = "humantime_serde")]
     pub commit_interval: Duration,
+    /// Another sink, which gets the records that this one could not deliver for a while.
+    #[serde(default)]
+    pub fallback: Option<FallbackConfig>,
     /// The connector.
     pub to: SinkConfig,
 }
@@ -58,8 +61,26 @@ impl SinkBlock {
             retry: RetryConfig::default(),
             dead_letters: Self::default_dead_letters(),
             commit_interval: Self::default_commit_interval(),
+            fallback: None,
             to,
         }
+    }
+}
+
+/// Where records go that a sink cannot deliver.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FallbackConfig {
+    /// The other sink.
+    pub sink: String,
+    /// How long nothing must have arrived before that.
+    #[serde(default = "FallbackConfig::default_after", with = "humantime_serde")]
+    pub after: Duration,
+}
+
+impl FallbackConfig {
+    const fn default_after() -> Duration {
+        Duration::from_secs(600)
     }
 }
 

@@ -44,22 +44,25 @@ impl Loop {
         Ok(())
     }
 
-    /// Lets the sink have its state committed before it writes, if it must.
-    pub(super) async fn prepare(&mut self, records: &Records) -> Result<(), Halt> {
+    /// Lets the sink have its state committed before it writes, if it must; `false` when the records went elsewhere.
+    pub(super) async fn prepare(&mut self, records: &Records) -> Result<bool, Halt> {
         let mut backoff = self.backoff();
         loop {
             match self.sink.prepare(records).await {
                 Ok(false) => {
                     self.works(Step::Prepare);
-                    return Ok(());
+                    return Ok(true);
                 }
                 Ok(true) => {
                     self.works(Step::Prepare);
                     self.progress.anchor(records);
-                    return self.commit().await;
+                    return self.commit().await.map(|()| true);
                 }
                 Err(error) => {
                     let wait = self.sink_fails(Step::Prepare, &error, &mut backoff);
+                    if self.divert(records).await? {
+                        return Ok(false);
+                    }
                     self.pause(wait).await?;
                 }
             }
@@ -114,8 +117,11 @@ impl Loop {
     async fn committed(&mut self) {
         self.works(Step::Commit);
         self.sink.committed();
-        self.progress.committed();
         self.dead_letters.committed(&self.progress).await;
+        if let Some(fallback) = &self.fallback {
+            fallback.letters.committed(&self.progress).await;
+        }
+        self.progress.committed();
     }
 
     /// The partitions may be others' now: what was read and not committed is read again.

@@ -11,16 +11,19 @@ use std::sync::Arc;
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::NotStored;
 use anabranch_connectors::{Batch, Emitter, Headers, Position, Records, StoredBatch, StoredRecord};
+use futures::FutureExt;
 
 use super::buried::Buried;
 use super::progress::Progress;
-use crate::hub::{DEAD_LETTERS, Hub, HubError};
+use crate::hub::{DEAD_LETTERS, FALLBACK, Hub, HubError};
 
-pub use crate::hub::DEAD_LETTER_SOURCE;
+pub use crate::hub::{DEAD_LETTER_SOURCE, FALLBACK_SOURCE};
 
-/// The way to a sink's dead letters.
+/// The way to a sink's dead letters, or to those of its records that another sink is to deliver.
 pub struct DeadLetters {
     sink: String,
+    /// Where they enter the producer.
+    source: String,
     topic: String,
     way: Option<(Emitter, Arc<dyn Hub>)>,
     buried: Arc<Buried>,
@@ -36,7 +39,17 @@ impl DeadLetters {
     /// For one sink; without a way to the hub refused records are only counted.
     #[must_use]
     pub fn new(sink: &str, way: Option<(Emitter, Arc<dyn Hub>)>, buried: Arc<Buried>) -> Self {
-        Self { sink: sink.to_owned(), topic: topic_of(sink), way, buried }
+        let (sink, topic) = (sink.to_owned(), topic_of(sink));
+        let source = format!("{DEAD_LETTER_SOURCE}{sink}");
+        Self { sink, source, topic, way, buried }
+    }
+
+    /// For what another sink is to deliver.
+    #[must_use]
+    pub fn fallback(sink: &str, way: (Emitter, Arc<dyn Hub>), buried: Arc<Buried>) -> Self {
+        let topic = fallback_of(sink);
+        let (sink, source) = (sink.to_owned(), format!("{FALLBACK_SOURCE}{sink}"));
+        Self { sink, source, topic, way: Some(way), buried }
     }
 
     /// The topic.
@@ -51,7 +64,7 @@ impl DeadLetters {
     /// [`HubError`] when the hub does not tell.
     pub(super) async fn resume(&self) -> Result<(), HubError> {
         let Some((_, hub)) = &self.way else { return Ok(()) };
-        let positions = hub.positions(&self.source()).await?;
+        let positions = hub.positions(&self.source).await?;
         self.buried.lock().await.load(&positions);
         Ok(())
     }
@@ -108,7 +121,8 @@ impl DeadLetters {
     /// What was delivered is committed: the notes about it are void.
     pub(super) async fn committed(&self, progress: &Progress) {
         let void = self.buried.lock().await.committed(&progress.ends());
-        self.take_away(void).await;
+        // One that finds no way in now stays and does no harm: the commit is behind it, and nothing waits for it.
+        self.take_away(void).now_or_never();
     }
 
     /// Forgets what lies there: the sink was set back, and what it refuses is to be buried anew.
@@ -120,13 +134,9 @@ impl DeadLetters {
     async fn take_away(&self, void: Vec<Vec<u8>>) {
         let Some((emitter, _)) = &self.way else { return };
         for key in void {
-            // A note that stays does no harm: the commit is behind it.
+            // The agent is stopping.
             emitter.store_position(Position { key, value: None }).await.ok();
         }
-    }
-
-    fn source(&self) -> String {
-        format!("{DEAD_LETTER_SOURCE}{}", self.sink)
     }
 
     fn begin(&self, attempts: u32) -> Batch {
@@ -141,6 +151,12 @@ impl DeadLetters {
 
 fn is_one_place(left: &StoredBatch, right: &StoredBatch) -> bool {
     left.partition == right.partition && left.topic.id == right.topic.id
+}
+
+/// The topic of what a sink could not deliver.
+#[must_use]
+pub(crate) fn fallback_of(sink: &str) -> String {
+    format!("{sink}{FALLBACK}")
 }
 
 /// The topic of a sink's dead letters.

@@ -8,11 +8,15 @@
 mod buried;
 mod commit;
 mod dead_letter;
+mod fallback;
+mod judge;
+mod pace;
 mod progress;
 mod refusal;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod window;
 mod write;
 
 use std::sync::Arc;
@@ -27,8 +31,12 @@ use crate::hub::{Consumer, Fetched, HubError};
 use crate::metrics::SinkMeter;
 use crate::retry::Backoff;
 pub use buried::Buried;
-pub(crate) use dead_letter::topic_of;
-pub use dead_letter::{DEAD_LETTER_SOURCE, DeadLetters};
+pub use dead_letter::{DEAD_LETTER_SOURCE, DeadLetters, FALLBACK_SOURCE};
+pub(crate) use dead_letter::{fallback_of, topic_of};
+pub use fallback::Fallback;
+use fallback::Stuck;
+pub use pace::Pace;
+use pace::Size;
 use progress::Progress;
 use refusal::Refusals;
 use trouble::{Step, Troubles};
@@ -83,8 +91,12 @@ pub struct Delivery {
     pub settings: Settings,
     /// Where refused records go.
     pub dead_letters: DeadLetters,
+    /// Where records go that cannot be delivered for a while.
+    pub fallback: Option<Fallback>,
     /// What is counted.
     pub meter: Arc<SinkMeter>,
+    /// What all deliveries of the sink together may ask of the far side.
+    pub pace: Arc<Pace>,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -100,6 +112,10 @@ struct Loop {
     sink: Box<dyn Sink>,
     settings: Settings,
     dead_letters: DeadLetters,
+    fallback: Option<Fallback>,
+    stuck: Stuck,
+    pace: Arc<Pace>,
+    size: Size,
     meter: Arc<SinkMeter>,
     stop: CancellationToken,
     progress: Progress,
@@ -125,14 +141,20 @@ enum Halt {
 
 /// Runs until `stop`. What was written is committed before it returns; what is in hand when the sink is down is not.
 pub async fn run(delivery: Delivery, stop: CancellationToken) {
-    let Delivery { name, member, consumer, sink, settings, dead_letters, meter } = delivery;
+    let Delivery { name, member, consumer, sink, settings, dead_letters, fallback, meter, pace } =
+        delivery;
     let refusals = Refusals::new(settings.dead_in_a_row);
+    let size = Size::new(settings.max_records);
     let mut state = Loop {
         name,
         consumer,
         sink,
         settings,
         dead_letters,
+        fallback,
+        stuck: Stuck::default(),
+        pace,
+        size,
         meter,
         stop,
         progress: Progress::default(),
@@ -234,7 +256,7 @@ impl Loop {
             let wait = self.sink_fails(Step::Resume, &error, &mut backoff);
             self.pause(wait).await?;
         }
-        while let Err(error) = self.dead_letters.resume().await {
+        while let Err(error) = self.learn().await {
             self.fails(Step::Resume, &error.to_string(), false);
             let wait = backoff.next(None);
             self.pause(wait).await?;
@@ -243,12 +265,23 @@ impl Loop {
         Ok(())
     }
 
+    /// What of the records to come is stored elsewhere already.
+    async fn learn(&mut self) -> Result<(), HubError> {
+        self.dead_letters.resume().await?;
+        match &self.fallback {
+            Some(fallback) => fallback.letters.resume().await,
+            None => Ok(()),
+        }
+    }
+
     /// Writes one window, with everything that may follow from it.
     async fn deliver(&mut self, records: &Records) -> Result<(), Halt> {
         self.progress.begin(records);
-        let left = self.dead_letters.without_buried(records).await;
-        if !left.is_empty() {
-            self.prepare(&left).await?;
+        let mut left = self.dead_letters.without_buried(records).await;
+        if let Some(fallback) = &self.fallback {
+            left = fallback.letters.without_buried(&left).await;
+        }
+        if !left.is_empty() && self.prepare(&left).await? {
             self.in_hand = true;
             self.write(&left).await?;
         }

@@ -5,6 +5,7 @@ pub mod embedded;
 pub mod kafka;
 mod part;
 pub mod remote;
+pub mod running;
 pub(crate) mod state;
 
 use std::sync::Arc;
@@ -20,6 +21,12 @@ pub use part::Part;
 
 /// Suffix of the topic that keeps a sink's dead letters.
 pub const DEAD_LETTERS: &str = ".dlq";
+
+/// Suffix of the topic that keeps what a sink could not deliver, for the sink that is its fallback.
+pub const FALLBACK: &str = ".fallback";
+
+/// Prefix of the name under which they enter the producer.
+pub const FALLBACK_SOURCE: &str = "fallback:";
 
 /// Prefix of the name under which a sink's dead letters enter the producer; no source may have such a name.
 pub const DEAD_LETTER_SOURCE: &str = "dead-letters:";
@@ -53,6 +60,17 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// [`HubError::UnknownTopic`], or why it could not be deleted.
     async fn delete_topic(&self, name: &str) -> Result<(), HubError>;
+
+    /// Deletes the records of one partition before an offset.
+    ///
+    /// # Errors
+    /// [`HubError::UnknownTopic`], or why they could not be deleted.
+    async fn delete_records(
+        &self,
+        topic: &str,
+        partition: i32,
+        before: i64,
+    ) -> Result<(), HubError>;
 
     /// Every topic, by name. Internal ones begin with `__`.
     ///

@@ -117,12 +117,12 @@ struct Problem {
 }
 
 /// The agent's API.
-#[derive(Clone)]
-struct Api {
+#[derive(Debug, Clone)]
+pub(super) struct Api {
     base: String,
     /// For people.
-    at: String,
-    client: Client,
+    pub(super) at: String,
+    pub(super) client: Client,
 }
 
 fn bearer(token: Option<&Token>) -> HeaderMap {
@@ -136,7 +136,7 @@ fn bearer(token: Option<&Token>) -> HeaderMap {
 }
 
 impl Api {
-    fn new(way: &Way) -> Self {
+    pub(super) fn new(way: &Way) -> Self {
         // It is on this machine or one beside it: a proxy would only be in the way.
         let client = Client::builder().no_proxy();
         match way {
@@ -153,11 +153,11 @@ impl Api {
         }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("{}/{path}", self.base)
     }
 
-    async fn call(&self, request: RequestBuilder) -> Result<Value, HubError> {
+    pub(super) async fn call(&self, request: RequestBuilder) -> Result<Value, HubError> {
         let away = |error: reqwest::Error| HubError::NotNow(error.without_url().to_string());
         let answer = request.timeout(ANSWER_MAX).send().await.map_err(away)?;
         let status = answer.status();
@@ -212,6 +212,17 @@ impl Hub for Remote {
     async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
         self.api.call(self.api.client.delete(self.api.url(&format!("topics/{name}")))).await?;
         Ok(())
+    }
+
+    async fn delete_records(
+        &self,
+        topic: &str,
+        partition: i32,
+        before: i64,
+    ) -> Result<(), HubError> {
+        let path = format!("topics/{topic}/records?partition={partition}&before={before}");
+        let request = self.api.client.delete(self.api.url(&path));
+        self.api.call(request.header(CONTENT_TYPE, "application/json")).await.map(drop)
     }
 
     async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {

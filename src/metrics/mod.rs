@@ -3,7 +3,7 @@
 mod state;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ use hdrhistogram::Histogram;
 pub use state::State;
 
 use crate::hub::Lag;
-pub use state::State;
 
 /// Everything that is counted, shared by all parts of the program.
 #[derive(Debug, Default)]
@@ -74,6 +73,8 @@ pub struct SinkMeter {
     pub delivered_bytes: AtomicU64,
     /// Records that went to the dead letters.
     pub dead: AtomicU64,
+    /// Records that went to the sink that is its fallback.
+    pub diverted: AtomicU64,
     /// Records that were sent again.
     pub again: AtomicU64,
     /// Writes that failed as a whole, and other steps that failed.
@@ -83,6 +84,8 @@ pub struct SinkMeter {
     /// Records that were lost in the hub before this sink read them, or destroyed where it wrote them before they were
     /// committed.
     pub lost: AtomicU64,
+    /// Whether an operator has paused it.
+    pub paused: AtomicBool,
     /// From append (the record's time) to delivery.
     pub latency: Latency,
     /// Lag by partition.
@@ -157,10 +160,12 @@ impl Metrics {
                 delivered: AtomicU64::new(0),
                 delivered_bytes: AtomicU64::new(0),
                 dead: AtomicU64::new(0),
+                diverted: AtomicU64::new(0),
                 again: AtomicU64::new(0),
                 errors: AtomicU64::new(0),
                 held: AtomicU64::new(0),
                 lost: AtomicU64::new(0),
+                paused: AtomicBool::new(false),
                 latency: Latency::default(),
                 lag: Mutex::default(),
                 state: State::default(),
@@ -191,6 +196,22 @@ impl Metrics {
     pub fn sinks(&self) -> Vec<(String, Arc<SinkMeter>)> {
         let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         sinks.iter().map(|(name, meter)| (name.clone(), Arc::clone(meter))).collect()
+    }
+}
+
+impl SinkMeter {
+    /// Notes whether it is paused; one that is has no trouble.
+    pub fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+        if paused {
+            self.state.ok();
+        }
+    }
+
+    /// Whether an operator has paused it.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
     }
 }
 

@@ -327,5 +327,5 @@ async fn delete_up_to(
     if offset <= partition.start() {
         return Ok(partition.start());
     }
-    call.hub().delete_records(Arc::clone(partition), offset).await.map_err(|error| code_of(&error))
+    call.hub().delete_before(Arc::clone(partition), offset).await.map_err(|error| code_of(&error))
 }

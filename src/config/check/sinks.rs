@@ -14,6 +14,30 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         check_topics(config, name, sink, findings);
         check_limits(name, sink, findings);
         check_concurrency(config, name, sink, findings);
+        check_fallback(config, name, sink, findings);
+    }
+}
+
+fn check_fallback(config: &Config, name: &str, sink: &SinkBlock, findings: &mut Findings) {
+    let Some(fallback) = &sink.fallback else { return };
+    let path = &["sinks", name, "fallback", "sink"];
+    let wanted = fallback.sink.as_str();
+    if wanted == name {
+        findings.error(path, "is this sink itself", "name another sink");
+        return;
+    }
+    let Some(other) = config.sinks.get(wanted) else {
+        let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
+        let hint = match nearest(wanted, &known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name one of `sinks`".to_owned(),
+        };
+        findings.error(path, format!("there is no sink `{wanted}`"), hint);
+        return;
+    };
+    if other.fallback.is_some() {
+        let problem = format!("`{wanted}` has a fallback of its own");
+        findings.error(path, problem, "records take one turn only; take one of the two away");
     }
 }
 

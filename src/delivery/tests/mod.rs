@@ -2,6 +2,7 @@
 
 mod burying;
 mod committing;
+mod diverting;
 mod refusing;
 mod writing;
 
@@ -32,6 +33,8 @@ struct Told {
     is_new: AtomicBool,
     /// What the next commits are answered with.
     commits: Mutex<VecDeque<HubError>>,
+    /// Whether another sink has what this one cannot deliver, at once.
+    has_fallback: AtomicBool,
 }
 
 impl Told {
@@ -131,6 +134,7 @@ fn rig(folder: &std::path::Path) -> Rig {
     let settings = producer::Settings { workers: 1, ..producer::Settings::default() };
     let routes = producer::Routes::default();
     routes.write().unwrap().insert("dead-letters:s".to_owned(), "s.dlq".into());
+    routes.write().unwrap().insert("fallback:s".to_owned(), "s.fallback".into());
     let (producer, workers) = Producer::new(&settings, &hub.appender(), &routes, &metrics);
     let workers = workers.into_iter().map(producer::Worker::run).collect();
     Rig { hub, metrics, producer, workers }
@@ -161,7 +165,12 @@ impl Rig {
         let spec = spec("s", "app");
         let backoff = (Duration::from_millis(1), Duration::from_millis(5));
         let hub = Arc::clone(&self.hub) as Arc<dyn Hub>;
-        let way = Some((self.producer.side_emitter("dead-letters:s"), hub));
+        let way = Some((self.producer.side_emitter("dead-letters:s"), Arc::clone(&hub)));
+        let other = (self.producer.side_emitter("fallback:s"), hub);
+        let fallback = Fallback {
+            letters: DeadLetters::fallback("s", other, Arc::default()),
+            after: Duration::ZERO,
+        };
         let consumer = self.hub.consumer(spec).await.unwrap();
         let delivery = Delivery {
             name: "s".into(),
@@ -170,7 +179,9 @@ impl Rig {
             sink: Box::new(ToldSink(Arc::clone(told))),
             settings: Settings { backoff, attempts: 3, max_records, ..Settings::default() },
             dead_letters: DeadLetters::new("s", way, Arc::default()),
+            fallback: told.has_fallback.load(Ordering::Relaxed).then_some(fallback),
             meter: self.metrics.sink("s"),
+            pace: Arc::new(Pace::new(1)),
         };
         let stop = CancellationToken::new();
         let stopper = async {
@@ -186,7 +197,11 @@ impl Rig {
 
     /// Values and reasons of the dead letters.
     async fn dead(&self) -> Vec<(String, String)> {
-        let mut consumer = self.hub.consumer(spec("reader", "s.dlq")).await.unwrap();
+        self.letters("s.dlq").await
+    }
+
+    async fn letters(&self, topic: &str) -> Vec<(String, String)> {
+        let mut consumer = self.hub.consumer(spec(topic, topic)).await.unwrap();
         let fetched = consumer.fetch(1 << 20, Duration::from_millis(20)).await.unwrap();
         let mut dead = Vec::new();
         for one in fetched.batches {

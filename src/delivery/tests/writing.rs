@@ -91,6 +91,22 @@ async fn what_was_not_tried_is_never_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_far_side_that_is_busy_gets_less_at_once_and_more_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    let lines: Vec<String> = (0..8).map(|number| format!("line {number}")).collect();
+    rig.produce(&lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let told = Arc::new(Told::default());
+    let busy =
+        || Err(WriteError::NotNow { target: "t".into(), reason: "busy".into(), retry_after: None });
+    told.will_answer([busy(), busy()]);
+    rig.deliver_by(8, &told, |_| rig.committed() == 8).await;
+    let sizes: Vec<usize> = told.written().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [8, 4, 2, 2, 4]);
+    rig.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn marks_of_transactions_at_the_end_are_passed_and_committed() {
     let folder = tempfile::tempdir().unwrap();
     let rig = rig(folder.path());

@@ -66,7 +66,7 @@ async fn nothing_of_a_deleted_topic_comes_back_after_a_kill() {
     }
     hub.set_offsets("g", &[offset(9)]).await.unwrap();
     let partition = hub.shared.partition("t", 0).unwrap();
-    hub.delete_records(partition, 5).await.unwrap();
+    hub.delete_before(partition, 5).await.unwrap();
     let mut short = configs::Overrides::default();
     short.insert("segment.bytes".to_owned(), "20000".to_owned());
     hub.configure("t", short).await.unwrap();

@@ -261,7 +261,7 @@ impl Embedded {
     }
 
     /// Deletes the records of a partition below `offset`; gives where it begins now.
-    pub(crate) async fn delete_records(
+    pub(crate) async fn delete_before(
         &self,
         partition: Arc<Partition>,
         offset: i64,

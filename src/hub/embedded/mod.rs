@@ -315,6 +315,16 @@ impl Hub for Embedded {
         self.end_topic(name).await
     }
 
+    async fn delete_records(
+        &self,
+        topic: &str,
+        partition: i32,
+        before: i64,
+    ) -> Result<(), HubError> {
+        let partition = self.shared.partition(topic, partition)?;
+        self.delete_before(partition, before).await.map(drop)
+    }
+
     async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
         Ok(self.shared.topics.info())
     }

@@ -224,6 +224,19 @@ pub(super) fn delete(settings: &Settings, name: &str) -> Result<(), HubError> {
     }
 }
 
+/// Deletes the records of a partition before an offset.
+pub(super) fn delete_records(
+    settings: &Settings,
+    (topic, partition): (&str, i32),
+    before: i64,
+) -> Result<(), HubError> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, At::Offset(before)).map_err(not_now)?;
+    let deleted =
+        with_admin(settings, async |client, options| client.delete_records(&list, options).await)?;
+    deleted.elements().iter().try_for_each(|place| place.error()).map_err(not_now)
+}
+
 /// Deletes a group that nobody is in; says whether there was one.
 pub(super) fn delete_group(settings: &Settings, name: &str) -> Result<bool, HubError> {
     let results =

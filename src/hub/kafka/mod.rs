@@ -158,6 +158,17 @@ impl Hub for Kafka {
         self.ask(move |_, settings| admin::delete(settings, &name)).await
     }
 
+    async fn delete_records(
+        &self,
+        topic: &str,
+        partition: i32,
+        before: i64,
+    ) -> Result<(), HubError> {
+        let topic = topic.to_owned();
+        self.ask(move |_, settings| admin::delete_records(settings, (&topic, partition), before))
+            .await
+    }
+
     async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
         self.ask(|observer, _| observer.topics()).await
     }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::context::Quiet;
 use super::settings::Settings;
-use crate::hub::{DEAD_LETTER_SOURCE, HubError};
+use crate::hub::{DEAD_LETTER_SOURCE, FALLBACK_SOURCE, HubError};
 
 /// How long reading all positions may take without anything coming.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
@@ -31,7 +31,8 @@ pub(super) type Positions = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The key of a source's position.
 pub(super) fn key(agent: &str, source: &str, key: &[u8]) -> Vec<u8> {
-    let agent = if source.starts_with(DEAD_LETTER_SOURCE) { "" } else { agent };
+    let is_of_group = source.starts_with(DEAD_LETTER_SOURCE) || source.starts_with(FALLBACK_SOURCE);
+    let agent = if is_of_group { "" } else { agent };
     let mut whole = Vec::with_capacity(agent.len() + source.len() + key.len() + 2);
     whole.extend_from_slice(agent.as_bytes());
     whole.push(0);

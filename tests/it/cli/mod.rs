@@ -48,9 +48,18 @@ fn anabranch(folder: &Path, words: &[&str], input: impl AsRef<[u8]>) -> Ran {
 #[test]
 fn every_help_teaches_by_examples() {
     let folder = tempfile::tempdir().unwrap();
-    for command in
-        ["run", "check", "consume", "produce", "topics", "groups", "dlq", "log", "completions"]
-    {
+    for command in [
+        "run",
+        "check",
+        "consume",
+        "produce",
+        "topics",
+        "groups",
+        "sinks",
+        "dlq",
+        "log",
+        "completions",
+    ] {
         let help = anabranch(folder.path(), &[command, "--help"], "").well();
         assert!(help.contains("Examples:\n"), "{command}: {help}");
         assert!(help.contains(&format!("anabranch {command}")), "{command}: {help}");

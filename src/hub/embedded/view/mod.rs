@@ -177,6 +177,10 @@ impl Hub for View {
         self.read_only()
     }
 
+    async fn delete_records(&self, _: &str, _: i32, _: i64) -> Result<(), HubError> {
+        self.read_only()
+    }
+
     async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
         let topics = self.look(|_name| true)?.into_iter();
         Ok(topics

@@ -1,0 +1,183 @@
+//! What the API asks of the running agent: sinks paused and taken up again, groups of sinks moved.
+//!
+//! Which sinks are paused is a file of the data folder, a name a line: it is the operator's wish, outlives restarts, and
+//! nothing else must agree with it.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+
+use super::{Agent, GRACE};
+use crate::hub::{HubError, Offset};
+
+/// The file.
+const PAUSED: &str = "paused-sinks";
+
+/// Orders that may wait.
+const QUEUE: usize = 16;
+
+/// What is asked.
+#[derive(Debug)]
+enum Order {
+    Pause(String),
+    Resume(String),
+    Move { group: String, offsets: Vec<Offset> },
+}
+
+type Answer = oneshot::Sender<Result<(), HubError>>;
+
+/// The way to the running agent.
+#[derive(Debug, Clone)]
+pub struct Control(mpsc::Sender<(Order, Answer)>);
+
+/// The agent's end of it.
+#[derive(Debug)]
+pub(super) struct Orders(mpsc::Receiver<(Order, Answer)>);
+
+/// Both ends.
+pub(super) fn channel() -> (Control, Orders) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (Control(sender), Orders(receiver))
+}
+
+impl Control {
+    /// Stops a sink until it is resumed, over restarts.
+    ///
+    /// # Errors
+    /// [`HubError::Fatal`] when there is no such sink, or that it is paused could not be stored.
+    pub async fn pause(&self, sink: &str) -> Result<(), HubError> {
+        self.ask(Order::Pause(sink.to_owned())).await
+    }
+
+    /// Lets a sink go on where it was.
+    ///
+    /// # Errors
+    /// As [`Control::pause`].
+    pub async fn resume(&self, sink: &str) -> Result<(), HubError> {
+        self.ask(Order::Resume(sink.to_owned())).await
+    }
+
+    /// Moves the group of a sink of this agent, which is stopped for that moment.
+    ///
+    /// # Errors
+    /// [`HubError`] when the offsets are not stored: other members have the group.
+    pub async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        self.ask(Order::Move { group: group.to_owned(), offsets: offsets.to_vec() }).await
+    }
+
+    async fn ask(&self, order: Order) -> Result<(), HubError> {
+        let (answer, answered) = oneshot::channel();
+        let stopping = || HubError::NotNow("the agent is stopping".to_owned());
+        self.0.send((order, answer)).await.map_err(|_closed| stopping())?;
+        answered.await.unwrap_or_else(|_closed| Err(stopping()))
+    }
+}
+
+impl Orders {
+    /// The next order. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<Asked> {
+        self.0.recv().await.map(Asked)
+    }
+}
+
+/// One order, and whoever waits for it.
+#[derive(Debug)]
+pub(super) struct Asked((Order, Answer));
+
+impl Agent {
+    /// Does what was asked, and says so.
+    pub(super) async fn obey(&mut self, Asked((order, answer)): Asked) {
+        let done = match order {
+            Order::Pause(sink) => self.pause(&sink).await,
+            Order::Resume(sink) => self.resume(&sink).await,
+            Order::Move { group, offsets } => self.move_group(&group, &offsets).await,
+        };
+        // Who asked may be gone.
+        answer.send(done).ok();
+    }
+
+    async fn pause(&mut self, sink: &str) -> Result<(), HubError> {
+        self.is_known(sink)?;
+        let mut paused = self.paused.clone();
+        paused.insert(sink.to_owned());
+        self.store_paused(paused)?;
+        if let Some(part) = self.sinks.remove(sink) {
+            part.stop(GRACE).await;
+        }
+        self.metrics.sink(sink).set_paused(true);
+        info!(sink, "is paused");
+        Ok(())
+    }
+
+    async fn resume(&mut self, sink: &str) -> Result<(), HubError> {
+        self.is_known(sink)?;
+        let mut paused = self.paused.clone();
+        paused.remove(sink);
+        self.store_paused(paused)?;
+        self.start_again(sink).await?;
+        info!(sink, "goes on");
+        Ok(())
+    }
+
+    /// Starts a sink unless it runs or is paused.
+    async fn start_again(&mut self, sink: &str) -> Result<(), HubError> {
+        if self.sinks.contains_key(sink) {
+            return Ok(());
+        }
+        self.start_sink(sink).await.map_err(|error| HubError::NotNow(error.to_string()))
+    }
+
+    async fn move_group(&mut self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        if let Some(part) = self.sinks.remove(group) {
+            part.stop(GRACE).await;
+        }
+        let moved = self.hub.set_offsets(group, offsets).await;
+        if moved.is_ok() {
+            // What is delivered once more may die once more.
+            let are_kept = self.config.sinks.get(group).is_some_and(|sink| sink.dead_letters);
+            self.dead_letters(group, are_kept).forget().await;
+            info!(sink = group, "its group was moved");
+        }
+        self.start_again(group).await.and(moved)
+    }
+
+    fn is_known(&self, sink: &str) -> Result<(), HubError> {
+        if self.config.sinks.contains_key(sink) {
+            return Ok(());
+        }
+        let known: Vec<&str> = self.config.sinks.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(HubError::Fatal(format!("there is no sink \"{sink}\"; there are: {known}")))
+    }
+
+    fn store_paused(&mut self, paused: BTreeSet<String>) -> Result<(), HubError> {
+        let path = self.config.data_dir.join(PAUSED);
+        let stored = store(&path, &paused);
+        stored.map_err(|error| HubError::Fatal(format!("{}: {error}", path.display())))?;
+        self.paused = paused;
+        Ok(())
+    }
+}
+
+fn store(path: &Path, paused: &BTreeSet<String>) -> std::io::Result<()> {
+    let mut next = PathBuf::from(path);
+    next.set_extension("next");
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = std::fs::File::create(&next)?;
+    for sink in paused {
+        writeln!(file, "{sink}")?;
+    }
+    file.sync_all()?;
+    std::fs::rename(&next, path)
+}
+
+/// The sinks that were paused when the agent last ran.
+pub(super) fn paused(data_dir: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(data_dir.join(PAUSED)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,136 @@
+//! What becomes of refused records: buried when the far side takes others, else sent again.
+
+use std::sync::atomic::Ordering;
+
+use anabranch_connectors::Records;
+use tracing::{debug, warn};
+
+use super::refusal::Refused;
+use super::trouble::Step;
+use super::window::{Fates, Rest, Window};
+use super::{Halt, Loop};
+
+impl Loop {
+    /// A whole request was refused: halves of it are tried, and a record that is refused alone is bad, unless
+    /// everything else is refused as well.
+    pub(super) async fn split(
+        &mut self,
+        rest: Rest,
+        reason: String,
+        window: &mut Window,
+    ) -> Result<(), Halt> {
+        if rest.records.len() > 1 {
+            debug!(sink = self.name, reason, "not taken as a whole, trying halves");
+            let (first, second) = rest.records.halves();
+            window.todo.push(Rest::new(second));
+            window.todo.push(Rest::new(first));
+            return Ok(());
+        }
+        let refused = [Refused { number: 0, reason: reason.clone(), own: false }];
+        let is_one_cause = self.refusals.is_one_cause(&refused);
+        window.doubtful.push((rest.records, reason.clone()));
+        if window.arrived {
+            return self.bury_doubtful(window).await;
+        }
+        if !is_one_cause || self.is_another_taken(window).await? {
+            return Ok(());
+        }
+        window.join();
+        self.hold(&reason, window).await
+    }
+
+    /// Everything is refused: nothing more is buried, all of it is sent again later.
+    pub(super) async fn hold(&mut self, reason: &str, window: &mut Window) -> Result<(), Halt> {
+        self.meter.held.fetch_add(1, Ordering::Relaxed);
+        self.fails(Step::Write, &all_refused(reason), false);
+        let wait = window.backoff.next(None);
+        let rest = window.todo.pop().unwrap_or_default();
+        self.give_up_or_wait(rest, wait, window).await
+    }
+
+    /// Whether the far side takes the last record of what is left, when those before are refused one by one.
+    pub(super) async fn is_another_taken(&mut self, window: &mut Window) -> Result<bool, Halt> {
+        let Some(last) = window.todo.first_mut() else { return Ok(false) };
+        let count = last.records.len();
+        let (before, one) =
+            (count.saturating_sub(1), last.records.select(&[count.saturating_sub(1)]));
+        let Ok(written) = self.sink.write(&one).await else { return Ok(false) };
+        if !written.exceptions.is_empty() {
+            return Ok(false);
+        }
+        last.records = last.records.select(&(0..before).collect::<Vec<_>>());
+        self.count_arrived(&one, 1);
+        window.arrived = true;
+        self.refusals.arrived(1);
+        self.bury_doubtful(window).await?;
+        Ok(true)
+    }
+
+    /// Buries those that were refused alone, as far as that is allowed.
+    pub(super) async fn bury_doubtful(&mut self, window: &mut Window) -> Result<(), Halt> {
+        let count = window.doubtful.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let taken = self.refusals.take(count);
+        for (records, reason) in window.doubtful.drain(..taken).collect::<Vec<_>>() {
+            self.bury(&records, &[(0, &reason)], 0).await?;
+        }
+        let Some(reason) = window.doubtful.first().map(|(_, reason)| reason.clone()) else {
+            return Ok(());
+        };
+        window.join();
+        self.hold(&reason, window).await
+    }
+
+    /// Buries what was refused, as far as that is allowed; gives the numbers of the others.
+    pub(super) async fn bury_refused(
+        &mut self,
+        records: &Records,
+        fates: &mut Fates,
+        rounds: u32,
+    ) -> Result<Vec<usize>, Halt> {
+        let mut taken = fates.refused.len();
+        if fates.arrived == 0 {
+            let is_one_cause = self.refusals.is_one_cause(&fates.refused);
+            taken = if is_one_cause { 0 } else { taken };
+        }
+        taken = self.refusals.take(taken);
+        let (buried, held) = fates.refused.split_at(taken.min(fates.refused.len()));
+        let dead: Vec<(usize, &str)> =
+            buried.iter().map(|one| (one.number, one.reason.as_str())).collect();
+        self.bury(records, &dead, rounds).await?;
+        if let Some(first) = held.first() {
+            fates.why.clone_from(&first.reason);
+            self.meter.held.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(held.iter().map(|one| one.number).collect())
+    }
+
+    pub(super) async fn bury(
+        &mut self,
+        records: &Records,
+        dead: &[(usize, &str)],
+        rounds: u32,
+    ) -> Result<(), Halt> {
+        let Some((_, reason)) = dead.first() else { return Ok(()) };
+        let topic = self.dead_letters.topic();
+        warn!(sink = self.name, records = dead.len(), reason, topic, "records were refused");
+        let mut backoff = self.backoff();
+        while let Err(error) = self.dead_letters.store(records, dead, rounds, &self.progress).await
+        {
+            let wait = backoff.next(None);
+            self.fails(Step::Bury, &error.to_string(), false);
+            self.pause(wait).await?;
+        }
+        self.works(Step::Bury);
+        self.meter.dead.fetch_add(dead.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+pub(super) fn all_refused(reason: &str) -> String {
+    format!(
+        "everything is refused, so it is sent again until something arrives, and is no dead letter: {reason}"
+    )
+}
