@@ -7,7 +7,7 @@ use super::{json, merge};
 use crate::header::HeadersRef;
 
 /// Headers `syslog.NAME` that have a place of their own in the schema, and that place under `log.syslog`.
-const SYSLOG: [(&str, Place); 8] = [
+const SYSLOG: [(&str, Place); 9] = [
     ("facility", Place::Level),
     ("severity", Place::Level),
     ("hostname", Place::Text),
@@ -16,6 +16,7 @@ const SYSLOG: [(&str, Place); 8] = [
     ("msgid", Place::Text),
     ("structured_data", Place::Text),
     ("version", Place::Text),
+    ("sequence", Place::Text),
 ];
 
 /// Above so many labels they are looked up in a map, so that many of them do not cost their square.

@@ -10,7 +10,7 @@
 //! | header `peer`                          | `source.address`, and `source.ip`, `source.port`         |
 //! | header `syslog.facility`, `.severity`  | `log.syslog.facility.name`, `log.syslog.severity.name`   |
 //! |                                        | (`.code` when it is a number)                            |
-//! | header `syslog.hostname`, `.appname`, `.procid`, `.msgid`, `.structured_data`, `.version` | the same under `log.syslog` |
+//! | header `syslog.hostname`, `.appname`, `.procid`, `.msgid`, `.structured_data`, `.version`, `.sequence` | the same under `log.syslog` |
 //! | header `syslog.message_at`             | `message` is the value from that byte on, `event.original` the whole |
 //! | header `continued`                     | `log.flags: ["continued"]`                               |
 //! | header `parse_error`                   | `error.message`                                          |

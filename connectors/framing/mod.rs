@@ -3,4 +3,5 @@
 pub mod byte_order_mark;
 pub mod lines;
 pub mod octet_counting;
+pub mod restart;
 pub mod rfc6587;

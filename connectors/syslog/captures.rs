@@ -59,7 +59,7 @@ fn messages_of_real_clients_are_taken_apart() {
         ("<12>py: hello multi\nline", "12|3164|-|-|py|-|-|-|hello multi\nline|-"),
         (
             "<133>2026-11-20T18:17:28.048298+00:00 vm filetag line from a file",
-            "133|3164|2026-11-20T18:17:28.048Z|vm|filetag|-|-|-|line from a file|-",
+            "133|3164|2026-11-20T18:17:28.048Z|vm|-|-|-|-|filetag line from a file|-",
         ),
         (
             "<133>1 2026-11-20T18:17:28.048298+00:00 vm filetag - - - line from a file",
@@ -89,7 +89,7 @@ fn variants_of_vendors_are_taken_apart() {
         ),
         (
             "<189>fw: .Mar  1 18:46:11.123: %SYS-5-CONFIG_I: Configured",
-            "189|3164|-|-|fw|-|-|-|.Mar  1 18:46:11.123: %SYS-5-CONFIG_I: Configured|-",
+            "189|3164|2027-03-01T18:46:11.123Z|fw|%SYS-5-CONFIG_I|-|-|-|Configured|-",
         ),
         (
             "<189>.Oct  1 18:46:11.123: %SYS-5-CONFIG_I: Configured",
@@ -180,6 +180,7 @@ proptest! {
             procid: process.as_ref().map(String::as_bytes),
             msgid: id.as_ref().map(String::as_bytes),
             structured_data: data.as_ref().map(String::as_bytes),
+            sequence: None,
             message_at: head.len() + if text.starts_with('\u{feff}') { 3 } else { 0 },
             problem: None,
         };

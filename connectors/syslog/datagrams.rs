@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::config::Listen;
 use super::drops::Drops;
 use super::headers::Encoder;
-use super::message::{self, STOP_DRAIN, Shared};
+use super::message::{self, Arrival, STOP_DRAIN, Shared};
 use super::parse::Received;
 use super::sockets::Opened;
 use crate::batch::stream_of;
@@ -153,13 +153,14 @@ impl Datagrams {
         let data = message::fitted(data);
         let mut batch = Batch::new(data, Headers::new(), now_ms, self.stream);
         let (mut peer, mut peer_header) = (None, Vec::new());
+        let mut sender = self.shared.host.clone();
         for datagram in &self.group {
             if datagram.peer != peer {
                 peer = datagram.peer;
                 peer_header.clear();
                 if let Some(peer) = peer {
-                    let text = peer.to_string();
-                    header::push("peer", Some(text.as_bytes()), &mut peer_header);
+                    sender = peer.to_string();
+                    header::push("peer", Some(sender.as_bytes()), &mut peer_header);
                 }
             }
             for frame in pieces(datagram, batch.data(), self.shared.message_max) {
@@ -168,7 +169,8 @@ impl Datagrams {
                 if datagram.cut {
                     self.encoder.rare("parse_error", b"the datagram is longer than 256KiB");
                 }
-                message::push(&mut batch, frame, received, &mut self.encoder);
+                let arrival = Arrival { received, sender: sender.as_bytes() };
+                message::push(&mut batch, frame, arrival, &mut self.encoder);
             }
         }
         batch

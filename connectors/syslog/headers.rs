@@ -22,11 +22,13 @@ static PRIORITIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 
 /// Names of headers as they are encoded: length (a varint of one byte, twice the number) and bytes.
 const VERSION_1: &[u8] = b"\x1csyslog.version\x021";
+const HOST: &[u8] = b"\x08host";
 const HOSTNAME: &[u8] = b"\x1esyslog.hostname";
 const APPNAME: &[u8] = b"\x1csyslog.appname";
 const PROCID: &[u8] = b"\x1asyslog.procid";
 const MSGID: &[u8] = b"\x18syslog.msgid";
 const STRUCTURED_DATA: &[u8] = b"\x2csyslog.structured_data";
+const SEQUENCE: &[u8] = b"\x1esyslog.sequence";
 const MESSAGE_AT: &[u8] = b"\x22syslog.message_at";
 
 fn priority(facility: &str, severity: &str) -> Vec<u8> {
@@ -42,6 +44,8 @@ pub(super) struct Encoder {
     bytes: Vec<u8>,
     count: u32,
     timestamp_ms: Option<i64>,
+    /// The host of the last message that was taken apart.
+    host: Vec<u8>,
 }
 
 impl Encoder {
@@ -51,8 +55,11 @@ impl Encoder {
         (self.count, self.timestamp_ms) = (0, None);
     }
 
-    /// Adds what a message says about itself.
-    pub(super) fn message(&mut self, parsed: &Parsed<'_>) {
+    /// Adds what a message says about itself. Where it names no host it is from `sender`.
+    pub(super) fn message(&mut self, parsed: &Parsed<'_>, sender: &[u8]) {
+        self.host.clear();
+        self.host.extend_from_slice(parsed.hostname.unwrap_or(sender));
+        self.same_host();
         self.timestamp_ms = parsed.timestamp_ms;
         if let Some(priority) = parsed.priority {
             let pair = PRIORITIES.get(usize::from(priority));
@@ -66,11 +73,21 @@ impl Encoder {
         self.field(PROCID, parsed.procid);
         self.field(MSGID, parsed.msgid);
         self.field(STRUCTURED_DATA, parsed.structured_data);
+        self.field(SEQUENCE, parsed.sequence);
         if parsed.message_at > 0 {
             self.message_at(parsed.message_at);
         }
         if let Some(problem) = parsed.problem {
             self.rare("parse_error", problem.as_bytes());
+        }
+    }
+
+    /// Adds the host of the message before, for a piece of the same.
+    pub(super) fn same_host(&mut self) {
+        if !self.host.is_empty() {
+            self.bytes.extend_from_slice(HOST);
+            varint::push_bytes(Some(&self.host), &mut self.bytes);
+            self.count += 1;
         }
     }
 
@@ -140,6 +157,7 @@ mod tests {
             procid: Some(b"p"),
             msgid: Some(b"m"),
             structured_data: Some(b"[x]"),
+            sequence: Some(b"7"),
             message_at: 1234,
             problem: Some("no"),
         };
@@ -152,12 +170,13 @@ mod tests {
         encoder.clear();
         encoder.encoded(&peer);
         encoder.encoded(b"");
-        encoder.message(&parsed);
+        encoder.message(&parsed, b"10.0.0.1");
         encoder.apply(&mut batch);
         let record = batch.iter().next().unwrap();
         let seen: Vec<_> = record.headers.iter().map(|(n, v)| (n, v.unwrap())).collect();
-        let expected: [(&str, &[u8]); 11] = [
+        let expected: [(&str, &[u8]); 13] = [
             ("peer", b"10.0.0.1"),
+            ("host", b"h"),
             ("syslog.facility", b"local4"),
             ("syslog.severity", b"notice"),
             ("syslog.version", b"1"),
@@ -166,10 +185,11 @@ mod tests {
             ("syslog.procid", b"p"),
             ("syslog.msgid", b"m"),
             ("syslog.structured_data", b"[x]"),
+            ("syslog.sequence", b"7"),
             ("syslog.message_at", b"1234"),
             ("parse_error", b"no"),
         ];
         assert_eq!(seen, expected);
-        assert_eq!((record.header_count, record.timestamp_ms), (11, 7));
+        assert_eq!((record.header_count, record.timestamp_ms), (13, 7));
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     pub(super) pool: Pool,
     pub(super) message_max: usize,
+    /// This machine's name, for messages that come over unix sockets.
+    pub(super) host: String,
     pub(super) idle_timeout: Option<Duration>,
 }
 
@@ -72,11 +74,21 @@ impl Shared {
     }
 }
 
+/// When and from where messages came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival<'a> {
+    pub(super) received: Received,
+    /// Whom a message is from that does not say it itself.
+    pub(super) sender: &'a [u8],
+}
+
 /// Appends the message at `frame` of the batch's buffer, with what it says about itself beside what `encoder` holds.
-pub(super) fn push(batch: &mut Batch, frame: Frame, received: Received, encoder: &mut Encoder) {
-    if !frame.continues {
+pub(super) fn push(batch: &mut Batch, frame: Frame, arrival: Arrival<'_>, encoder: &mut Encoder) {
+    if frame.continues {
+        encoder.same_host();
+    } else {
         let message = batch.data().get(frame.range.clone()).unwrap_or_default();
-        encoder.message(&parse(message, received));
+        encoder.message(&parse(message, arrival.received), arrival.sender);
     }
     if frame.continued {
         encoder.rare("continued", b"true");

@@ -2,16 +2,21 @@
 //!
 //! The whole message is the value of a record, as it came, without the delimiter at its end. What it says about itself
 //! are headers: `syslog.facility`, `syslog.severity`, `syslog.version` (`1` for RFC 5424), `syslog.hostname`,
-//! `syslog.appname`, `syslog.procid`, `syslog.msgid`, `syslog.structured_data`, and `syslog.message_at`, the decimal
-//! index of the byte of the value at which the text behind all these begins. `peer` is the address of the sender.
+//! `syslog.appname`, `syslog.procid`, `syslog.msgid`, `syslog.structured_data`, `syslog.sequence` (the numbers before a
+//! message of Cisco's), and `syslog.message_at`, the decimal index of the byte of the value at which the text behind all
+//! these begins. `peer` is the address of the sender. `host` is the machine that a message is from: as it says, else the
+//! sender, over a unix socket this machine.
+//!
 //! A message that does not parse is kept as well, with the reason in `parse_error`. A message that is longer than
 //! `max_message_bytes` comes in pieces; each but the last has `continued: true`, only the first is parsed.
 
+mod calendar;
 mod config;
 mod datagrams;
 mod drops;
 mod headers;
 mod message;
+mod name;
 mod parse;
 mod rfc3164;
 mod rfc5424;
@@ -19,9 +24,12 @@ mod sockets;
 mod source;
 mod streams;
 mod timestamp;
+mod zone;
 
 #[cfg(test)]
 mod captures;
+#[cfg(test)]
+mod devices;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! Takes a syslog message apart. Total: every sequence of bytes gives something, and nothing is thrown away.
 
-pub use super::timestamp::Received;
+pub use super::calendar::Received;
 use super::{rfc3164, rfc5424};
 
 /// What a message says about itself, borrowed from it. What it does not say is `None`.
@@ -22,6 +22,8 @@ pub struct Parsed<'a> {
     pub msgid: Option<&'a [u8]>,
     /// All structured data, as it stands there.
     pub structured_data: Option<&'a [u8]>,
+    /// The numbers by which a Cisco device counts its messages, as they stand there.
+    pub sequence: Option<&'a [u8]>,
     /// Index of the byte at which the text begins.
     pub message_at: usize,
     /// What keeps it from being a message of either kind.
@@ -38,16 +40,21 @@ pub fn parse(message: &[u8], received: Received) -> Parsed<'_> {
             parsed.message_at = length;
         }
         Err(problem) => {
+            let unread = Parsed { problem: Some(problem), ..Parsed::default() };
             parsed.problem = Some(problem);
-            return parsed;
+            let has_time = rfc3164::parse(message, received, &mut parsed);
+            return if has_time { parsed } else { unread };
         }
     }
     let header = message.get(parsed.message_at..).unwrap_or_default();
-    if header.starts_with(b"1 ") {
-        rfc5424::parse(message, &mut parsed);
-    } else {
-        rfc3164::parse(message, received, &mut parsed);
+    let blanks = header.iter().take_while(|byte| **byte == b' ').count();
+    if header.get(blanks..).is_some_and(|header| header.starts_with(b"1 ")) {
+        let mut of_5424 = Parsed { message_at: parsed.message_at + blanks, ..parsed };
+        if rfc5424::parse(message, received, &mut of_5424) {
+            return of_5424;
+        }
     }
+    rfc3164::parse(message, received, &mut parsed);
     parsed
 }
 
@@ -70,12 +77,4 @@ fn priority(message: &[u8]) -> Result<(u8, usize), &'static str> {
         }
     }
     Err("the priority is not a number in angle brackets")
-}
-
-/// Takes what stands before the next space, and moves `at` behind the space.
-pub(super) fn word<'a>(message: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
-    let rest = message.get(*at..)?;
-    let length = memchr::memchr(b' ', rest)?;
-    *at += length + 1;
-    rest.get(..length)
 }

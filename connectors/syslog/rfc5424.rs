@@ -2,32 +2,42 @@
 //!
 //! Lenient where nothing is lost by it: fields may be of any length and of any bytes.
 
-use memchr::memchr3;
+use memchr::{memchr, memchr3};
 
-use super::parse::{Parsed, word};
-use super::timestamp::rfc3339;
+use super::parse::{Parsed, Received};
+use super::timestamp;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Fills in what stands behind the priority, at which `parsed.message_at` points.
-pub(super) fn parse<'a>(message: &'a [u8], parsed: &mut Parsed<'a>) {
+/// Fills in what stands behind the priority, at which `parsed.message_at` points. False when neither the timestamp nor
+/// what follows is of the RFC: a text that begins with a number.
+pub(super) fn parse<'a>(message: &'a [u8], received: Received, parsed: &mut Parsed<'a>) -> bool {
     parsed.is_5424 = true;
     parsed.message_at += 2;
-    parsed.problem = fields(message, parsed).err();
+    let is_timed = timestamp(message, received, parsed);
+    let fields = is_timed.and_then(|_| fields(message, parsed));
+    parsed.problem = match (is_timed, fields) {
+        (Ok(false), Ok(())) => Some("the timestamp is not one of RFC 3339"),
+        (_, fields) => fields.err(),
+    };
+    is_timed == Ok(true) || fields.is_ok()
+}
+
+/// Whether the timestamp is one, or `-`.
+fn timestamp(
+    message: &[u8],
+    received: Received,
+    parsed: &mut Parsed<'_>,
+) -> Result<bool, &'static str> {
+    let ends = "the message ends before its timestamp";
+    let text = word(message, &mut parsed.message_at).ok_or(ends)?;
+    let time = timestamp::iso(text, received).filter(|(_, length)| *length == text.len());
+    parsed.timestamp_ms = time.map(|(timestamp_ms, _)| timestamp_ms);
+    Ok(text == b"-" || time.is_some())
 }
 
 fn fields<'a>(message: &'a [u8], parsed: &mut Parsed<'a>) -> Result<(), &'static str> {
     let at = &mut parsed.message_at;
-    let timestamp = word(message, at).ok_or("the message ends before its timestamp")?;
-    let mut problem = Ok(());
-    if timestamp != b"-" {
-        parsed.timestamp_ms = rfc3339(timestamp)
-            .filter(|(_, length)| *length == timestamp.len())
-            .map(|(timestamp_ms, _)| timestamp_ms);
-        if parsed.timestamp_ms.is_none() {
-            problem = Err("the timestamp is not one of RFC 3339");
-        }
-    }
     parsed.hostname = field(message, at, "the message ends before its host name")?;
     parsed.appname = field(message, at, "the message ends before its application name")?;
     parsed.procid = field(message, at, "the message ends before its process id")?;
@@ -39,7 +49,7 @@ fn fields<'a>(message: &'a [u8], parsed: &mut Parsed<'a>) -> Result<(), &'static
     let text = text.strip_prefix(b" ").unwrap_or(text);
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     *at = message.len() - text.len();
-    problem
+    Ok(())
 }
 
 fn field<'a>(
@@ -49,6 +59,14 @@ fn field<'a>(
 ) -> Result<Option<&'a [u8]>, &'static str> {
     let field = word(message, at).ok_or(problem)?;
     Ok(Some(field).filter(|field| *field != b"-" && !field.is_empty()))
+}
+
+/// Takes what stands before the next space, and moves `at` behind the space.
+fn word<'a>(message: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
+    let rest = message.get(*at..)?;
+    let length = memchr(b' ', rest)?;
+    *at += length + 1;
+    rest.get(..length)
 }
 
 /// Length of `-` or of `[id name="value" …]…` at the front of `text`; a space or the end must follow.

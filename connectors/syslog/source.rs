@@ -23,6 +23,7 @@ const POOL: (usize, usize) = (8, 2 << 20);
 #[derive(Debug)]
 pub struct SyslogSource {
     config: SourceConfig,
+    host: String,
 }
 
 impl SyslogSource {
@@ -30,9 +31,9 @@ impl SyslogSource {
     ///
     /// # Errors
     /// [`BuildError`] when a setting cannot work.
-    pub fn new(config: SourceConfig, _around: &Surroundings) -> Result<Self, BuildError> {
+    pub fn new(config: SourceConfig, around: &Surroundings) -> Result<Self, BuildError> {
         config.check()?;
-        Ok(Self { config })
+        Ok(Self { config, host: around.host.clone() })
     }
 
     /// Opens the sockets; datagrams and connections queue up from now on.
@@ -44,7 +45,7 @@ impl SyslogSource {
         for listen in &self.config.listen {
             opened.extend(sockets::open(listen, &self.config)?);
         }
-        Ok(Bound { opened, config: self.config })
+        Ok(Bound { opened, config: self.config, host: self.host })
     }
 }
 
@@ -64,6 +65,7 @@ impl Source for SyslogSource {
 pub struct Bound {
     opened: Vec<Opened>,
     config: SourceConfig,
+    host: String,
 }
 
 impl Bound {
@@ -78,7 +80,7 @@ impl Bound {
     /// # Errors
     /// [`SourceError`] when a socket fails.
     pub async fn run(self, emitter: Emitter, stop: CancellationToken) -> Result<(), SourceError> {
-        let Self { opened, config } = self;
+        let Self { opened, config, host } = self;
         // One failing socket ends the others too, so that the agent can start the source anew.
         let stop = stop.child_token();
         let shared = Arc::new(Shared {
@@ -86,6 +88,7 @@ impl Bound {
             stop: stop.clone(),
             pool: Pool::new(POOL.0, POOL.1),
             message_max: config.max_message_bytes.bytes(),
+            host,
             idle_timeout: config.idle_timeout,
         });
         let mut sockets = JoinSet::new();

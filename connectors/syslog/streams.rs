@@ -13,11 +13,12 @@ use tracing::debug;
 
 use super::config::Listen;
 use super::headers::Encoder;
-use super::message::{self, STOP_DRAIN, Shared};
+use super::message::{self, Arrival, STOP_DRAIN, Shared};
 use super::parse::Received;
 use super::sockets::Opened;
 use crate::batch::stream_of;
 use crate::framing::rfc6587::Framer;
+use crate::header::HeadersRef;
 use crate::source::Closed;
 use crate::stream::{Door, Ended, Listener, Peer, Place, Places, Stream};
 use crate::{Batch, Headers, SourceError, clock};
@@ -217,7 +218,9 @@ impl Connection {
 
     fn batch(&mut self, data: crate::Buffer, read: Read) -> Batch {
         let now_ms = clock::now_ms();
-        let received = Received::at(now_ms);
+        let common = HeadersRef { common: self.headers.bytes(), own: &[] };
+        let sender = common.get("peer").unwrap_or(self.shared.host.as_bytes());
+        let arrival = Arrival { received: Received::at(now_ms), sender };
         let mut batch = Batch::new(data, self.headers.clone(), now_ms, self.stream);
         loop {
             let frame = self.framer.next(batch.data());
@@ -231,7 +234,7 @@ impl Connection {
                 break;
             };
             self.encoder.clear();
-            message::push(&mut batch, frame, received, &mut self.encoder);
+            message::push(&mut batch, frame, arrival, &mut self.encoder);
         }
         let consumed = self.framer.consume();
         self.tail.clear();

@@ -102,10 +102,12 @@ async fn datagrams_become_records_with_what_they_say_about_themselves() {
         ("syslog.hostname", "vm"),
         ("syslog.appname", "app"),
         ("syslog.message_at", "29"),
+        ("host", "vm"),
     ] {
         assert_eq!(headers[name], value, "{name}");
     }
-    assert_eq!(headers.len(), 6);
+    assert_eq!(headers.len(), 7);
+    assert_eq!(seen[0].1["host"], "127.0.0.1");
     assert_eq!(seen[2].1["parse_error"], "the message does not begin with a priority");
     running.end().await;
 }

@@ -1,130 +1,177 @@
 //! Reads the timestamps of syslog messages from digits to milliseconds, without allocation.
+//!
+//! | form                                         | from                                  |
+//! |----------------------------------------------|---------------------------------------|
+//! | `2026-11-20T18:17:27.912455+00:00`           | RFC 3339                              |
+//! | `2026-11-20 18:17:27,912`, `2026/11/20 …`    | what is taken for it                  |
+//! | `Nov 20 18:17:27`, `nov  3 18:17:27.123`     | RFC 3164                              |
+//! | `Nov 20 2026 18:17:27`                       | Cisco, Huawei                         |
+//! | `Nov 20 18:17:27 2026`                       | Aruba, Juniper, H3C                   |
+//! | `2026 Nov 20 18:17:27`                       | NX-OS                                 |
+//! | `Fri Nov 20 18:17:27 2026`                   | C's `ctime`                           |
+//! | `2026:11:20-18:17:27`                        | Sophos UTM                            |
+//! | `11/20/2026:18:17:27`                        | Citrix, in either order               |
+//! | `1795198647.912455`                          | Meraki                                |
+//!
+//! A zone may stand behind each, as a number or by name. Without one the time is taken for UTC.
 
-/// When a message was received: what its missing year is guessed from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received {
-    ms: i64,
-    year: i64,
-}
+use super::calendar::{Civil, Received};
+use super::zone;
 
-const DAY_MS: i64 = 86_400_000;
-const HALF_YEAR_MS: i64 = DAY_MS * 365 / 2;
+const MONTHS: [&[u8; 3]; 12] = [
+    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+];
+const WEEKDAYS: [&[u8; 3]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
 
-impl Received {
-    /// At `ms` since the Unix epoch.
-    #[must_use]
-    pub const fn at(ms: i64) -> Self {
-        let days = ms.div_euclid(DAY_MS);
-        let mut year = 1970 + days.div_euclid(if days < 0 { 365 } else { 366 });
-        while days_before_year(year + 1) <= days {
-            year += 1;
-        }
-        Self { ms, year }
-    }
+/// Milliseconds since the epoch, and the length of the text that says so.
+pub(super) type Time = (i64, usize);
 
-    /// The time in the year that brings it nearest to the time of receipt.
-    fn nearest(self, month: i64, day: i64, time_ms: i64) -> i64 {
-        let in_year = |year| days(year, month, day) * DAY_MS + time_ms;
-        let this = in_year(self.year);
-        if this - self.ms > HALF_YEAR_MS {
-            in_year(self.year - 1)
-        } else if self.ms - this > HALF_YEAR_MS {
-            in_year(self.year + 1)
-        } else {
-            this
-        }
-    }
-}
-
-/// Reads `2026-11-20T18:17:27.912455+00:00` at the front of `text`: milliseconds since the epoch, and its length.
+/// Reads the timestamp at the front of `text`; a space, a colon or the end must follow.
 #[must_use]
-pub(super) fn rfc3339(text: &[u8]) -> Option<(i64, usize)> {
-    let (fixed, _) = text.split_first_chunk::<19>()?;
-    let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T' | b't', clock @ ..] = *fixed else {
+pub(super) fn read(text: &[u8], received: Received) -> Option<Time> {
+    let time = if text.first()?.is_ascii_digit() {
+        iso(text, received)
+            .or_else(|| colons(text, received))
+            .or_else(|| slashes(text, received))
+            .or_else(|| named(text, received))
+    } else {
+        named(text, received)
+    };
+    time.filter(|(_, length)| matches!(text.get(*length), None | Some(b' ' | b':' | b'\t')))
+}
+
+/// Reads `2026-11-20T18:17:27.912455+00:00`, or a form that is close to it.
+#[must_use]
+pub(super) fn iso(text: &[u8], received: Received) -> Option<Time> {
+    let (fixed, _) = text.split_first_chunk::<11>()?;
+    let [y1, y2, y3, y4, dash, o1, o2, same, d1, d2, b'T' | b't' | b' '] = *fixed else {
         return None;
     };
-    let year = two(y1, y2)? * 100 + two(y3, y4)?;
-    let (month, day) = (two(o1, o2)?, two(d1, d2)?);
+    if dash != same || !matches!(dash, b'-' | b'/') {
+        return None;
+    }
+    let year = Some(two(y1, y2)? * 100 + two(y3, y4)?);
+    date((year, two(o1, o2)?, two(d1, d2)?), text, 11, received)
+}
+
+/// Reads `2026:11:20-18:17:27`.
+fn colons(text: &[u8], received: Received) -> Option<Time> {
+    let (fixed, _) = text.split_first_chunk::<11>()?;
+    let [y1, y2, y3, y4, b':', o1, o2, b':', d1, d2, b'-'] = *fixed else {
+        return None;
+    };
+    let year = Some(two(y1, y2)? * 100 + two(y3, y4)?);
+    date((year, two(o1, o2)?, two(d1, d2)?), text, 11, received)
+}
+
+/// Reads `11/20/2026:18:17:27` or `20/11/2026:18:17:27`; where both are dates it is the one nearer to the receipt.
+fn slashes(text: &[u8], received: Received) -> Option<Time> {
+    let (fixed, _) = text.split_first_chunk::<11>()?;
+    let [a1, a2, b'/', b1, b2, b'/', y1, y2, y3, y4, b':'] = *fixed else {
+        return None;
+    };
+    let year = Some(two(y1, y2)? * 100 + two(y3, y4)?);
+    let (first, second) = (two(a1, a2)?, two(b1, b2)?);
+    let month_first = date((year, first, second), text, 11, received);
+    let day_first = date((year, second, first), text, 11, received);
+    match (month_first, day_first) {
+        (Some((one, length)), Some((other, _))) => Some((received.nearer(one, other), length)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Reads a date with the name of its month: `[YEAR] [WEEKDAY] MONTH DAY [YEAR] TIME [ZONE] [YEAR]`.
+fn named(text: &[u8], received: Received) -> Option<Time> {
+    let mut at = 0;
+    let mut year = year_word(text, &mut at);
+    if in_list(text.get(at..)?, &WEEKDAYS).is_some() && text.get(at + 3) == Some(&b' ') {
+        at += 4;
+    }
+    let month = in_list(text.get(at..)?, &MONTHS)?;
+    at += 3;
+    let day = day(text, &mut at)?;
+    year = year.or_else(|| year_word(text, &mut at));
+    let (time_ms, length) = clock(text.get(at..)?)?;
+    at += length;
+    let (zone_ms, length) = any_zone(text.get(at..)?);
+    at += length;
+    if year.is_none()
+        && let Some(b' ') = text.get(at)
+    {
+        let mut behind = at + 1;
+        year = year_word(text, &mut behind);
+        if year.is_some() {
+            at = behind - usize::from(text.get(behind - 1) == Some(&b' '));
+        }
+    }
+    Some((received.resolve(Civil { year, month, day, time_ms }) - zone_ms, at))
+}
+
+/// A year and a space, or the end: `2026 `.
+fn year_word(text: &[u8], at: &mut usize) -> Option<i64> {
+    let [y1, y2, y3, y4, behind @ ..] = text.get(*at..)? else {
+        return None;
+    };
+    let year = two(*y1, *y2)? * 100 + two(*y3, *y4)?;
+    let ends = matches!(behind, [] | [b' ' | b'\t', ..] | [b':'] | [b':', b' ', ..]);
+    if !ends || !(1970..2100).contains(&year) {
+        return None;
+    }
+    *at += 4 + usize::from(behind.first() == Some(&b' '));
+    Some(year)
+}
+
+fn in_list(text: &[u8], names: &[&[u8; 3]]) -> Option<i64> {
+    let (name, _) = text.split_first_chunk::<3>()?;
+    let name = name.map(|letter| letter.to_ascii_lowercase());
+    let found = names.iter().position(|known| **known == name)?;
+    i64::try_from(found + 1).ok()
+}
+
+/// ` 20 `, `  3 `, ` 3 ` or ` 03 `.
+fn day(text: &[u8], at: &mut usize) -> Option<i64> {
+    let (day, length) = match *text.get(*at..)? {
+        [b' ', b' ', ones, b' ', ..] => (digit(ones)?, 4),
+        [b' ', tens, ones, b' ', ..] => (two(tens, ones)?, 4),
+        [b' ', ones, b' ', ..] => (digit(ones)?, 3),
+        _ => return None,
+    };
+    *at += length;
+    (1..=31).contains(&day).then_some(day)
+}
+
+/// A date in numbers with the time at `at`.
+fn date(
+    (year, month, day): (Option<i64>, i64, i64),
+    text: &[u8],
+    at: usize,
+    received: Received,
+) -> Option<Time> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    let (fraction_ms, fraction) = fraction(text.get(19..)?);
-    let (zone_ms, zone) = zone(text.get(19 + fraction..)?)?;
-    let ms = days(year, month, day) * DAY_MS + time_of_day(clock)? + fraction_ms - zone_ms;
-    Some((ms, 19 + fraction + zone))
+    let (time_ms, length) = clock(text.get(at..)?)?;
+    let end = at + length;
+    let (zone_ms, zone) = any_zone(text.get(end..)?);
+    Some((received.resolve(Civil { year, month, day, time_ms }) - zone_ms, end + zone))
 }
 
-/// Reads `Nov 20 18:17:27`, `Nov  3 18:17:27.123` or `Nov 20 2026 18:17:27` at the front of `text`, as UTC:
-/// milliseconds since the epoch, and its length.
-#[must_use]
-pub(super) fn bsd(text: &[u8], received: Received) -> Option<(i64, usize)> {
-    let (&[m1, m2, m3, b' ', d1, d2, b' '], rest) = text.split_first_chunk::<7>()? else {
-        return bsd_short_day(text, received);
-    };
-    let day = if d1 == b' ' { digit(d2)? } else { two(d1, d2)? };
-    let (ms, length) = bsd_clock([m1, m2, m3], day, rest, received)?;
-    Some((ms, 7 + length))
-}
-
-/// A day of one digit that is not padded: `Nov 3 18:17:27`.
-fn bsd_short_day(text: &[u8], received: Received) -> Option<(i64, usize)> {
-    let (&[m1, m2, m3, b' ', d1, b' '], rest) = text.split_first_chunk::<6>()? else {
-        return None;
-    };
-    let (ms, length) = bsd_clock([m1, m2, m3], digit(d1)?, rest, received)?;
-    Some((ms, 6 + length))
-}
-
-fn bsd_clock(name: [u8; 3], day: i64, text: &[u8], received: Received) -> Option<(i64, usize)> {
-    let month = month(name)?;
-    if !(1..=31).contains(&day) {
-        return None;
-    }
-    let (year, skipped) = match text.split_first_chunk::<5>() {
-        Some((&[y1, y2, y3, y4, b' '], _)) => (Some(two(y1, y2)? * 100 + two(y3, y4)?), 5),
-        _ => (None, 0),
-    };
-    let (clock, rest) = text.get(skipped..)?.split_first_chunk::<8>()?;
-    let (fraction_ms, fraction) = fraction(rest);
-    let time_ms = time_of_day(*clock)? + fraction_ms;
-    let ms = match year {
-        Some(year) => days(year, month, day) * DAY_MS + time_ms,
-        None => received.nearest(month, day, time_ms),
-    };
-    Some((ms, skipped + 8 + fraction))
-}
-
-const fn month(name: [u8; 3]) -> Option<i64> {
-    Some(match &name {
-        b"Jan" => 1,
-        b"Feb" => 2,
-        b"Mar" => 3,
-        b"Apr" => 4,
-        b"May" => 5,
-        b"Jun" => 6,
-        b"Jul" => 7,
-        b"Aug" => 8,
-        b"Sep" => 9,
-        b"Oct" => 10,
-        b"Nov" => 11,
-        b"Dec" => 12,
-        _ => return None,
-    })
-}
-
-/// `hh:mm:ss`, milliseconds.
-fn time_of_day(clock: [u8; 8]) -> Option<i64> {
-    let [h1, h2, b':', m1, m2, b':', s1, s2] = clock else {
+/// `hh:mm:ss` with or without a fraction: milliseconds since midnight, and its length.
+fn clock(text: &[u8]) -> Option<(i64, usize)> {
+    let (&[h1, h2, b':', m1, m2, b':', s1, s2], rest) = text.split_first_chunk::<8>()? else {
         return None;
     };
     let (hour, minute, second) = (two(h1, h2)?, two(m1, m2)?, two(s1, s2)?);
-    let valid = hour < 24 && minute < 60 && second <= 60;
-    valid.then_some(((hour * 60 + minute) * 60 + second) * 1000)
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let (fraction_ms, fraction) = fraction(rest);
+    Some((((hour * 60 + minute) * 60 + second) * 1000 + fraction_ms, 8 + fraction))
 }
 
 /// `.912455`, milliseconds and length; both 0 when there is none.
 fn fraction(text: &[u8]) -> (i64, usize) {
-    let Some((b'.', digits)) = text.split_first() else {
+    let Some((b'.' | b',', digits)) = text.split_first() else {
         return (0, 0);
     };
     let (mut ms, mut weight, mut length) = (0, 100, 0);
@@ -136,19 +183,32 @@ fn fraction(text: &[u8]) -> (i64, usize) {
     if length == 0 { (0, 0) } else { (ms, length + 1) }
 }
 
-/// `Z` or `+01:00`, milliseconds east of UTC and length.
-fn zone(text: &[u8]) -> Option<(i64, usize)> {
-    let (&first, rest) = text.split_first()?;
-    let sign = match first {
-        b'Z' | b'z' => return Some((0, 1)),
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let (&[h1, h2, b':', m1, m2], _) = rest.split_first_chunk::<5>()? else {
-        return None;
-    };
-    Some((sign * (two(h1, h2)? * 60 + two(m1, m2)?) * 60_000, 6))
+/// A zone that stands right here, or behind a space; nothing is UTC.
+fn any_zone(text: &[u8]) -> (i64, usize) {
+    if let Some(zone) = zone::number(text).or_else(|| zone::name(text)) {
+        return zone;
+    }
+    let behind = text.strip_prefix(b" ").unwrap_or_default();
+    let signed = matches!(behind.first(), Some(b'+' | b'-'));
+    let found = if signed { zone::number(behind) } else { zone::name(behind) };
+    let ends = |length: usize| matches!(behind.get(length), None | Some(b' ' | b':' | b'\t'));
+    match found {
+        Some((ms, length)) if ends(length) => (ms, length + 1),
+        _ => (0, 0),
+    }
+}
+
+/// Reads `1795198647.912455`.
+#[must_use]
+pub(super) fn epoch(text: &[u8]) -> Option<Time> {
+    let (seconds, rest) = text.split_first_chunk::<10>()?;
+    let (fraction_ms, length) = fraction(rest);
+    let mut number = 0;
+    for byte in seconds {
+        number = number * 10 + digit(*byte)?;
+    }
+    let ends = length > 0 && matches!(rest.get(length), None | Some(b' '));
+    ends.then_some((number * 1000 + fraction_ms, 10 + length))
 }
 
 const fn digit(byte: u8) -> Option<i64> {
@@ -157,22 +217,6 @@ const fn digit(byte: u8) -> Option<i64> {
 
 fn two(tens: u8, ones: u8) -> Option<i64> {
     Some(digit(tens)? * 10 + digit(ones)?)
-}
-
-/// Days from the epoch to the first of January.
-const fn days_before_year(year: i64) -> i64 {
-    let before = year - 1;
-    365 * (year - 1970) + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400)
-        - 477
-}
-
-/// Days from the epoch to a date of the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    const BEFORE_MONTH: [i64; 13] = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-    let leap = year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
-    let month_days = usize::try_from(month).ok().and_then(|month| BEFORE_MONTH.get(month));
-    let leap_day = i64::from(leap && month > 2);
-    days_before_year(year) + month_days.copied().unwrap_or(0) + leap_day + day - 1
 }
 
 #[cfg(test)]
@@ -185,6 +229,12 @@ mod tests {
         text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
     }
 
+    fn check(text: &str, received: &str, expected: &str) {
+        let line = format!("{text} host");
+        let seen = read(line.as_bytes(), Received::at(ms(received)));
+        assert_eq!(seen, Some((ms(expected), text.len())), "{text}");
+    }
+
     #[test]
     fn timestamps_of_rfc_5424_are_read_to_the_millisecond() {
         for text in [
@@ -195,14 +245,41 @@ mod tests {
             "2024-02-29T23:59:59.9+05:30",
             "1969-12-31T23:59:59.999Z",
         ] {
-            let rest = format!("{text} host");
-            assert_eq!(rfc3339(rest.as_bytes()), Some((ms(text), text.len())), "{text}");
+            check(text, "2026-11-20T00:00:00Z", text);
         }
-        for text in
-            ["", "-", "2026-11-20 18:17:27Z", "2026-13-20T18:17:27Z", "2026-11-20T18:17:27", "x"]
-        {
-            assert_eq!(rfc3339(text.as_bytes()), None, "{text}");
+    }
+
+    #[test]
+    fn every_form_that_devices_write_is_read() {
+        for text in [
+            "2026-11-20T18:17:27",
+            "2026-11-20 18:17:27",
+            "2026-11-20T18:17:27+0000",
+            "2026-11-20t18:17:27z",
+            "2026-11-20 19:17:27+01",
+            "2026-11-20 19:17:27 +01:00",
+            "2026-11-20 19:17:27 CET",
+            "2026/11/20 18:17:27",
+            "2026:11:20-18:17:27",
+            "11/20/2026:18:17:27 GMT",
+            "20/11/2026:18:17:27",
+            "2026 Nov 20 18:17:27",
+            "2026 Nov 20 18:17:27 UTC",
+            "Nov 20 2026 18:17:27",
+            "Nov 20 18:17:27 2026",
+            "Nov 20 12:17:27 CST 2026",
+            "Nov 20 2026 12:17:27-06:00",
+            "Fri Nov 20 18:17:27 2026",
+            "nov 20 18:17:27",
+            "NOV 20 18:17:27 UTC",
+        ] {
+            check(text, "2026-11-20T18:17:28Z", "2026-11-20T18:17:27Z");
         }
+        check("Nov 20 18:17:27.5 2026", "2026-11-20T18:17:28Z", "2026-11-20T18:17:27.5Z");
+        check("2026-11-20 18:17:27,123", "2026-11-20T18:17:28Z", "2026-11-20T18:17:27.123Z");
+        check("03/04/2026:00:00:00", "2026-04-03T00:00:01Z", "2026-04-03T00:00:00Z");
+        check("03/04/2026:00:00:00", "2026-03-04T00:00:01Z", "2026-03-04T00:00:00Z");
+        assert_eq!(epoch(b"1563249630.774247467 MX"), Some((1_563_249_630_774, 20)));
     }
 
     #[test]
@@ -215,24 +292,45 @@ mod tests {
             ("Feb 29 12:00:00.5", "2024-03-01T00:00:00Z", "2024-02-29T12:00:00.5Z"),
             ("Nov 20 2019 18:17:27", "2026-11-20T18:17:28Z", "2019-11-20T18:17:27Z"),
         ] {
-            let received = Received::at(ms(received));
-            assert_eq!(bsd(text.as_bytes(), received), Some((ms(expected), text.len())), "{text}");
+            check(text, received, expected);
         }
-        for text in ["", "Nov 20", "Nov 32 18:17:27", "Nox 20 18:17:27", "Nov 20 25:17:27"] {
-            assert_eq!(bsd(text.as_bytes(), Received::at(0)), None, "{text}");
+    }
+
+    #[test]
+    fn what_is_no_timestamp_is_none() {
+        for text in [
+            "",
+            "-",
+            "2026-13-20T18:17:27Z",
+            "2026-11/20T18:17:27Z",
+            "2026-11-20T18:17:27x",
+            "Nov 20",
+            "Nov 32 18:17:27",
+            "Nox 20 18:17:27",
+            "Nov 20 25:17:27",
+            "1234",
+        ] {
+            assert_eq!(read(text.as_bytes(), Received::at(0)), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn every_second_of_four_centuries_is_read_as_the_calendar_has_it(
-            second in -5_000_000_000i64..9_000_000_000,
+        fn a_timestamp_is_read_as_it_was_written(second in 0i64..4_000_000_000, ms in 0i64..1000) {
+            let time = jiff::Timestamp::from_millisecond(second * 1000 + ms).unwrap();
+            let text = format!("{time:.3}");
+            let seen = read(text.as_bytes(), Received::at(0));
+            prop_assert_eq!(seen, Some((second * 1000 + ms, text.len())));
+        }
+
+        #[test]
+        fn any_bytes_are_read_within_their_length(
+            front in proptest::sample::select(vec!["", "Nov 20 18:17:27", "2026-11-20 18:17:27", "2026 "]),
+            text in "[0-9A-Za-z :/.,+-]{0,40}",
         ) {
-            let time = jiff::Timestamp::from_second(second).unwrap();
-            let text = time.to_string();
-            prop_assert_eq!(rfc3339(text.as_bytes()), Some((second * 1000, text.len())));
-            let year = time.to_zoned(jiff::tz::TimeZone::UTC).year();
-            prop_assert_eq!(Received::at(second * 1000).year, i64::from(year));
+            let text = format!("{front}{text}");
+            let seen = read(text.as_bytes(), Received::at(0));
+            prop_assert!(seen.is_none_or(|(_, length)| length <= text.len()));
         }
     }
 }
