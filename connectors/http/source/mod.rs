@@ -8,6 +8,9 @@
 //! | `application/octet-stream`                    | the whole body                                               |
 //! | another or none                               | what the first bytes look like                               |
 //!
+//! At `/_bulk` and `/INDEX/_bulk` the source speaks Elasticsearch's bulk API, and answers `GET /` and `/_license` below
+//! its `path` as its clients expect it; see [`dialect`].
+//!
 //! Lines of NDJSON are not parsed: one that begins with `{` and ends with `}` passes. `Content-Encoding` may be
 //! `gzip`, `deflate` or `zstd`. The query `key=…` gives all records of the request that key. Every record has the
 //! header `peer`, the address of the sender.
@@ -27,6 +30,7 @@ mod answer;
 mod auth;
 mod body;
 mod config;
+mod dialect;
 mod records;
 mod request;
 mod serve;

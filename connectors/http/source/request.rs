@@ -13,6 +13,7 @@ use super::answer::{Refusal, json};
 use super::auth::Guard;
 use super::body::{self, Bodies, Encoding, Held};
 use super::config::{Format, SourceConfig};
+use super::dialect::{self, Dialect};
 use super::records::{self, Common};
 use crate::batch::stream_of;
 use crate::stream::{Peer, Place};
@@ -66,10 +67,17 @@ impl Shared {
         if reads && request.uri().path() == "/health" {
             return json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned());
         }
-        match self.take(request, peer, place).await {
-            Ok(accepted) => json(StatusCode::OK, format!(r#"{{"accepted":{accepted}}}"#)),
-            Err(refusal) => refusal.response(),
+        if reads && let Some(answer) = self.read(&request) {
+            return answer;
         }
+        let taken = self.take(request, peer, place).await;
+        taken.unwrap_or_else(Refusal::response)
+    }
+
+    /// What is answered to a question of a client of another server.
+    fn read(&self, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        let answer = dialect::read(request.uri().path().strip_prefix(self.path.as_str())?)?;
+        Some(self.know(request).map_or_else(Refusal::response, |()| answer))
     }
 
     async fn take(
@@ -77,7 +85,7 @@ impl Shared {
         request: Request<Incoming>,
         peer: Peer,
         place: &Place,
-    ) -> Result<usize, Refusal> {
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
         let admitted = self.admit(&request).and_then(|()| Encoding::of(request.headers()));
         let (head, mut incoming) = request.into_parts();
         let mut held = Held::nothing(Arc::clone(&self.bodies), self.emitter.room());
@@ -108,18 +116,25 @@ impl Shared {
         };
         let content_type = head.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_vec());
         let (max, format) = (self.max_body, self.format);
+        let path = head.uri.path().strip_prefix(self.path.as_str()).unwrap_or_default().to_owned();
         let inline = encoding == Encoding::Identity && data.len() <= INLINE_MAX;
         let cut = move || {
             let data = body::decompress(data, encoding, max, &common.pool, &mut held)?;
+            if let Some(dialect) = Dialect::of(&path) {
+                let (batches, answer) = dialect.parse(&path, &data, &common)?;
+                return Ok((batches, held, Some(answer)));
+            }
             let kind = content_type.as_deref();
             let auto = format == Format::Auto;
             let format = if auto { records::format(kind, &data) } else { format };
-            Ok((records::batches(data, format, &common)?, held))
+            Ok((records::batches(data, format, &common)?, held, None))
         };
-        let (batches, held) = if inline { cut()? } else { off_the_loop(cut).await? };
+        let (batches, held, answer) = if inline { cut()? } else { off_the_loop(cut).await? };
         let stored = self.store(batches, held);
         let late = |_elapsed| Refusal::busy("the hub did not take it in time; send it again");
-        tokio::time::timeout(self.timeout, stored).await.map_err(late)?
+        let accepted = tokio::time::timeout(self.timeout, stored).await.map_err(late)??;
+        let own = || json(StatusCode::OK, format!(r#"{{"accepted":{accepted}}}"#));
+        Ok(answer.map_or_else(own, dialect::answer))
     }
 
     async fn collect(&self, body: &mut Incoming, held: &mut Held) -> Result<Buffer, Refusal> {
@@ -151,6 +166,11 @@ impl Shared {
                 format!("a web page of \"{page}\" may not send here; see allowed_origins");
             return Err(Refusal::new(StatusCode::FORBIDDEN, message));
         }
+        self.know(request)
+    }
+
+    /// Whether the credentials are right.
+    fn know(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
         self.guard.admits(request.headers().get(AUTHORIZATION)).map_err(|challenge| {
             Refusal::new(StatusCode::UNAUTHORIZED, "credentials are missing or wrong")
                 .with(WWW_AUTHENTICATE, challenge)
@@ -180,7 +200,8 @@ impl Shared {
     }
 }
 
-type Cut = Result<(Vec<Batch>, Held), Refusal>;
+/// The records, what their body holds, and the answer of a dialect.
+type Cut = Result<(Vec<Batch>, Held, Option<String>), Refusal>;
 
 async fn off_the_loop(cut: impl FnOnce() -> Cut + Send + 'static) -> Cut {
     let failed =

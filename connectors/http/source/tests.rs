@@ -208,6 +208,39 @@ async fn what_cannot_be_served_is_refused_and_nothing_is_stored() {
 }
 
 #[tokio::test]
+async fn an_output_for_elasticsearch_can_point_here() {
+    let running = start(SourceConfig::default(), Hub::Stores);
+    let greeting = running.client.get(format!("{}/", running.url)).send().await.unwrap();
+    assert_eq!(header(&greeting, "x-elastic-product"), "Elasticsearch");
+    let greeting: serde_json::Value = greeting.json().await.unwrap();
+    assert!(greeting["version"]["number"].as_str().unwrap().starts_with("8."));
+    assert_eq!(read(running.client.get(format!("{}/_license", running.url))).await.0, 200);
+    let body = "{\"create\":{\"_index\":\"i\"}}\n{\"a\":1}\n{\"delete\":{\"_id\":\"1\"}}\n{\"index\":{}}\n{\"b\":2}\n";
+    let request = running.post("/_bulk?timeout=1m").header("content-type", "application/x-ndjson");
+    let (status, answer) = read(request.body(body)).await;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(
+        (status, &answer["errors"], answer["items"].as_array().unwrap().len()),
+        (200, &true.into(), 3)
+    );
+    assert_eq!(*running.stored.lock().await, ["{\"a\":1}", "{\"b\":2}"]);
+    assert_eq!(read(running.post("/_bulk").body("one\ntwo\n")).await.0, 400);
+    assert_eq!(running.stored.lock().await.len(), 2);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_bulk_request_is_answered_when_the_hub_has_it_and_only_to_those_with_credentials() {
+    let auth = Auth::Bearer("t".to_owned().into());
+    let running = start(SourceConfig { auth, ..SourceConfig::default() }, Hub::Refuses);
+    let body = "{\"index\":{}}\n{\"a\":1}\n";
+    assert_eq!(read(running.post("/_bulk").body(body)).await.0, 401);
+    assert_eq!(read(running.client.get(format!("{}/", running.url))).await.0, 401);
+    assert_eq!(read(running.post("/_bulk").bearer_auth("t").body(body)).await.0, 503);
+    running.end().await;
+}
+
+#[tokio::test]
 async fn only_those_with_credentials_may_send() {
     for (auth, scheme) in [
         (Auth::Bearer("t".to_owned().into()), "Bearer"),

@@ -104,6 +104,16 @@ fn malformed_json_is_refused_with_its_place() {
 }
 
 #[test]
+fn deep_values_are_cut_without_overflow() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
+        let deep = format!("{}0{}", open.repeat(200_000), close.repeat(200_000));
+        for format in [Format::Json, Format::Ndjson, Format::Lines, sniff(deep.as_bytes())] {
+            assert_eq!(cut_up(deep.as_bytes(), format).unwrap().len(), 1);
+        }
+    }
+}
+
+#[test]
 fn the_content_type_or_the_looks_decide() {
     for (content_type, body, expected) in [
         ("application/x-ndjson", "[", Format::Ndjson),
