@@ -8,7 +8,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
     cargo build --release --locked --bin anabranch \
     && install -D -m 0755 target/release/anabranch /image/usr/bin/anabranch \
-    && install -D -m 0644 config/quickstart.yaml /image/etc/anabranch/anabranch.yaml \
+    && install -D -m 0644 deploy/config/image.yaml /image/etc/anabranch/anabranch.yaml \
     && install -d -m 0750 -o 65532 -g 65532 /image/var/lib/anabranch
 
 # The C library, libgcc and the public certificates, no shell; 65532 is its user `nonroot`.
@@ -22,9 +22,9 @@ COPY --from=build --chown=65532:65532 /image/var/lib/anabranch /var/lib/anabranc
 USER 65532:65532
 WORKDIR /var/lib/anabranch
 VOLUME /var/lib/anabranch
-# Admin (health and metrics), the hub for Kafka's clients, HTTP source, syslog.
-EXPOSE 9690 9092 8687 514/udp 601
-# There is no HEALTHCHECK: what runs the image asks for /health on port 9690 from outside.
+# HTTP source, syslog. Admin and hub listen inside alone, unless a configuration of your own says otherwise.
+EXPOSE 8687 5514/udp 5514
+# There is no HEALTHCHECK: there is no program in the image that could ask; /health is on port 9690.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/anabranch"]
 CMD ["run", "/etc/anabranch/anabranch.yaml"]

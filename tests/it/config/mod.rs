@@ -1,6 +1,7 @@
 //! Configurations, right and wrong.
 
 mod loading;
+mod promises;
 mod robust;
 mod shipped;
 mod wrong;
