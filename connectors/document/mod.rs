@@ -20,10 +20,14 @@
 //! | topic id, partition, epoch, offset     | `event.id`                                               |
 //!
 //! What the value's own object says wins: where it has a member of one of our top-level names (`host`, `log`, …) or
-//! one of our names with dots (`host.name`), ours is left out. Of several headers with one name the last counts, so
-//! that a document never has a name twice. A document is one line.
+//! one of our names with dots (`host.name`), ours is left out. It must be of our kind, an object or a text or a date;
+//! what is not (`"host": "web-1"`, `"message": 7`) becomes text under `anabranch` (`anabranch.host`, dots in its name
+//! become underscores), and ours is written. `"@timestamp"` in milliseconds becomes a date. An object with a name twice
+//! is not merged. Of several headers with one name the last counts, so that a document never has a name twice. A
+//! document is one line.
 
 mod facts;
+mod fit;
 mod json;
 mod merge;
 mod pretty;

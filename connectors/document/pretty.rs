@@ -1,5 +1,8 @@
 //! A compact document, indented for people.
 
+/// Below so many levels nothing is broken into lines, so that the spaces before them do not grow with the square.
+const LEVELS_MAX: usize = 32;
+
 /// Appends `document` (valid JSON in one line) with a line for each member and two spaces for each level.
 pub(super) fn push(document: &[u8], out: &mut Vec<u8>) {
     let (mut level, mut in_string, mut is_escaped) = (0usize, false, false);
@@ -24,8 +27,11 @@ pub(super) fn push(document: &[u8], out: &mut Vec<u8>) {
                 }
             }
             b'}' | b']' => {
+                // The last line of what is not broken stays on its line too.
+                if level <= LEVELS_MAX {
+                    push_line(level.saturating_sub(1), out);
+                }
                 level = level.saturating_sub(1);
-                push_line(level, out);
                 out.push(byte);
             }
             b',' => {
@@ -42,6 +48,9 @@ pub(super) fn push(document: &[u8], out: &mut Vec<u8>) {
 }
 
 fn push_line(level: usize, out: &mut Vec<u8>) {
+    if level > LEVELS_MAX {
+        return;
+    }
     out.push(b'\n');
     out.extend(std::iter::repeat_n(b' ', 2 * level));
 }
@@ -54,6 +63,17 @@ mod tests {
         let mut out = Vec::new();
         push(document.as_bytes(), &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_deep_document_stays_about_as_large_as_it_is() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[1,{\"b\":", "}]")] {
+            let deep = format!("{}0{}", open.repeat(20_000), close.repeat(20_000));
+            let text = pretty(&deep);
+            assert!(text.len() < 2 * deep.len() + 10_000, "{} from {}", text.len(), deep.len());
+            let same: String = text.split_ascii_whitespace().collect();
+            assert_eq!(same, deep);
+        }
     }
 
     #[test]

@@ -61,6 +61,51 @@ impl Civil {
     }
 }
 
+/// Whether search servers take `text` for a date: `2026-01-31`, with a time of day and a zone or without.
+pub(super) fn is_date(text: &str) -> bool {
+    let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
+    let numbers = |text: &str, marks: char| -> Option<Vec<u32>> {
+        let one = |part: &str| {
+            let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse().ok().filter(|_| is_number)
+        };
+        text.split(marks).map(one).collect()
+    };
+    let is_day = date.len() == 10
+        && matches!(numbers(date, '-').as_deref(), Some([year, month @ 1..=12, day])
+            if (1..=days_of(*year, *month)).contains(day));
+    let is_time = time.is_none_or(|time| {
+        let zone_at = time.find(['Z', '+', '-']).unwrap_or(time.len());
+        let (clock, zone) = time.split_at_checked(zone_at).unwrap_or((time, ""));
+        let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+        let is_fraction = (1..=9).contains(&fraction.len()) && numbers(fraction, '-').is_some();
+        let is_zone = match zone {
+            "" | "Z" => true,
+            zone => {
+                zone.len() == 6
+                    && zone.get(1..).is_some_and(|zone| {
+                        matches!(numbers(zone, ':').as_deref(), Some([0..=17, 0..=59]))
+                    })
+            }
+        };
+        is_fraction
+            && is_zone
+            && clock.len() == 8
+            && matches!(numbers(clock, ':').as_deref(), Some([0..=23, 0..=59, 0..=59]))
+    });
+    is_day && is_time
+}
+
+const fn days_of(year: u32, month: u32) -> u32 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
 /// Appends the last two or four digits of a number.
 pub(crate) fn push_digits(number: i64, width: usize, out: &mut String) {
     let mut digits = [b'0'; 4];
@@ -86,6 +131,35 @@ mod tests {
         let mut out = Vec::new();
         Civil::at(timestamp_ms).push_rfc3339(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn dates_are_those_that_search_servers_read() {
+        for text in [
+            "2026-01-31",
+            "2024-02-29T23:59:59Z",
+            "2026-01-31T00:00:00.123456789+05:30",
+            "2026-01-31T00:00:00.1",
+        ] {
+            assert!(is_date(text), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "2026",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-1-1",
+            "2026-01-31T",
+            "2026-01-31 00:00:00",
+            "2026-01-31T24:00:00Z",
+            "2026-01-31T00:00:00.Z",
+            "2026-01-31T00:00:00+5",
+            "2026-01-31T00:00:00z",
+            "+026-01-31",
+        ] {
+            assert!(!is_date(text), "{text}");
+        }
     }
 
     #[test]

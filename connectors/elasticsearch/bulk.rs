@@ -8,6 +8,8 @@ use crate::template::{Cursor, Template, clean_index};
 #[derive(Debug)]
 pub(super) struct Writer {
     index: Cursor,
+    /// Whether the configuration begins the name with a dot; a value may not.
+    is_hidden: bool,
     action: &'static str,
     /// `{"create":{"_index":"NAME","_id":"` for the index of the last record.
     head: Vec<u8>,
@@ -15,8 +17,9 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(index: Template, action: &'static str) -> Self {
+        let is_hidden = index.begins_with('.');
         let index = Cursor::new(index, |value, out| out.push_str(value));
-        Self { index, action, head: Vec::new() }
+        Self { index, is_hidden, action, head: Vec::new() }
     }
 
     /// Appends both lines of one record.
@@ -26,7 +29,7 @@ impl Writer {
             self.head.extend_from_slice(b"{\"");
             self.head.extend_from_slice(self.action.as_bytes());
             self.head.extend_from_slice(b"\":{\"_index\":");
-            let index = clean_index(self.index.text());
+            let index = clean_index(self.index.text(), self.is_hidden);
             document::push_string(index.as_bytes(), &mut self.head);
             self.head.extend_from_slice(b",\"_id\":\"");
         }

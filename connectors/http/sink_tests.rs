@@ -236,6 +236,29 @@ async fn a_request_has_one_address_and_keeps_the_order() {
 }
 
 #[tokio::test]
+async fn a_key_that_means_another_folder_is_posted_where_the_others_are() {
+    let keys = ["..", ".", "...", "%2e%2e", "a/b", "?", "#", "..\\..", "", "a\tb", "..%2f"];
+    let mut tasks = JoinSet::new();
+    let (address, server) = serve(&mut tasks, &[]).await;
+    let mut batch = Batch::new(Vec::new().into(), Headers::new(), 0, 0);
+    for key in keys {
+        batch.push_copy(b"x");
+        batch.set_key(key.as_bytes());
+    }
+    let mut records = Records::default();
+    records.push(store(&batch));
+    let mut sink = sink(&format!("{address}/tenants/{{key|none}}/ingest"), &json!({}));
+    assert_eq!(sink.write(&records).await, Ok(Written::done()));
+    let server = server.lock().unwrap();
+    let paths: Vec<&str> = server.seen.iter().map(|seen| seen.path.as_str()).collect();
+    assert_eq!(paths.len(), keys.len());
+    for path in paths {
+        let inside = path.strip_prefix("/tenants/").and_then(|path| path.strip_suffix("/ingest"));
+        assert!(inside.is_some_and(|name| !name.is_empty() && !name.contains('/')), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_probe_says_what_answers() {
     let mut tasks = JoinSet::new();
     let (address, server) = serve(&mut tasks, &[405, 401]).await;

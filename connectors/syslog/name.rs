@@ -68,7 +68,9 @@ fn program(word: &[u8], length: usize) -> bool {
     let in_data = |byte: &u8| {
         matches!(byte, b'"' | b'\'' | b'{' | b'}' | b'<' | b'>' | b'=' | b'|' | b';' | b'[' | b']')
     };
-    name.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+    // The formats of events that begin so are read by their whole text.
+    !matches!(name, b"CEF" | b"LEEF")
+        && name.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
         && !name.iter().any(|byte| in_data(byte) || byte.is_ascii_control())
 }
 
@@ -110,6 +112,7 @@ mod tests {
             ("app text", None),
             ("app:text", None),
             ("CEF:0|Vendor|a: b", None),
+            ("CEF: 0|Vendor", None),
             ("app[12 text]: x", None),
             ("{\"a\": 1}", None),
             ("18:17:27: text", None),

@@ -198,10 +198,17 @@ fn lone<'a>(message: &'a [u8], begin: usize, parsed: &mut Parsed<'a>) {
     if let Some((name, _, length)) = tag(text)
         && name.len() <= LONE_TAG_MAX
         && name.iter().all(is_lone)
+        && !is_uptime(name)
         && text.get(..length).is_some_and(|tag| tag.ends_with(b":"))
     {
         take_tag(message, parsed);
     }
+}
+
+/// `3d04h`, which Cisco writes in the place of the time when it has none.
+fn is_uptime(name: &[u8]) -> bool {
+    name.first().is_some_and(u8::is_ascii_digit)
+        && name.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'y' | b'w' | b'd' | b'h' | b'm'))
 }
 
 fn rest(message: &[u8], at: usize) -> &[u8] {

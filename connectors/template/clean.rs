@@ -28,14 +28,18 @@ pub fn clean_path_segment(value: &str, out: &mut String) {
 }
 
 /// Appends `value` as part of one segment of a URL's path, or of its query: all but letters, digits, `-`, `.`, `_` and
-/// `~` is percent-encoded, and a value of nothing but dots too.
+/// `~` is percent-encoded. The dots of a value of nothing else become `_`: `..` means the folder above also where it
+/// is percent-encoded, so no way to write it stays inside.
 ///
-/// Source: RFC 3986, sections 2.1 and 2.3.
+/// Source: RFC 3986, sections 2.1 and 2.3; WHATWG URL, "double-dot URL path segment".
 pub fn clean_url_segment(value: &str, out: &mut String) {
-    let only_dots = value.bytes().all(|byte| byte == b'.');
+    if value.bytes().all(|byte| byte == b'.') {
+        out.extend(std::iter::repeat_n('_', value.len()));
+        return;
+    }
     for byte in value.bytes() {
         let is_plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        if is_plain && !only_dots {
+        if is_plain {
             out.push(char::from(byte));
         } else {
             out.push('%');
@@ -48,11 +52,13 @@ pub fn clean_url_segment(value: &str, out: &mut String) {
 
 /// A whole name as Elasticsearch and OpenSearch allow it for an index: lower case; none of `\ / * ? " < > | , # :`,
 /// space or control character (each becomes `_`); no `-`, `_` or `+` in front; not `.` or `..`; at most 255 bytes (a
-/// longer one is cut and ends in a hash of the whole).
+/// longer one is cut and ends in a hash of the whole). A dot in front, which names the server's own indices, is kept
+/// only where `may_be_hidden`.
 #[must_use]
-pub fn clean_index(name: &str) -> String {
+pub fn clean_index(name: &str, may_be_hidden: bool) -> String {
+    let front: &[char] = if may_be_hidden { &['-', '_', '+'] } else { &['-', '_', '+', '.'] };
     let lower: String = name
-        .trim_start_matches(['-', '_', '+'])
+        .trim_start_matches(front)
         .chars()
         .flat_map(char::to_lowercase)
         .map(|letter| match letter {
@@ -61,7 +67,7 @@ pub fn clean_index(name: &str) -> String {
             letter => letter,
         })
         .collect();
-    let mut index = lower.trim_start_matches(['-', '_', '+']).to_owned();
+    let mut index = lower.trim_start_matches(front).to_owned();
     if index.bytes().all(|byte| byte == b'.') {
         index.clear();
         index.push_str(super::UNKNOWN);
@@ -106,15 +112,25 @@ mod tests {
     fn two_long_values_stay_two() {
         let (first, second) = ("é".repeat(200), "é".repeat(201));
         assert_ne!(segment(&first), segment(&second));
-        assert_ne!(clean_index(&first), clean_index(&second));
-        assert!(segment(&first).len() <= 117 && clean_index(&first).len() <= 255);
+        assert_ne!(clean_index(&first, false), clean_index(&second, false));
+        assert!(segment(&first).len() <= 117 && clean_index(&first, false).len() <= 255);
     }
 
     #[test]
     fn an_index_is_one_that_the_server_takes() {
-        assert_eq!(clean_index("logs-Web App/2026"), "logs-web_app_2026");
-        assert_eq!(clean_index("-_+x"), "x");
-        assert_eq!((clean_index(".."), clean_index("***")), ("unknown".into(), "unknown".into()));
+        assert_eq!(clean_index("logs-Web App/2026", false), "logs-web_app_2026");
+        assert_eq!(clean_index("-_+x", false), "x");
+        for nothing in ["..", ".", "", "***", "-."] {
+            assert_eq!(clean_index(nothing, false), "unknown");
+        }
+        assert_eq!(clean_index("..", true), "unknown");
+    }
+
+    #[test]
+    fn a_value_names_none_of_the_servers_own_indices() {
+        assert_eq!(clean_index(".security-7", false), "security-7");
+        assert_eq!(clean_index("-.Kibana", false), "kibana");
+        assert_eq!(clean_index(".ours", true), ".ours");
     }
 
     #[test]
@@ -122,9 +138,6 @@ mod tests {
         let mut out = String::new();
         clean_url_segment("a/b ?é", &mut out);
         assert_eq!(out, "a%2Fb%20%3F%C3%A9");
-        out.clear();
-        clean_url_segment("..", &mut out);
-        assert_eq!(out, "%2E%2E");
     }
 
     proptest! {
@@ -136,12 +149,32 @@ mod tests {
         }
 
         #[test]
+        fn a_value_in_a_url_stays_where_it_was_put(
+            value in "(\\.|%2e|%2E|/|\\\\|\\?|#|@|:|a|\t|\n|é){0,6}|.{0,20}",
+            front in "[.a]{0,1}",
+        ) {
+            let mut address = format!("http://host/tenants/{front}");
+            clean_url_segment(&value, &mut address);
+            prop_assume!(!(value.is_empty() && front == "."));
+            address.push_str("/ingest?k=");
+            clean_url_segment(&value, &mut address);
+            address.push_str("&last");
+            let url = reqwest::Url::parse(&address).unwrap();
+            let segments: Vec<_> = url.path_segments().unwrap().collect();
+            prop_assert_eq!(segments.len(), 3, "{}", url);
+            prop_assert_eq!((segments[0], segments[2]), ("tenants", "ingest"));
+            prop_assert_eq!(url.query().unwrap().split('&').count(), 2);
+            prop_assert_eq!((url.host_str(), url.fragment()), (Some("host"), None));
+        }
+
+        #[test]
         fn a_clean_index_keeps_the_rules(name: String) {
-            let clean = clean_index(&name);
+            let clean = clean_index(&name, true);
             prop_assert!(!clean.is_empty() && clean.len() <= 255 && clean != "." && clean != "..");
             prop_assert!(!clean.starts_with(['-', '_', '+']));
             prop_assert!(!clean.contains([' ', '/', '\\', '*', '?', '"', '<', '>', '|', ',', '#', ':']));
-            prop_assert_eq!(clean_index(&clean), clean);
+            prop_assert_eq!(clean_index(&clean, true), clean);
+            prop_assert!(!clean_index(&name, false).starts_with('.'));
         }
     }
 }

@@ -143,6 +143,12 @@ impl Template {
         out
     }
 
+    /// Whether its own text begins with `letter`, whatever the record.
+    #[must_use]
+    pub fn begins_with(&self, letter: char) -> bool {
+        matches!(self.parts.first(), Some(Part::Text(text)) if text.starts_with(letter))
+    }
+
     /// Whether it has no field, so that its text is always the same.
     #[must_use]
     pub fn is_constant(&self) -> bool {

@@ -161,3 +161,59 @@ fn what_is_delivered_a_second_time_is_there_once_since_a_record_has_one_id() {
         assert!(ids.iter().all(|id| now.binary_search(id).is_ok()), "an id has changed");
     }
 }
+
+#[test]
+fn values_with_our_names_and_other_kinds_do_not_close_an_index_for_the_lines_behind_them() {
+    const HOSTILE: [&str; 22] = [
+        r#"{"log":"text","stream":"stdout"}"#,
+        r#"{"host":"web-1"}"#,
+        r#"{"host":{"name":5}}"#,
+        r#"{"host.name":{"first":"a"}}"#,
+        r#"{"host":["a",{"name":"b"}],"host.name":"c"}"#,
+        r#"{"event":7}"#,
+        r#"{"event":{"id":7,"dataset":true}}"#,
+        r#"{"event.id":7}"#,
+        r#"{"event.id.x":"a"}"#,
+        r#"{"source":"here"}"#,
+        r#"{"source":{"port":{"x":1}}}"#,
+        r#"{"labels":"a"}"#,
+        r#"{"labels":{"env":{"name":1}}}"#,
+        r#"{"error":"failed"}"#,
+        r#"{"message":{"a":1}}"#,
+        r#"{"message":7}"#,
+        r#"{"@timestamp":1763662647912}"#,
+        r#"{"@timestamp":12}"#,
+        r#"{"@timestamp":"yesterday"}"#,
+        r#"{"a":1,"a":2}"#,
+        r#"{"":1," ":2,".a":3,"b..c":4}"#,
+        r#"{"anabranch":{"host":{"x":1}},"kafka":1,"log.file":"x"}"#,
+    ];
+    for variable in ["ANABRANCH_SEARCH", "ANABRANCH_OPENSEARCH"] {
+        let Some(base) = server(variable) else { continue };
+        let (folder, index, http) = (tempfile::tempdir().unwrap(), unique("kinds"), free_port());
+        let folder = folder.path();
+        std::fs::create_dir(folder.join("logs")).unwrap();
+        let sources = format!(
+            "sources:\n  logs: {{ topic: logs, from: {{ file: {{ include: [\"{}/logs/*.log\"] }} }} }}\n  \
+             events: {{ topic: logs, from: {{ http: {{ listen: \"127.0.0.1:{http}\" }} }} }}\n",
+            folder.display()
+        );
+        let sinks = search_sink("search", "logs", (&base, &index));
+        let mut agent = Agent::start(folder, &format!("{sources}sinks:\n{sinks}"));
+        wait_listening(http);
+        let url = format!("http://127.0.0.1:{http}/");
+        for (number, value) in HOSTILE.iter().enumerate() {
+            assert_eq!(post(&url, "application/x-ndjson", *value).unwrap().status, 200);
+            wait_until(LONG, "the hostile value", || count(&base, &index) > number);
+        }
+        append_lines(&folder.join("logs/a.log"), "a", 0..100);
+        wait_until(LONG, "all plain lines", || count(&base, &index) >= HOSTILE.len() + 100);
+        agent.wait_no_lag(&["search"], SOON);
+        assert_eq!(agent.metrics()["anabranch_sink_dead_records_total{sink=\"search\"}"], 0.0);
+        agent.stop();
+        let hits = search_hits(&base, &index);
+        let texts = hits.iter().filter_map(|hit| hit["_source"]["message"].as_str());
+        let texts: Vec<String> = texts.map(str::to_owned).collect();
+        assert_each_once(&texts, "a", 100);
+    }
+}
