@@ -135,6 +135,24 @@ async fn every_framing_works_on_one_listener_and_the_unterminated_rest_counts() 
 }
 
 #[tokio::test]
+async fn one_count_in_characters_costs_none_of_two_hundred_messages() {
+    use std::io::Write;
+    let mut running = start(&["tcp://127.0.0.1:0"]);
+    let message = |number: usize| format!("<14>1 - web app - - - größe {number} é");
+    let mut client = StdTcp::connect(running.port(0)).unwrap();
+    for number in 0..200 {
+        let text = message(number);
+        let count = if number == 3 { text.chars().count() } else { text.len() };
+        write!(client, "{count} {text}").unwrap();
+    }
+    drop(client);
+    let seen = running.take(199).await;
+    let whole = (0..200).filter(|number| values(&seen).contains(&message(*number).as_str()));
+    assert!(whole.count() >= 198, "{:?}", values(&seen));
+    running.end().await;
+}
+
+#[tokio::test]
 async fn a_lone_line_arrives_while_its_connection_stays_open() {
     use std::io::Write;
     let mut running = start(&["tcp://127.0.0.1:0"]);

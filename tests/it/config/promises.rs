@@ -55,9 +55,10 @@ fn lines_of(path: &Path) -> Vec<String> {
             drop(flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text));
         }
         Some("zst") => {
-            text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap_or_default()).unwrap()
+            let plain = zstd::decode_all(&bytes[..]).unwrap_or_default();
+            text.push_str(&String::from_utf8(plain).unwrap());
         }
-        _ => text = String::from_utf8(bytes).unwrap(),
+        _ => text.push_str(&String::from_utf8(bytes).unwrap()),
     }
     text.lines().map(str::to_owned).collect()
 }
