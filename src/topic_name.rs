@@ -6,6 +6,11 @@
 pub(crate) const TOPIC_MAX: usize = 249;
 /// Topics that begin so belong to the hub.
 pub(crate) const INTERNAL: &str = "__";
+/// Whether a topic of that name is the hub's own.
+pub(crate) fn is_internal(name: &str) -> bool {
+    name.starts_with(INTERNAL)
+}
+
 /// Most partitions of one topic; more of them on one machine only cost files.
 pub(crate) const PARTITIONS_MAX: u16 = 10_000;
 

@@ -53,6 +53,7 @@ impl Agent {
         }
         let broker = Broker::new(hub, settings(embedded));
         broker.set_access(embedded.access());
+        broker.set_asked(security.clone());
         if bound.is_empty() {
             self.clients = Some(Clients { broker, security, listening });
             return Ok(());

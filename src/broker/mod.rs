@@ -27,14 +27,17 @@ mod outlet;
 mod schema;
 mod security;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::hub::embedded::Embedded;
+use crate::hub::embedded::{Embedded, kept};
 use crate::metrics::{ClientMeter, Metrics};
-use auth::acl::Acls;
+use crate::scram::Hash;
+use auth::acl::{Acls, Rule};
+use auth::kept_users::KeptUsers;
 
 pub use listener::{Listening, serve, serve_stream};
 pub use network::Network;
@@ -75,6 +78,10 @@ pub struct Broker {
     /// KiB of requests that may be in memory at once.
     budget: Arc<Semaphore>,
     access: RwLock<Acls>,
+    /// Users that clients have set.
+    users: RwLock<Arc<KeptUsers>>,
+    /// What the listeners ask; the users of the configuration are there.
+    asked: RwLock<Vec<Arc<Security>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -86,13 +93,18 @@ impl Broker {
     #[must_use]
     pub fn new(hub: Arc<Embedded>, settings: Settings) -> Arc<Self> {
         let budget = Arc::new(Semaphore::new(BUDGET_KIB));
-        let access = RwLock::default();
         let metrics = Arc::clone(hub.metrics());
-        Arc::new(Self { hub, settings, budget, access, metrics })
+        let (access, users, asked) = (RwLock::default(), RwLock::default(), RwLock::default());
+        let broker = Self { hub, settings, budget, access, users, asked, metrics };
+        broker.take_kept_rules();
+        broker.take_kept_users();
+        Arc::new(broker)
     }
 
-    /// Replaces what clients may do, those that are connected among them.
+    /// Replaces what the configuration says that clients may do, those that are connected among them.
     pub(crate) fn set_access(&self, access: Acls) {
+        let mut access = access;
+        access.set_kept(self.kept_rules());
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = access;
     }
 
@@ -104,6 +116,50 @@ impl Broker {
         resource: auth::acl::Resource<'_>,
     ) -> bool {
         self.access().allows(principal, operation, resource)
+    }
+
+    /// Tells what the listeners ask of clients.
+    pub(crate) fn set_asked(&self, asked: Vec<Arc<Security>>) {
+        *self.asked.write().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    /// Takes over the rules that clients have set.
+    fn take_kept_rules(&self) {
+        let rules = self.kept_rules();
+        self.access.write().unwrap_or_else(PoisonError::into_inner).set_kept(rules);
+    }
+
+    /// The rules that clients have set, as the hub keeps them.
+    fn kept_rules(&self) -> Vec<Rule> {
+        let kept = self.hub.kept(kept::RULE);
+        let read = kept.keys().filter_map(|text| {
+            let rule = Rule::from_text(text);
+            if rule.is_none() {
+                tracing::error!(rule = text, "a rule that a client has set cannot be read");
+            }
+            rule
+        });
+        read.collect()
+    }
+
+    /// Takes over the users that clients have set, as the hub keeps them.
+    fn take_kept_users(&self) {
+        let (users, unread) = KeptUsers::read(self.hub.kept(kept::USER).iter());
+        for name in unread {
+            tracing::error!(name, "a user that a client has set cannot be read");
+        }
+        *self.users.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(users);
+    }
+
+    fn kept_users(&self) -> Arc<KeptUsers> {
+        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The users of the configuration, over all listeners, with what is kept of their passwords for SCRAM.
+    fn configured_users(&self) -> BTreeMap<String, Vec<(Hash, u32)>> {
+        let asked = self.asked.read().unwrap_or_else(PoisonError::into_inner);
+        let sasl = asked.iter().filter_map(|one| one.sasl.as_ref());
+        sasl.flat_map(|sasl| sasl.users.infos()).collect()
     }
 
     /// What is counted.

@@ -5,7 +5,7 @@
 //! be so many in all.
 //!
 //! A layout is a text: `b` one byte, `h` `i` `l` integers of 2, 4 and 8 bytes, `u` a UUID, `s` a string, `y` bytes,
-//! `*` before one of them an array of it, `[…]` an array of structures; `@2-5`, `@2-`, `@-5` behind a field are the
+//! `*` before one of them an array of it, `[…]` an array of structures, `?[…]` one structure that may be missing; `@2-5`, `@2-`, `@-5` behind a field are the
 //! versions that have it. Structures end with tagged fields where the version is flexible. Source: Kafka's message
 //! definitions, KIP-482.
 
@@ -46,6 +46,13 @@ impl Walk<'_> {
                     return Some(at);
                 }
                 Some(b' ') => at += 1,
+                Some(b'?') => {
+                    // One byte says whether it is there.
+                    if self.take(1)? == [1] {
+                        self.structure(at + 2)?;
+                    }
+                    at = self.closing(at + 1)? + 1;
+                }
                 Some(b'[') => {
                     let (present, next) = self.versions(self.closing(at)? + 1);
                     if present {

@@ -285,7 +285,7 @@ mod tests {
              { principal: \"User:bob\", operations: [all], topic: app-secret, deny: true }]",
         );
         let access = config.access();
-        assert_eq!(access.rules().len(), 3);
+        assert_eq!(access.configured().len(), 3);
         let allows = |principal, operation, topic| {
             access.allows(principal, operation, Resource::topic(topic))
         };

@@ -167,7 +167,7 @@ fn incremental_alter_configs(r: &mut Random) -> RequestKind {
 }
 
 fn resource(r: &mut Random) -> (i8, StrBytes) {
-    let kind = r.pick(&[2, 2, 2, 4, 8, 0, -1]);
+    let kind = r.pick(&[2, 2, 2, 4, 4, 32, 8, 16, 0, -1]);
     (
         kind,
         if kind == 2 {

@@ -1,4 +1,4 @@
-//! What tools ask about the cluster: the broker, its disks, its producers; and what there is nothing of.
+//! What tools ask about the cluster: the broker, its disks, its leaders, its producers.
 
 use std::sync::Arc;
 
@@ -10,19 +10,24 @@ use kafka_protocol::messages::describe_log_dirs_response::{
 use kafka_protocol::messages::describe_producers_response::{
     PartitionResponse, ProducerState, TopicResponse,
 };
+use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use kafka_protocol::messages::{
     BrokerId, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest,
     DescribeLogDirsResponse, DescribeProducersRequest, DescribeProducersResponse,
-    ElectLeadersRequest, ElectLeadersResponse, ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse, TopicName,
+    ElectLeadersRequest, ElectLeadersResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use crate::broker::NODE;
 use crate::broker::auth::acl::{Operation, Resource};
+use crate::hub::embedded::TopicState;
 use crate::log::Partition;
+
+/// The type of an endpoint that brokers are at.
+const BROKERS: i8 = 1;
+const MISSING: &str = "This server does not host this topic-partition.";
 
 pub(super) async fn describe(
     call: Arc<Call>,
@@ -34,12 +39,34 @@ pub(super) async fn describe(
         .with_broker_id(BrokerId(NODE))
         .with_host(StrBytes::from_string(host.clone()))
         .with_port(i32::from(*port));
+    if let Some((code, why)) = wrong_endpoint(&call, request.endpoint_type) {
+        return DescribeClusterResponse::default()
+            .with_error_code(code.code())
+            .with_error_message(Some(StrBytes::from_string(why)))
+            .with_endpoint_type(BROKERS)
+            .with_controller_id(BrokerId(-1));
+    }
     DescribeClusterResponse::default()
-        .with_endpoint_type(1)
+        .with_endpoint_type(BROKERS)
         .with_cluster_id(StrBytes::from_string(call.hub().id().to_owned()))
         .with_controller_id(BrokerId(NODE))
         .with_brokers(vec![broker])
         .with_cluster_authorized_operations(call.authorized(told, Resource::CLUSTER))
+}
+
+/// What is wrong with the endpoint that a client wants: there are brokers here (KIP-919).
+fn wrong_endpoint(call: &Call, wanted: i8) -> Option<(Code, String)> {
+    match wanted {
+        _ if call.version < 1 => None,
+        BROKERS => None,
+        2 => {
+            let why = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
+            Some((Code::MismatchedEndpointType, why.to_owned()))
+        }
+        other => {
+            Some((Code::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")))
+        }
+    }
 }
 
 pub(super) async fn log_dirs(
@@ -92,35 +119,50 @@ pub(super) async fn elect_leaders(
     call: Arc<Call>,
     request: ElectLeadersRequest,
 ) -> ElectLeadersResponse {
-    let allowed = call.may(Operation::Alter, Resource::CLUSTER);
-    let topics = request.topic_partitions.unwrap_or_default().into_iter().map(|topic| {
-        let state = call.hub().topic_state(&topic.topic);
-        let partitions = topic.partitions.into_iter().map(|index| {
-            let known = state.as_ref().is_some_and(|state| state.partition(index).is_some());
-            let code = match known {
-                _ if !allowed => Code::ClusterAuthorizationFailed,
-                true => Code::ElectionNotNeeded,
-                false => Code::UnknownTopicOrPartition,
+    let kind = if call.version >= 1 { request.election_type } else { 0 };
+    let whole = if !call.may(Operation::Alter, Resource::CLUSTER) {
+        Some((Code::ClusterAuthorizationFailed, "Cluster authorization failed.".to_owned()))
+    } else if !(0..=1).contains(&kind) {
+        Some((Code::InvalidRequest, format!("Unknown election type {kind}")))
+    } else {
+        None
+    };
+    let all = || {
+        let state = |state: &Arc<TopicState>| {
+            let name = TopicName(StrBytes::from_string(state.topic.name.clone()));
+            TopicPartitions::default().with_topic(name)
+        };
+        call.hub().topic_states().iter().map(state).collect()
+    };
+    let topics = request.topic_partitions.unwrap_or_else(all).into_iter().map(|topic| {
+        let name = topic.topic.as_str();
+        let state = call.hub().topic_state(name);
+        let partitions = topic.partitions.iter().map(|index| {
+            let unknown = |why| (Code::UnknownTopicOrPartition, why);
+            let (code, why) = match (&whole, &state) {
+                (Some(refused), _) => refused.clone(),
+                (None, None) => unknown(format!("No such topic as {name}")),
+                (None, Some(state)) if state.partition(*index).is_none() => {
+                    unknown(format!("No such partition as {name}-{index}"))
+                }
+                (None, Some(_)) => {
+                    let why = "Leader election not needed for topic partition.";
+                    (Code::ElectionNotNeeded, why.to_owned())
+                }
             };
-            PartitionResult::default().with_partition_id(index).with_error_code(code.code())
+            PartitionResult::default()
+                .with_partition_id(*index)
+                .with_error_code(code.code())
+                .with_error_message(Some(StrBytes::from_string(why)))
         });
         let partitions = partitions.collect();
         ReplicaElectionResult::default().with_topic(topic.topic).with_partition_result(partitions)
     });
-    let denied = !allowed && call.version >= 1;
-    let code = if denied { Code::ClusterAuthorizationFailed.code() } else { 0 };
+    let topics = topics.collect();
+    let code = whole.as_ref().map_or(0, |(code, _)| code.code());
     ElectLeadersResponse::default()
-        .with_error_code(code)
-        .with_replica_election_results(topics.collect())
-}
-
-pub(super) async fn reassignments(
-    call: Arc<Call>,
-    _request: ListPartitionReassignmentsRequest,
-) -> ListPartitionReassignmentsResponse {
-    let allowed = call.may(Operation::Describe, Resource::CLUSTER);
-    let code = if allowed { 0 } else { Code::ClusterAuthorizationFailed.code() };
-    ListPartitionReassignmentsResponse::default().with_error_code(code)
+        .with_error_code(if call.version >= 1 { code } else { 0 })
+        .with_replica_election_results(topics)
 }
 
 pub(super) async fn producers(
@@ -134,6 +176,9 @@ pub(super) async fn producers(
             let answer = PartitionResponse::default().with_partition_index(index);
             match state.as_ref().and_then(|state| state.partition(index)) {
                 _ if !allowed => answer.with_error_code(Code::TopicAuthorizationFailed.code()),
+                None if state.is_none() => answer
+                    .with_error_code(Code::UnknownTopicOrPartition.code())
+                    .with_error_message(Some(StrBytes::from_static_str(MISSING))),
                 None => answer.with_error_code(Code::UnknownTopicOrPartition.code()),
                 Some(partition) => answer.with_active_producers(active(partition)),
             }

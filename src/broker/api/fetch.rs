@@ -18,14 +18,15 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::protocol::Decodable;
 use tokio::time::Instant;
 
-use super::fetch_answer::{Answer, BY_ID_FROM, PartitionAnswer, Records};
+use super::fetch_answer::{Answer, BY_ID_FROM, Endpoint, PartitionAnswer, Records};
 use super::{Call, Pending, Reply};
+use crate::broker::NODE;
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::TopicState;
 use crate::log::{LogError, Partition, Room};
 
 /// Bytes of one answer, whatever the client allows: it asks again, and memory stays bounded.
-const ANSWER_MAX: usize = 8 << 20;
+pub(super) const ANSWER_MAX: usize = 8 << 20;
 /// Records closer to the end than this are in the page cache most likely, and are read in place.
 const WARM_BYTES: u64 = 64 << 20;
 /// Fewer bytes than this are read and checked: that is one call of the system, as sending them from their file is.
@@ -132,7 +133,9 @@ async fn gather(call: &Call, request: &FetchRequest) -> (Answer, usize, bool) {
         }
         topics.push((topic.topic.clone(), topic.topic_id, answers));
     }
-    (Answer { error: 0, topics }, bytes, is_final)
+    let (host, port) = &call.session.advertised;
+    let endpoint = Endpoint { node: NODE, host: host.clone(), port: i32::from(*port) };
+    (Answer { error: 0, endpoint, topics }, bytes, is_final)
 }
 
 /// What is not there, or not for this client; Kafka has an empty list in it, where other refusals have none.
@@ -148,6 +151,7 @@ fn refused(wanted: &FetchPartition, code: Code) -> PartitionAnswer {
         last_stable_offset: -1,
         log_start_offset: -1,
         aborted: None,
+        new_epoch: None,
         records: Records::NONE,
     }
 }
@@ -161,7 +165,8 @@ async fn one(
 ) -> PartitionAnswer {
     let (start, end, offset) = (partition.start(), partition.end(), wanted.fetch_offset);
     if let Some(code) = epoch_fault(call, wanted.current_leader_epoch) {
-        return refused(wanted, code);
+        let new_epoch = (code == Code::FencedLeaderEpoch).then(|| call.hub().epoch());
+        return PartitionAnswer { new_epoch, ..refused(wanted, code) };
     }
     if offset < start || offset > end {
         return refused(wanted, Code::OffsetOutOfRange);
@@ -176,6 +181,7 @@ async fn one(
         last_stable_offset: stable,
         log_start_offset: start,
         aborted: is_committed.then(Vec::new),
+        new_epoch: None,
         records: Records::NONE,
     };
     room.bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(room.bytes);

@@ -9,7 +9,8 @@
 //! ]
 //! ```
 //! From version 12 on, lengths are unsigned varints of one more, and each structure ends with its tagged fields: none.
-//! What came after version 13 are such fields, and not needed.
+//! Of those that came with version 16 two are needed: a client that believes in an old leader epoch is told which one is
+//! now (tag 1 of a partition), and where its leader is (tag 0 of the whole), so that it need not ask (KIP-951).
 //! Source: Kafka's protocol guide, `FetchResponse`.
 
 use bytes::Bytes;
@@ -24,11 +25,25 @@ const COPY_MAX: usize = 16 << 10;
 const FLEXIBLE_FROM: i16 = 12;
 /// The version from which on topics are named by their ids.
 pub(super) const BY_ID_FROM: i16 = 13;
+/// The version from which on a client with an old leader epoch is told the new one.
+const LEADER_FROM: i16 = 16;
+const CURRENT_LEADER: u8 = 1;
+const NODE_ENDPOINTS: u8 = 0;
+
+/// Where the one broker is.
+#[derive(Debug, Default)]
+pub(super) struct Endpoint {
+    pub(super) node: i32,
+    pub(super) host: String,
+    pub(super) port: i32,
+}
 
 /// What is answered.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) error: i16,
+    /// Where the leader is of those partitions that have a new one.
+    pub(super) endpoint: Endpoint,
     /// Names, ids and partitions.
     pub(super) topics: Vec<(TopicName, Uuid, Vec<PartitionAnswer>)>,
 }
@@ -43,6 +58,8 @@ pub(super) struct PartitionAnswer {
     pub(super) log_start_offset: i64,
     /// `None`: not asked for.
     pub(super) aborted: Option<Vec<Aborted>>,
+    /// The leader epoch that is now, for a client that believes in an older one.
+    pub(super) new_epoch: Option<i32>,
     pub(super) records: Records,
 }
 
@@ -103,6 +120,8 @@ impl Frame {
             self.int16(answer.error);
             self.int32(0);
         }
+        let partitions = answer.topics.iter().flat_map(|(_, _, partitions)| partitions);
+        let has_new_leader = partitions.into_iter().any(|one| one.new_epoch.is_some());
         self.length(answer.topics.len());
         for (name, id, partitions) in answer.topics {
             if self.version >= BY_ID_FROM {
@@ -112,11 +131,43 @@ impl Frame {
             }
             self.length(partitions.len());
             for partition in partitions {
+                let new_epoch = partition.new_epoch;
                 self.partition(partition);
-                self.tags();
+                self.leader(answer.endpoint.node, new_epoch);
             }
             self.tags();
         }
+        self.endpoint(&answer.endpoint, has_new_leader);
+    }
+
+    /// The tagged fields of a partition.
+    fn leader(&mut self, node: i32, new_epoch: Option<i32>) {
+        match new_epoch.filter(|_| self.version >= LEADER_FROM) {
+            None => self.tags(),
+            Some(epoch) => {
+                self.plain.extend_from_slice(&[1, CURRENT_LEADER, 9]);
+                self.int32(node);
+                self.int32(epoch);
+                self.tags();
+            }
+        }
+    }
+
+    /// The tagged fields of the whole.
+    fn endpoint(&mut self, endpoint: &Endpoint, has_new_leader: bool) {
+        if self.version < LEADER_FROM || !has_new_leader {
+            return self.tags();
+        }
+        self.plain.extend_from_slice(&[1, NODE_ENDPOINTS]);
+        // One element: a number, a host with its length, a port, no rack, no tagged fields.
+        let host = endpoint.host.len();
+        let bytes = 1 + 4 + varint_bytes(host + 1) + host + 4 + 1 + 1;
+        self.varint(bytes);
+        self.length(1);
+        self.int32(endpoint.node);
+        self.string(&endpoint.host);
+        self.int32(endpoint.port);
+        self.plain.push(0);
         self.tags();
     }
 
@@ -230,12 +281,21 @@ impl Frame {
     }
 }
 
+/// Bytes of a varint.
+const fn varint_bytes(value: usize) -> usize {
+    match value {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        _ => 3,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::fetch_response::{
-        AbortedTransaction, FetchableTopicResponse, PartitionData,
+        AbortedTransaction, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
     };
-    use kafka_protocol::messages::{FetchResponse, ProducerId};
+    use kafka_protocol::messages::{BrokerId, FetchResponse, ProducerId};
     use kafka_protocol::protocol::{Decodable, StrBytes};
 
     use super::*;
@@ -249,6 +309,7 @@ mod tests {
             last_stable_offset: 77,
             log_start_offset: 5,
             aborted: aborted.map(one),
+            new_epoch: (index == 200).then_some(9),
             records: Records::Read(Bytes::from_static(records)),
         }
     }
@@ -260,7 +321,12 @@ mod tests {
                 .with_first_offset(one.first_offset)
         };
         let Records::Read(records) = &partition.records else { unreachable!("none in a file") };
+        let leader = |epoch| {
+            LeaderIdAndEpoch::default().with_leader_id(BrokerId(1)).with_leader_epoch(epoch)
+        };
+        let leader = partition.new_epoch.filter(|_| version >= LEADER_FROM).map(leader);
         PartitionData::default()
+            .with_current_leader(leader.unwrap_or_default())
             .with_partition_index(partition.index)
             .with_error_code(partition.error)
             .with_high_watermark(partition.high_watermark)
@@ -286,7 +352,9 @@ mod tests {
             let name = TopicName(StrBytes::from_static_str("events"));
             let id = Uuid::from_u128(7 << 100);
             let topics = vec![(name.clone(), id, partitions()), (name.clone(), id, Vec::new())];
-            let frame = Answer { error: 70, topics }.frame(42, version).unwrap();
+            let host = "a-host.of.the.hub".to_owned();
+            let endpoint = Endpoint { node: 1, host: host.clone(), port: 9092 };
+            let frame = Answer { error: 70, endpoint, topics }.frame(42, version).unwrap();
             let mut bytes = Vec::new();
             for piece in frame {
                 let Piece::Bytes(piece) = piece else { unreachable!("nothing is in a file") };
@@ -308,8 +376,15 @@ mod tests {
             };
             let responses = vec![topic.clone().with_partitions(data), topic];
             let error = if version >= 7 { 70 } else { 0 };
-            let expected =
-                FetchResponse::default().with_error_code(error).with_responses(responses);
+            let endpoint = NodeEndpoint::default()
+                .with_node_id(BrokerId(1))
+                .with_host(StrBytes::from_string(host))
+                .with_port(9092);
+            let endpoints = if version >= LEADER_FROM { vec![endpoint] } else { Vec::new() };
+            let expected = FetchResponse::default()
+                .with_error_code(error)
+                .with_node_endpoints(endpoints)
+                .with_responses(responses);
             assert_eq!(read, expected, "version {version}");
         }
     }

@@ -174,6 +174,7 @@ pub(super) async fn describe(
             None if call.hub().has_offsets(&group) => {
                 DescribedGroup::default().with_group_state(StrBytes::from_static_str("Empty"))
             }
+            None if call.version >= 6 => return absent(group),
             None if group.is_empty() => {
                 DescribedGroup::default().with_error_code(Code::InvalidGroupId.code())
             }
@@ -182,6 +183,16 @@ pub(super) async fn describe(
         answer.with_group_id(group).with_authorized_operations(operations)
     });
     DescribeGroupsResponse::default().with_groups(groups.collect())
+}
+
+/// A group that there is not, as it is told from version 6 on (KIP-1043).
+fn absent(group: GroupId) -> DescribedGroup {
+    let why = format!("Group {} not found.", group.as_str());
+    DescribedGroup::default()
+        .with_group_id(group)
+        .with_group_state(StrBytes::from_static_str("Dead"))
+        .with_error_code(Code::GroupIdNotFound.code())
+        .with_error_message(Some(bytes_of(why)))
 }
 
 fn show(described: Description) -> DescribedGroup {

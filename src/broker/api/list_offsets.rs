@@ -25,6 +25,9 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 /// The first offset that is on this machine; all are.
 const EARLIEST_LOCAL: i64 = -4;
+/// The last offset that is elsewhere (KIP-1005), the first that waits to go there (KIP-1023): there are none.
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING: i64 = -6;
 
 pub(super) async fn list_offsets(
     call: Arc<Call>,
@@ -77,6 +80,8 @@ async fn look_up(
         LATEST => return Ok(Some((partition.end(), -1))),
         EARLIEST | EARLIEST_LOCAL => return Ok(Some((partition.start(), -1))),
         MAX_TIMESTAMP => call.hub().latest(Arc::clone(partition)).await,
+        LATEST_TIERED if call.version >= 9 => return Ok(None),
+        EARLIEST_PENDING if call.version >= 11 => return Ok(None),
         time if time >= 0 => call.hub().find_time(Arc::clone(partition), time).await,
         _ => return Err(Code::UnsupportedVersion),
     };
@@ -105,6 +110,11 @@ pub(super) async fn for_leader_epoch(
                 (Some(_), None) if wanted.leader_epoch > call.hub().epoch() => answer,
                 (Some(partition), None) => match partition.epoch_end(wanted.leader_epoch) {
                     Some((epoch, end)) => answer.with_leader_epoch(epoch).with_end_offset(end),
+                    // Of the epoch that is now, and has no record yet, the end is known.
+                    None if wanted.leader_epoch == call.hub().epoch() => {
+                        let epoch = call.hub().epoch();
+                        answer.with_leader_epoch(epoch).with_end_offset(partition.end())
+                    }
                     None => answer,
                 },
             }

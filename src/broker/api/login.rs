@@ -59,7 +59,7 @@ pub(super) fn handshake(call: &Call, mut body: Bytes) -> Option<Pending> {
         let answer = answer.with_error_code(Code::UnsupportedSaslMechanism.code());
         return Some(last(call, &answer));
     };
-    let server = Box::new(SaslServer::new(mechanism, &sasl.users));
+    let server = Box::new(SaslServer::new(mechanism, &sasl.users, call.broker().kept_users()));
     call.session.set_login(Login::Exchange { server, raw: call.version == 0 });
     Some(ready(encode(call, &answer)))
 }
@@ -157,7 +157,8 @@ fn misplaced(call: &Call) -> Pending {
     if call.key == ApiKey::SaslHandshake {
         return last(call, &SaslHandshakeResponse::default().with_error_code(code));
     }
-    let why = StrBytes::from_static_str("logging in is not expected here");
+    let why = "SaslAuthenticate request received after successful authentication";
+    let why = StrBytes::from_static_str(why);
     let answer = SaslAuthenticateResponse::default().with_error_code(code);
     last(call, &answer.with_error_message(Some(why)))
 }

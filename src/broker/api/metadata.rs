@@ -21,6 +21,8 @@ use crate::hub::HubError;
 use crate::hub::embedded::TopicState;
 use crate::topic_name::{self, NameFault, TOPIC_MAX};
 
+/// What Kafka says of a request that cannot be meant.
+pub(super) const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.";
 /// "Not told", where operations that a client may do were not asked for.
 pub(super) const NOT_TOLD: i32 = i32::MIN;
 
@@ -160,10 +162,13 @@ pub(super) async fn find_coordinator(
         0 | 1 => 0,
         _ => Code::InvalidRequest.code(),
     };
+    let is_known = (0..=1).contains(&request.key_type);
     let found = |key: StrBytes| {
         let code = code(&key);
         let answer = Coordinator::default().with_key(key).with_error_code(code);
         if code != 0 {
+            let why = StrBytes::from_static_str(if is_known { "" } else { MALFORMED });
+            let answer = answer.with_error_message(Some(why));
             return answer.with_node_id(BrokerId(-1)).with_port(-1);
         }
         answer.with_node_id(BrokerId(NODE)).with_host(host.clone()).with_port(port)
@@ -175,8 +180,11 @@ pub(super) async fn find_coordinator(
     let code = code(&request.key);
     let answer = FindCoordinatorResponse::default().with_error_code(code);
     if code != 0 {
-        let why =
-            if (0..=1).contains(&request.key_type) { "not authorized" } else { "unknown key type" };
+        let why = match request.key_type {
+            0 => "Group authorization failed.",
+            1 => "Transactional Id authorization failed.",
+            _ => MALFORMED,
+        };
         let why = Some(StrBytes::from_static_str(why));
         return answer.with_error_message(why).with_node_id(BrokerId(-1)).with_port(-1);
     }

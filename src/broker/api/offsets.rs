@@ -21,6 +21,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
+use super::by_id::{BY_ID_FROM, id_of};
 use super::metadata::code_of;
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::Committed;
@@ -45,15 +46,23 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
     let refused = if denied.is_none() {
         let allowed =
             call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
-        allowed.err().map(|error| group_code(&call, &group, error))
+        allowed.err().map(|error| {
+            let is_there = is_known(&call, &group) || call.hub().has_offsets(&group);
+            if error == GroupError::IllegalGeneration && call.version >= 9 && !is_there {
+                // So it is told since version 9 (KIP-848).
+                return GroupError::GroupIdNotFound.code();
+            }
+            group_code(&call, &group, error)
+        })
     } else {
         None
     };
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
-        let may_read = call.may(Operation::Read, Resource::topic(&topic.name));
-        let state = call.hub().topic_state(&topic.name);
+        let (name, is_unknown) = name_of(&call, &topic.name);
+        let may_read = is_unknown || call.may(Operation::Read, Resource::topic(&name));
+        let state = call.hub().topic_state(&name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for one in topic.partitions {
             let metadata = one.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
@@ -61,13 +70,14 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
                 state.as_ref().is_some_and(|state| state.partition(one.partition_index).is_some());
             let code = match denied {
                 Some(code) => code,
+                None if is_unknown => Code::UnknownTopicId.code(),
                 None if !may_read => Code::TopicAuthorizationFailed.code(),
                 None if !known => Code::UnknownTopicOrPartition.code(),
                 None if refused.is_some() => refused.unwrap_or_default(),
                 None if metadata.len() > METADATA_MAX => Code::OffsetMetadataTooLarge.code(),
                 None => {
                     let offset = Offset {
-                        topic: topic.name.to_string(),
+                        topic: name.clone(),
                         partition: one.partition_index,
                         offset: one.committed_offset,
                         epoch: one.committed_leader_epoch,
@@ -91,6 +101,15 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
         }
     }
     OffsetCommitResponse::default().with_topics(topics)
+}
+
+/// The name of a topic that a request names, by its id in the last versions; and whether there is none of that id.
+fn name_of(call: &Call, named: &str) -> (String, bool) {
+    if call.version < BY_ID_FROM {
+        return (named.to_owned(), false);
+    }
+    let state = id_of(named).and_then(|id| call.hub().topic_by_id(id));
+    state.map_or((String::new(), true), |state| (state.topic.name.clone(), false))
 }
 
 /// Commits; what waits for the end of a transaction is older, and cannot win any more.
@@ -128,6 +147,21 @@ struct Found {
     code: i16,
 }
 
+impl Found {
+    const fn nothing(code: i16) -> Self {
+        Self { offset: -1, epoch: -1, metadata: StrBytes::new(), code }
+    }
+}
+
+/// What an answer calls a topic; `None` for one that is gone where ids are told.
+fn told(call: &Call, topic: TopicName) -> Option<TopicName> {
+    if call.version < BY_ID_FROM {
+        return Some(topic);
+    }
+    let id = call.hub().topic_state(&topic)?.wire_id;
+    Some(TopicName(StrBytes::from_string(super::by_id::name_of(id))))
+}
+
 fn find(
     call: &Call,
     group: &str,
@@ -135,7 +169,7 @@ fn find(
     name: &PartitionName,
     stable: bool,
 ) -> Found {
-    let nothing = |code| Found { offset: -1, epoch: -1, metadata: StrBytes::new(), code };
+    let nothing = Found::nothing;
     if !call.may(Operation::Describe, Resource::topic(&name.topic)) {
         return nothing(Code::TopicAuthorizationFailed.code());
     }
@@ -187,10 +221,20 @@ pub(super) async fn fetch(call: Arc<Call>, request: OffsetFetchRequest) -> Offse
         let named = wanted.topics.map(|topics| {
             topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
         });
-        let topics = asked(&call, named, &committed).into_iter().map(|(topic, numbers)| {
+        let is_asked = named.is_some();
+        let asked = asked(&call, named, &committed).into_iter();
+        let asked = asked.filter_map(|(topic, numbers)| {
+            Some((if is_asked { topic } else { told(&call, topic)? }, numbers))
+        });
+        let topics = asked.map(|(topic, numbers)| {
+            let (name, is_unknown) = name_of(&call, &topic);
             let partitions = numbers.into_iter().map(|partition| {
-                let name = PartitionName { topic: topic.to_string(), partition };
-                let found = find(&call, &group, &committed, &name, stable);
+                let found = if is_unknown {
+                    Found::nothing(Code::UnknownTopicId.code())
+                } else {
+                    let name = PartitionName { topic: name.clone(), partition };
+                    find(&call, &group, &committed, &name, stable)
+                };
                 OffsetFetchResponsePartitions::default()
                     .with_partition_index(partition)
                     .with_committed_offset(found.offset)

@@ -15,12 +15,20 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 use kafka_protocol::protocol::{Decodable, StrBytes};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::{Call, Pending, Reply, encode, records};
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::hub::embedded::{OWN_PRODUCER, ProduceFault, Produced, TopicState, TransactionFault};
-use crate::log::ProducerFault;
+use crate::hub::embedded::{
+    EndFault, OWN_PRODUCER, ProduceFault, Produced, TopicState, TransactionFault,
+};
+use crate::log::{Partition, ProducerFault};
 use crate::wire::{BatchError, BatchHeader, Codec, HEADER_BYTES};
+
+/// The version from which on topics are named by their ids (KIP-516).
+const BY_ID_FROM: i16 = 13;
+/// The version from which on a batch makes its partition a part of the transaction (KIP-890).
+const ADDS_FROM: i16 = 12;
 
 type Receipt = oneshot::Receiver<Result<Produced, ProduceFault>>;
 
@@ -50,11 +58,11 @@ impl Refused {
 
 /// What becomes of one partition's batch.
 enum Outcome {
-    Appending { receipt: Receipt, append_time_ms: i64, bytes: usize },
+    Appending { receipt: Receipt, partition: Arc<Partition>, append_time_ms: i64, bytes: usize },
     Refused { refused: Refused, log_start: i64 },
 }
 
-type Outcomes = Vec<(TopicName, Vec<(i32, Outcome)>)>;
+type Outcomes = Vec<(TopicName, Uuid, Vec<(i32, Outcome)>)>;
 
 pub(super) async fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
     let request = ProduceRequest::decode(&mut body, call.version).ok()?;
@@ -62,16 +70,25 @@ pub(super) async fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
     let id = request.transactional_id.as_ref().map_or("", |id| id.as_str());
     let mut outcomes: Outcomes = Vec::new();
     for topic in request.topic_data {
-        let allowed = call.may(Operation::Write, Resource::topic(&topic.name));
-        let state = call.hub().topic_state(&topic.name);
+        let by_id = call.version >= BY_ID_FROM;
+        let state = if by_id {
+            call.hub().topic_by_id(topic.topic_id)
+        } else {
+            call.hub().topic_state(&topic.name)
+        };
+        let is_unknown = by_id && state.is_none();
+        let name = state.as_ref().map_or(topic.name.as_str(), |state| &state.topic.name);
+        let allowed = call.may(Operation::Write, Resource::topic(name));
         let mut partitions = Vec::new();
         for data in topic.partition_data {
             let records = data.records.unwrap_or_default();
-            let begun = if !allowed {
-                let why = format!("not authorized to write to {}", topic.name.as_str());
+            let begun = if is_unknown {
+                refuse(Code::UnknownTopicId, format!("no topic has the id {}", topic.topic_id))
+            } else if !allowed {
+                let why = format!("not authorized to write to {name}");
                 refuse(Code::TopicAuthorizationFailed, why)
             } else if (-1..=1).contains(&acks) {
-                append(&call, state.as_ref(), (&topic.name, data.index), (id, records)).await
+                append(&call, state.as_ref(), (name, data.index), (id, records)).await
             } else {
                 refuse(Code::InvalidRequiredAcks, format!("acks is {acks}"))
             };
@@ -82,7 +99,7 @@ pub(super) async fn begin(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
             });
             partitions.push((data.index, outcome));
         }
-        outcomes.push((topic.name, partitions));
+        outcomes.push((topic.name, topic.topic_id, partitions));
     }
     Some(Box::pin(finish(call, acks, outcomes)))
 }
@@ -108,13 +125,19 @@ async fn append(
         let why = format!("not authorized to write as {transactional_id}");
         return refuse(Code::TransactionalIdAuthorizationFailed, why);
     }
+    if header.is_transactional() && call.version >= ADDS_FROM {
+        let producer = (header.producer_id, header.producer_epoch);
+        let place = vec![(state.topic.name.clone(), number)];
+        let added = call.hub().add_to_transaction(transactional_id, producer, place, None).await;
+        added.map_err(|fault| Refused::new(add_code(&fault), format!("{fault:?}")))?;
+    }
     let (records, header) = rework(state, number, records, header).await?;
     let append_time_ms = header.append_timestamp_ms().unwrap_or(-1);
     let bytes = records.len();
-    let receipt = call.hub().produce(partition, header, records).await;
+    let receipt = call.hub().produce(Arc::clone(&partition), header, records).await;
     let receipt =
         receipt.map_err(|error| Refused::new(Code::KafkaStorageError, error.to_string()))?;
-    Ok(Outcome::Appending { receipt, append_time_ms, bytes })
+    Ok(Outcome::Appending { receipt, partition, append_time_ms, bytes })
 }
 
 const fn refuse<T>(code: Code, why: String) -> Result<T, Refused> {
@@ -127,8 +150,12 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         BatchError::Magic(magic @ 0..2) => {
             Refused::new(Code::InvalidRecord, format!("magic {magic}, expected 2"))
         }
+        BatchError::Magic(magic) => {
+            let why = format!("Invalid magic found in record: {magic}");
+            Refused { told: true, ..Refused::new(Code::CorruptMessage, why) }
+        }
         fault @ BatchError::Short { .. } => Refused::new(Code::InvalidRecord, fault.to_string()),
-        fault @ (BatchError::Magic(_) | BatchError::Impossible { .. } | BatchError::Crc { .. }) => {
+        fault @ (BatchError::Impossible { .. } | BatchError::Crc { .. }) => {
             Refused::new(Code::CorruptMessage, fault.to_string())
         }
     })?;
@@ -141,7 +168,10 @@ fn check(call: &Call, state: &TopicState, records: &[u8]) -> Result<BatchHeader,
         return refuse(Code::MessageTooLarge, why);
     }
     match header.codec() {
-        None => return invalid(format!("unknown codec {}", header.attributes & 7)),
+        None => {
+            let why = format!("unknown codec {}", header.attributes & 7);
+            return Err(Refused::new(Code::InvalidRecord, why).by_the_log());
+        }
         Some(Codec::Zstd) if call.version < 7 => {
             let why = "zstd needs version 7 of Produce".to_owned();
             return refuse(Code::UnsupportedCompressionType, why);
@@ -237,7 +267,7 @@ fn restamp(
 async fn finish(call: Arc<Call>, acks: i16, outcomes: Outcomes) -> Reply {
     let mut failed = false;
     let mut responses = Vec::with_capacity(outcomes.len());
-    for (name, partitions) in outcomes {
+    for (name, id, partitions) in outcomes {
         let mut answers = Vec::with_capacity(partitions.len());
         for (index, outcome) in partitions {
             let answer = settle(&call, outcome).await;
@@ -245,7 +275,10 @@ async fn finish(call: Arc<Call>, acks: i16, outcomes: Outcomes) -> Reply {
             answers.push(answer.with_index(index));
         }
         responses.push(
-            TopicProduceResponse::default().with_name(name).with_partition_responses(answers),
+            TopicProduceResponse::default()
+                .with_name(name)
+                .with_topic_id(id)
+                .with_partition_responses(answers),
         );
     }
     if acks == 0 {
@@ -257,7 +290,7 @@ async fn finish(call: Arc<Call>, acks: i16, outcomes: Outcomes) -> Reply {
 async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
     let (refused, log_start) = match outcome {
         Outcome::Refused { refused, log_start } => (refused, log_start),
-        Outcome::Appending { receipt, append_time_ms, bytes } => match receipt.await {
+        Outcome::Appending { receipt, partition, append_time_ms, bytes } => match receipt.await {
             Ok(Ok(produced)) => {
                 let counters = call.broker().counters();
                 counters.produced_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -266,7 +299,11 @@ async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
                     .with_log_append_time_ms(append_time_ms)
                     .with_log_start_offset(produced.log_start);
             }
-            Ok(Err(fault)) => (Refused::new(code(call, &fault), fault.to_string()), -1),
+            Ok(Err(fault)) => {
+                let by_log = matches!(fault, ProduceFault::Producer(_));
+                let log_start = if by_log { partition.start() } else { -1 };
+                (Refused::new(code(call, &fault), fault.to_string()), log_start)
+            }
             Err(_closed) => {
                 (Refused::new(Code::KafkaStorageError, "the hub is closing".to_owned()), -1)
             }
@@ -281,6 +318,17 @@ async fn settle(call: &Call, outcome: Outcome) -> PartitionProduceResponse {
         .with_log_start_offset(log_start)
         .with_record_errors(records)
         .with_error_message(told.then(|| StrBytes::from_string(why)))
+}
+
+/// Kafka's number for a partition that cannot be part of a transaction.
+const fn add_code(fault: &EndFault) -> Code {
+    match fault {
+        EndFault::Refused(TransactionFault::UnknownProducer) => Code::InvalidProducerIdMapping,
+        EndFault::Refused(TransactionFault::Fenced) => Code::InvalidProducerEpoch,
+        EndFault::Refused(TransactionFault::Concurrent) => Code::ConcurrentTransactions,
+        EndFault::Refused(TransactionFault::InvalidState) => Code::InvalidTxnState,
+        EndFault::Hub(_) => Code::KafkaStorageError,
+    }
 }
 
 fn code(call: &Call, fault: &ProduceFault) -> Code {

@@ -73,6 +73,8 @@ pub(in crate::broker) struct Call {
     pub(super) session: Arc<Session>,
     pub(super) key: ApiKey,
     pub(super) version: i16,
+    /// The version by which it is decoded and its answer is encoded.
+    pub(super) coded: i16,
     pub(super) flexible: bool,
     pub(super) correlation: i32,
     pub(super) client_id: String,

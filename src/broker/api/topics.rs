@@ -1,4 +1,4 @@
-//! `CreateTopics`, `DeleteTopics`, `CreatePartitions`, `DeleteRecords`.
+//! `CreateTopics`, `CreatePartitions`, `DeleteRecords`.
 
 use std::sync::Arc;
 
@@ -12,24 +12,27 @@ use kafka_protocol::messages::create_topics_response::{
 use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
 };
-use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{
-    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    TopicName,
+    BrokerId, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
+use super::configs::{Origin, origins};
 use super::metadata::{code_of, name_fault};
+use crate::broker::NODE;
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::hub::Hub;
 use crate::hub::embedded::TopicState;
 use crate::hub::embedded::configs::{self, Overrides};
 use crate::topic_name::PARTITIONS_MAX;
 
 /// A refusal, with words for a person.
 type Refused = (Code, String);
+
+/// Kafka's number for a value that nobody has set.
+const DEFAULT: i8 = 5;
+const NOT_POSITIVE: &str = "Number of partitions was set to an invalid non-positive value.";
 
 pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let mut results: Vec<CreatableTopicResult> = Vec::with_capacity(request.topics.len());
@@ -41,11 +44,12 @@ pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> Cre
         {
             Err(denied())
         } else if twice {
-            Err((Code::InvalidRequest, "the topic is named twice".to_owned()))
+            Err((Code::InvalidRequest, "Duplicate topic name.".to_owned()))
         } else {
             create_one(&call, &topic, request.validate_only).await
         };
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
+        let result = result.with_error_message(None);
         let sees =
             made.is_err() || call.may(Operation::DescribeConfigs, Resource::topic(&topic.name));
         let result = match made {
@@ -79,7 +83,7 @@ pub(super) async fn create(call: Arc<Call>, request: CreateTopicsRequest) -> Cre
 }
 
 /// Said of topics that are there and of those that are not.
-fn denied() -> Refused {
+pub(super) fn denied() -> Refused {
     (Code::TopicAuthorizationFailed, "Topic authorization failed.".to_owned())
 }
 
@@ -124,39 +128,25 @@ async fn create_one(
 fn partitions_of(call: &Call, topic: &CreatableTopic) -> Result<i32, Refused> {
     let default = call.hub().base_settings(&topic.name).partitions;
     if !topic.assignments.is_empty() {
-        if topic.num_partitions != -1 || topic.replication_factor != -1 {
-            let why = "Both numPartitions or replicationFactor and replicasAssignments were set.";
-            return Err((Code::InvalidRequest, why.to_owned()));
-        }
-        let here =
-            |one: &kafka_protocol::messages::create_topics_request::CreatableReplicaAssignment| {
-                one.broker_ids.iter().all(|id| id.0 == crate::broker::NODE)
-                    && one.broker_ids.len() == 1
-            };
-        if !topic.assignments.iter().all(here) {
-            let why = format!("the only broker is {}", crate::broker::NODE);
-            return Err((Code::InvalidReplicaAssignment, why));
-        }
-        return Ok(i32::try_from(topic.assignments.len()).unwrap_or(i32::MAX));
+        return assigned(topic);
     }
     match topic.replication_factor {
         -1 | 1 => {}
         factor if factor < 1 => {
-            let why = "Replication factor must be larger than 0.".to_owned();
+            let why = "Replication factor must be larger than 0, or -1 to use the default value."
+                .to_owned();
             return Err((Code::InvalidReplicationFactor, why));
         }
         factor => {
             let why = format!(
-                "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be reached because only 1 broker(s) are registered."
+                "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned."
             );
             return Err((Code::InvalidReplicationFactor, why));
         }
     }
     match topic.num_partitions {
         -1 => Ok(i32::try_from(default).unwrap_or(1)),
-        number if number < 1 => {
-            Err((Code::InvalidPartitions, "Number of partitions must be larger than 0.".to_owned()))
-        }
+        number if number < 1 => Err((Code::InvalidPartitions, NOT_POSITIVE.to_owned())),
         number if number > i32::from(PARTITIONS_MAX) => {
             Err((Code::InvalidPartitions, format!("at most {PARTITIONS_MAX} partitions")))
         }
@@ -164,74 +154,87 @@ fn partitions_of(call: &Call, topic: &CreatableTopic) -> Result<i32, Refused> {
     }
 }
 
+/// The partitions of a topic for which a client says where each is to be: all are here.
+fn assigned(topic: &CreatableTopic) -> Result<i32, Refused> {
+    let both = |what| {
+        let why =
+            format!("A manual partition assignment was specified, but {what} was not set to -1.");
+        Err((Code::InvalidRequest, why))
+    };
+    if topic.replication_factor != -1 {
+        return both("replication factor");
+    }
+    if topic.num_partitions != -1 {
+        return both("numPartitions");
+    }
+    let count = i32::try_from(topic.assignments.len()).unwrap_or(i32::MAX);
+    let mut numbers: Vec<i32> = topic.assignments.iter().map(|one| one.partition_index).collect();
+    numbers.sort_unstable();
+    for one in &topic.assignments {
+        here(&one.broker_ids)?;
+    }
+    if !numbers.into_iter().eq(0..count) {
+        let why = "partitions should be a consecutive 0-based integer sequence".to_owned();
+        return Err((Code::InvalidReplicaAssignment, why));
+    }
+    Ok(count)
+}
+
+/// Whether those are the brokers that a partition can be on: the one there is.
+pub(super) fn here(brokers: &[BrokerId]) -> Result<(), Refused> {
+    let refuse = |why| Err((Code::InvalidReplicaAssignment, why));
+    match brokers.iter().find(|id| id.0 != NODE) {
+        Some(BrokerId(other)) => refuse(format!(
+            "The manual partition assignment includes broker {other}, but no such broker is registered."
+        )),
+        None if brokers.is_empty() => {
+            refuse("The manual partition assignment includes an empty replica list.".to_owned())
+        }
+        None if brokers.len() > 1 => refuse(format!(
+            "The manual partition assignment includes the broker {NODE} more than once."
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Every setting of a topic, as it is or would be.
 fn shown(call: &Call, name: &str, overrides: &Overrides) -> Vec<CreatableTopicConfigs> {
-    let settings = call.hub().settings_with(name, overrides);
     let one = |known: &configs::Known| {
-        let set = overrides.get(known.name);
-        let value = set.cloned().unwrap_or_else(|| configs::value(known, &settings));
+        let set = origins(call.hub(), name, overrides, known).into_iter().next();
+        let (value, source) = set.map_or((known.default.to_owned(), DEFAULT), |origin| {
+            let Origin { value, source, .. } = origin;
+            (value, source)
+        });
         CreatableTopicConfigs::default()
             .with_name(StrBytes::from_static_str(known.name))
             .with_value(Some(StrBytes::from_string(value)))
-            .with_config_source(if set.is_some() { 1 } else { 5 })
+            .with_config_source(source)
     };
     configs::KNOWN.iter().map(one).collect()
-}
-
-pub(super) async fn delete(call: Arc<Call>, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
-    let mut wanted: Vec<(Option<TopicName>, uuid::Uuid)> =
-        request.topic_names.into_iter().map(|name| (Some(name), uuid::Uuid::nil())).collect();
-    wanted.extend(request.topics.into_iter().map(|topic| (topic.name, topic.topic_id)));
-    let mut responses = Vec::with_capacity(wanted.len());
-    for (name, id) in wanted {
-        let is_visible = |state: &Arc<TopicState>| {
-            call.may(Operation::Describe, Resource::topic(&state.topic.name))
-        };
-        let found = match &name {
-            Some(name) => call.hub().topic_state(name),
-            None => call.hub().topic_by_id(id).filter(is_visible),
-        };
-        let found = found.as_ref();
-        let shown = found.map(|state| state.topic.name.as_str());
-        let named = name.as_ref().map(|name| name.as_str()).or(shown);
-        let allowed = named.is_none_or(|name| call.may(Operation::Delete, Resource::topic(name)));
-        let found = found.filter(|_| allowed || name.is_none());
-        let code = match found {
-            _ if !allowed => Code::TopicAuthorizationFailed.code(),
-            None if name.is_none() => Code::UnknownTopicId.code(),
-            None => Code::UnknownTopicOrPartition.code(),
-            Some(state) if state.is_internal() => Code::InvalidTopicException.code(),
-            Some(state) => delete_one(&call, &state.topic.name).await,
-        };
-        let shown = found.map(|state| TopicName(StrBytes::from_string(state.topic.name.clone())));
-        let message = (code != 0)
-            .then(|| StrBytes::from_static_str("This server does not host this topic-partition."));
-        responses.push(
-            DeletableTopicResult::default()
-                .with_name(name.or(shown))
-                .with_topic_id(found.map_or(id, |state| state.wire_id))
-                .with_error_code(code)
-                .with_error_message(message),
-        );
-    }
-    DeleteTopicsResponse::default().with_responses(responses)
-}
-
-async fn delete_one(call: &Call, name: &str) -> i16 {
-    let deleted = call.hub().delete_topic(name).await;
-    deleted.map_or_else(|error| code_of(&error).code(), |()| 0)
 }
 
 pub(super) async fn create_partitions(
     call: Arc<Call>,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
-    let mut results = Vec::with_capacity(request.topics.len());
+    let mut results: Vec<CreatePartitionsTopicResult> = Vec::with_capacity(request.topics.len());
+    let names: Vec<TopicName> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     for topic in request.topics {
-        let made = more_partitions(&call, &topic, request.validate_only).await;
+        if results.iter().any(|known| known.name == topic.name) {
+            continue;
+        }
+        let made = if names.iter().filter(|name| **name == topic.name).count() > 1 {
+            Err((Code::InvalidRequest, "Duplicate topic name.".to_owned()))
+        } else {
+            more_partitions(&call, &topic, request.validate_only).await
+        };
         let result = CreatePartitionsTopicResult::default().with_name(topic.name);
         results.push(match made {
-            Ok(()) => result,
+            Ok(()) => result.with_error_message(None),
+            // Kafka has no words for a topic that is not there.
+            Err((code @ Code::UnknownTopicOrPartition, _)) => {
+                result.with_error_code(code.code()).with_error_message(None)
+            }
             Err((code, why)) => result
                 .with_error_code(code.code())
                 .with_error_message(Some(StrBytes::from_string(why))),
@@ -249,10 +252,7 @@ async fn more_partitions(
         return Err(denied());
     }
     let state = call.hub().topic_state(&topic.name);
-    let state = state.ok_or((
-        Code::UnknownTopicOrPartition,
-        "This server does not host this topic-partition.".to_owned(),
-    ))?;
+    let state = state.ok_or((Code::UnknownTopicOrPartition, String::new()))?;
     let have = i32::try_from(state.partitions.len()).unwrap_or(i32::MAX);
     let name = &state.topic.name;
     let refuse = |why: String| Err((Code::InvalidPartitions, why));
@@ -270,6 +270,16 @@ async fn more_partitions(
     }
     if topic.count > i32::from(PARTITIONS_MAX) {
         return refuse(format!("at most {PARTITIONS_MAX} partitions"));
+    }
+    if let Some(assignments) = &topic.assignments {
+        let (more, given) = (topic.count - have, assignments.len());
+        if i32::try_from(given) != Ok(more) {
+            let why = format!(
+                "Attempted to add {more} additional partition(s), but only {given} assignment(s) were specified."
+            );
+            return Err((Code::InvalidReplicaAssignment, why));
+        }
+        assignments.iter().try_for_each(|one| here(&one.broker_ids))?;
     }
     if validate_only {
         return Ok(());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anabranch_connectors::clock::now_ms;
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
@@ -22,6 +23,7 @@ use kafka_protocol::messages::{
     TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use kafka_protocol::protocol::StrBytes;
+use regex::Regex;
 
 use super::Call;
 use super::offsets::{METADATA_MAX, group_code};
@@ -31,7 +33,7 @@ use crate::hub::embedded::coordinator::Claim;
 use crate::hub::embedded::{EndFault, Phase, TransactionFault};
 
 /// Longest transaction that a client may ask for, ms (Kafka's `transaction.max.timeout.ms`).
-const TIMEOUT_MAX_MS: i32 = 900_000;
+pub(super) const TIMEOUT_MAX_MS: i32 = 900_000;
 
 /// Kafka's `TxnOffsetCommit` knows fencing under the old number in all its versions.
 const FENCED_NEVER: i16 = i16::MAX;
@@ -248,16 +250,23 @@ async fn hold(
     claim: Claim<'_>,
     offsets: Vec<(Offset, String)>,
 ) -> i16 {
+    // Clients since KIP-890 know what they may abort and go on after.
+    let told = |fault: &EndFault| {
+        if call.version >= 4 && *fault == EndFault::Refused(TransactionFault::InvalidState) {
+            return Code::TransactionAbortable.code();
+        }
+        end_code(call, fault, FENCED_NEVER)
+    };
     let spoken = call.hub().transactions().of(id, producer).map(drop);
     if let Err(fault) = spoken {
-        return code_of(call, fault, FENCED_NEVER);
+        return told(&EndFault::Refused(fault));
     }
     let checked = call.hub().members().ask(|members, _| members.check_transactional_commit(claim));
     if let Err(error) = checked {
         return group_code(call, claim.group, error);
     }
     let held = call.hub().hold_offsets(id, producer, claim.group, offsets).await;
-    held.map_or_else(|fault| end_code(call, &fault, FENCED_NEVER), |()| 0)
+    held.map_or_else(|fault| told(&fault), |()| 0)
 }
 
 const fn name_of(phase: Phase) -> &'static str {
@@ -324,6 +333,16 @@ pub(super) async fn list(
         ["Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort"];
     let (known, unknown): (Vec<StrBytes>, Vec<StrBytes>) =
         request.state_filters.into_iter().partition(|state| NAMES.contains(&state.as_str()));
+    let pattern = request.transactional_id_pattern.filter(|pattern| !pattern.is_empty());
+    let pattern = match pattern.map(|pattern| Regex::new(&format!("^(?:{})$", pattern.as_str()))) {
+        None => None,
+        Some(Ok(pattern)) => Some(pattern),
+        Some(Err(_invalid)) => {
+            let code = Code::InvalidRegularExpression.code();
+            return ListTransactionsResponse::default().with_error_code(code);
+        }
+    };
+    let (longer_ms, now) = (request.duration_filter, now_ms());
     let filters = !known.is_empty() || !unknown.is_empty();
     let producers = request.producer_id_filters;
     let transactions = call.hub().transactions();
@@ -331,6 +350,9 @@ pub(super) async fn list(
         call.may(Operation::Describe, Resource::transactional_id(id))
             && (!filters || known.iter().any(|state| state.as_str() == name_of(one.phase)))
             && (producers.is_empty() || producers.iter().any(|id| id.0 == one.producer_id))
+            && pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))
+            && (longer_ms < 0
+                || (one.started_ms > 0 && now.saturating_sub(one.started_ms) > longer_ms))
     };
     let states = transactions.all().filter(wanted).map(|(id, one)| {
         Listed::default()

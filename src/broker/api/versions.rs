@@ -1,4 +1,4 @@
-//! `ApiVersions`: what is served.
+//! `ApiVersions`: what is served, and what is refused in words.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
+use super::refused::REFUSED;
 use super::{APIS, Call, frame};
 
 pub(super) async fn api_versions(
@@ -17,11 +18,15 @@ pub(super) async fn api_versions(
 }
 
 fn response() -> ApiVersionsResponse {
-    let keys = APIS.iter().map(|api| {
-        ApiVersion::default()
-            .with_api_key(api.key as i16)
-            .with_min_version(api.advertised.0)
-            .with_max_version(api.advertised.1)
+    let served = APIS.iter().map(|api| (api.key as i16, api.advertised));
+    let is_served = |key: i16| APIS.iter().any(|api| api.key as i16 == key);
+    let refused = REFUSED.iter().filter(|api| !is_served(api.key));
+    let refused = refused.map(|api| (api.key, api.versions));
+    let mut all: Vec<_> = served.chain(refused).collect();
+    all.sort_unstable();
+    let keys = all.into_iter().map(|(key, (first, last))| {
+        let api = ApiVersion::default().with_api_key(key);
+        api.with_min_version(first).with_max_version(last)
     });
     ApiVersionsResponse::default().with_api_keys(keys.collect()).with_finalized_features_epoch(-1)
 }

@@ -1,6 +1,7 @@
 //! Logs in with librdkafka, through TLS, at as much of a broker as that takes.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -55,7 +56,8 @@ async fn serve(listener: &TcpListener, tls: &Tls, users: &Users) -> End {
             }
             17 => {
                 let name = String::from_utf8(request.split_off(2).to_vec()).unwrap();
-                sasl = Some(SaslServer::new(Mechanism::from_name(&name).unwrap(), users));
+                let mechanism = Mechanism::from_name(&name).unwrap();
+                sasl = Some(SaslServer::new(mechanism, users, Arc::default()));
                 reply.put_i16(0);
                 reply.put_i32(1);
                 text(&mut reply, &name);

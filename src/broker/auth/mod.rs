@@ -5,6 +5,7 @@
 //! | `mechanism.rs` | the names of SASL mechanisms and their hashes | RFC 5802, RFC 7677 |
 //! | `credential.rs` | what is stored for a password | RFC 5802, 3 |
 //! | `users.rs`, `user_file.rs` | users by name, from the configuration and from a file | |
+//! | `kept_users.rs` | users whose credentials clients have set | KIP-554 |
 //! | `sasl.rs` | one exchange of whatever mechanism | KIP-43, KIP-152 |
 //! | `plain.rs`, `scram.rs`, `scram_message.rs` | the mechanisms | RFC 4616, RFC 5802 |
 //! | `acl.rs` | what a principal may do | KIP-11, KIP-290 |
@@ -20,6 +21,7 @@ pub(crate) mod acl;
 #[cfg(test)]
 mod client_tests;
 mod credential;
+pub(crate) mod kept_users;
 mod mechanism;
 mod plain;
 pub(crate) mod sasl;

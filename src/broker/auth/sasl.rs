@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::kept_users::KeptUsers;
 use super::mechanism::Mechanism;
 use super::scram::{Asked, Fault};
 use super::users::{Table, Users};
@@ -44,9 +45,9 @@ enum State {
 }
 
 impl SaslServer {
-    /// Begins an exchange with the users as they are now.
-    pub(crate) fn new(mechanism: Mechanism, users: &Users) -> Self {
-        let table = users.table();
+    /// Begins an exchange with the users as they are now, beside those that clients have set.
+    pub(crate) fn new(mechanism: Mechanism, users: &Users, kept: Arc<KeptUsers>) -> Self {
+        let table = users.with_kept(kept);
         let state = match mechanism {
             Mechanism::Plain => State::Plain(table),
             Mechanism::ScramSha256 => State::First(Hash::Sha256, table),
@@ -120,7 +121,7 @@ mod tests {
     fn the_right_password_gives_the_principal() {
         let users = users(&[("alice", "pencil")]);
         for hash in Hash::ALL {
-            let mut server = SaslServer::new(Mechanism::scram(hash), &users);
+            let mut server = SaslServer::new(Mechanism::scram(hash), &users, Arc::default());
             let Step::Done { principal, reply } = log_in(&mut server, hash, "alice", "pencil")
             else {
                 panic!("refused");
@@ -129,7 +130,7 @@ mod tests {
             assert!(reply.starts_with(b"v="));
             assert!(matches!(server.step(b"n,,n=alice,r=c0ffee"), Step::Failed(_)));
         }
-        let mut server = SaslServer::new(Mechanism::Plain, &users);
+        let mut server = SaslServer::new(Mechanism::Plain, &users, Arc::default());
         let principal = "User:alice".to_owned();
         let done = Step::Done { principal, reply: Vec::new() };
         assert_eq!(server.step(b"\0alice\0pencil"), done);
@@ -141,7 +142,7 @@ mod tests {
         let users = users(&[("alice", "pencil")]);
         for hash in Hash::ALL {
             let attempt = |name: &str, password: &str| {
-                let mut server = SaslServer::new(Mechanism::scram(hash), &users);
+                let mut server = SaslServer::new(Mechanism::scram(hash), &users, Arc::default());
                 let end = log_in(&mut server, hash, name, password);
                 assert_eq!(server.claimed_name(), Some(name));
                 end
@@ -152,7 +153,9 @@ mod tests {
             let name = Mechanism::scram(hash).name();
             assert_eq!(wrong, format!("{name} authentication failed: {WRONG}"));
         }
-        let plain = |message: &[u8]| SaslServer::new(Mechanism::Plain, &users).step(message);
+        let plain = |message: &[u8]| {
+            SaslServer::new(Mechanism::Plain, &users, Arc::default()).step(message)
+        };
         assert_eq!(plain(b"\0alice\0crayon"), plain(b"\0mallory\0crayon"));
         assert!(matches!(plain(b"\0alice\0crayon"), Step::Failed(_)));
     }
@@ -161,7 +164,7 @@ mod tests {
     fn a_failure_ends_the_exchange() {
         let users = users(&[("alice", "pencil")]);
         for mechanism in Mechanism::ALL {
-            let mut server = SaslServer::new(mechanism, &users);
+            let mut server = SaslServer::new(mechanism, &users, Arc::default());
             assert!(matches!(server.step(b"nonsense"), Step::Failed(_)));
             let Step::Failed(problem) = server.step(b"\0alice\0pencil") else { panic!("let in") };
             assert!(problem.ends_with("the exchange is over"), "{problem}");
@@ -183,7 +186,7 @@ mod tests {
         ) {
             let users = users(&[("alice", "pencil")]);
             for mechanism in Mechanism::ALL {
-                let mut server = SaslServer::new(mechanism, &users);
+                let mut server = SaslServer::new(mechanism, &users, Arc::default());
                 for message in &messages {
                     let step = server.step(message);
                     let inside = matches!(step, Step::Done { .. });

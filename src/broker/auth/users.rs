@@ -13,6 +13,7 @@ use anabranch_connectors::secret::Secret;
 use ring::hmac;
 
 use super::credential::{Credential, ITERATIONS_DEFAULT};
+use super::kept_users::KeptUsers;
 use super::mechanism::Mechanism;
 use super::user_file::{self, Known};
 use super::{Refused, random, unreadable};
@@ -63,6 +64,24 @@ impl Users {
         Ok(())
     }
 
+    /// The users as they are now, beside those that clients have set.
+    pub(super) fn with_kept(&self, kept: Arc<KeptUsers>) -> Arc<Table> {
+        let table = self.table();
+        let (entries, secret) = (Arc::clone(&table.entries), table.secret.clone());
+        Arc::new(Table { entries, secret, stored: table.stored.clone(), kept })
+    }
+
+    /// The names of the users of the configuration, with what is kept of their passwords for SCRAM.
+    pub(crate) fn infos(&self) -> Vec<(String, Vec<(Hash, u32)>)> {
+        let table = self.table();
+        let info = |one: &Credential| (one.hash, one.iterations.get());
+        let entries = table.entries.iter();
+        let of = |(name, entry): (&String, &Entry)| {
+            (name.clone(), entry.credentials.iter().map(info).collect())
+        };
+        entries.map(of).collect()
+    }
+
     pub(super) fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -71,15 +90,17 @@ impl Users {
 /// All users, as they were at one time.
 #[derive(Debug)]
 pub(super) struct Table {
-    entries: BTreeMap<String, Entry>,
+    entries: Arc<BTreeMap<String, Entry>>,
     /// Makes salts, and hides passwords that PLAIN is compared with.
     secret: hmac::Key,
     /// One of the stored credentials, if there are any: the work that PLAIN does for everyone.
     stored: Option<Credential>,
+    /// Users that clients have set; one of the same name in the configuration hides them.
+    kept: Arc<KeptUsers>,
 }
 
 /// One user.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Entry {
     /// For PLAIN, the password's code under the table's secret.
     password: Option<hmac::Tag>,
@@ -90,7 +111,8 @@ struct Entry {
 
 impl Table {
     fn load(settings: UserSettings<'_>, secret: hmac::Key) -> Result<Self, Refused> {
-        let mut table = Self { entries: BTreeMap::new(), secret, stored: None };
+        let kept = Arc::default();
+        let mut table = Self { entries: Arc::default(), secret, stored: None, kept };
         for (name, password) in settings.users {
             let fault = |problem: &str| Refused {
                 setting: "users",
@@ -153,14 +175,15 @@ impl Table {
         });
         let credentials = credentials.collect();
         let password = Some(hmac::sign(&self.secret, password.as_bytes()));
-        self.entries.insert(name.to_owned(), Entry { password, stored: false, credentials });
+        let entry = Entry { password, stored: false, credentials };
+        self.entries_mut().insert(name.to_owned(), entry);
     }
 
     fn add_credentials(&mut self, name: &str, credentials: Vec<Credential>) -> Result<(), ()> {
         if self.stored.is_none() {
             self.stored = credentials.first().cloned();
         }
-        let entry = self.entries.entry(name.to_owned()).or_default();
+        let entry = self.entries_mut().entry(name.to_owned()).or_default();
         let taken = |new: &Credential| entry.credentials.iter().any(|old| old.hash == new.hash);
         if entry.password.is_some() || credentials.iter().any(taken) {
             return Err(());
@@ -168,6 +191,11 @@ impl Table {
         entry.stored = true;
         entry.credentials.extend(credentials);
         Ok(())
+    }
+
+    /// The entries of a table that nobody else has yet.
+    fn entries_mut(&mut self) -> &mut BTreeMap<String, Entry> {
+        Arc::make_mut(&mut self.entries)
     }
 
     /// The salt of a user whose password is in the configuration, or who is not there at all.
@@ -187,7 +215,8 @@ impl Table {
         let expected = code.map_or(&[0; 32][..], AsRef::as_ref);
         let as_given = hmac::verify(&self.secret, password.as_bytes(), expected).is_ok();
         let own = entry.filter(|entry| entry.stored).and_then(|entry| entry.credentials.first());
-        let stored = own.or(self.stored.as_ref());
+        let own = own.or_else(|| self.kept.first(name).filter(|_| entry.is_none()));
+        let stored = own.or(self.stored.as_ref()).or_else(|| self.kept.any());
         let as_stored = stored.is_some_and(|credential| credential.is_of(password.as_bytes()));
         (code.is_some() && as_given) || (own.is_some() && as_stored)
     }
@@ -195,7 +224,10 @@ impl Table {
     /// What is kept of the user's password, or `Err` with something that looks alike and that no proof fits.
     pub(super) fn credential(&self, hash: Hash, name: &str) -> Result<Credential, Credential> {
         let entry = self.entries.get(name);
-        let known = entry.and_then(|entry| entry.credentials.iter().find(|one| one.hash == hash));
+        let known = match entry {
+            Some(entry) => entry.credentials.iter().find(|one| one.hash == hash),
+            None => self.kept.find(hash, name),
+        };
         let key = |what: &str| {
             let code = self.code(&[what, name]);
             code.as_ref().iter().copied().cycle().take(hash.length()).collect()

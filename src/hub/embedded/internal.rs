@@ -14,7 +14,7 @@ use super::Shared;
 use super::encode::{Entry, encode_entries};
 use super::positions::{End, Entries};
 use super::topic_id::short_id;
-use super::topics::{OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState};
+use super::topics::{KEPT, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState};
 use super::writer::{Pairs, Writer};
 use crate::log::{LogError, Partition, PartitionName};
 
@@ -92,7 +92,7 @@ impl Writer {
 
     /// Writes internal topics anew that have grown; everything in them is in memory.
     pub(super) fn compact_internal(&mut self) {
-        for topic in [OFFSETS, SETTINGS, TRANSACTIONS] {
+        for topic in [OFFSETS, SETTINGS, KEPT, TRANSACTIONS] {
             let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
             if !self.shared.internal(topic).is_some_and(large) {
                 continue;
@@ -100,6 +100,7 @@ impl Writer {
             let pairs = match topic {
                 OFFSETS => self.shared.groups().snapshot(),
                 SETTINGS => self.shared.settings_pairs(),
+                KEPT => self.shared.kept.snapshot(),
                 _ => self.shared.transactions().snapshot(),
             };
             if let Err(error) = self.rewrite(topic, |writer| writer.append_pairs(topic, &pairs)) {

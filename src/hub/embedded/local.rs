@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::configs::{self, Overrides};
+use super::configs::Overrides;
 use super::coordinator::GroupError;
 use super::fetchers::Waiter;
 use super::groups::Committed;
@@ -108,8 +108,8 @@ impl Embedded {
     }
 
     /// How a topic is kept of which nobody has set anything.
-    pub(crate) fn base_settings(&self, name: &str) -> &TopicSettings {
-        self.shared.settings.topic(name)
+    pub(crate) fn base_settings(&self, name: &str) -> TopicSettings {
+        self.shared.base_settings(name)
     }
 
     /// Makes a topic, or gives it more partitions.
@@ -126,13 +126,8 @@ impl Embedded {
     pub(crate) async fn configure(&self, name: &str, overrides: Overrides) -> Result<(), HubError> {
         let pairs = vec![settings_pair(name, &overrides)];
         self.store(SETTINGS, pairs).await?;
-        self.shared.topics.set_overrides(name, self.base_settings(name), overrides);
+        self.shared.topics.set_overrides(name, &self.base_settings(name), overrides);
         Ok(())
-    }
-
-    /// How a topic would be kept with these settings.
-    pub(crate) fn settings_with(&self, name: &str, overrides: &Overrides) -> TopicSettings {
-        configs::apply(self.base_settings(name), overrides)
     }
 
     /// Hands a verified batch to the writer; the receipt resolves when it is as durable as configured.
@@ -163,7 +158,7 @@ impl Embedded {
     }
 
     /// Stores records of an internal topic.
-    async fn store(&self, topic: &'static str, pairs: Pairs) -> Result<(), HubError> {
+    pub(super) async fn store(&self, topic: &'static str, pairs: Pairs) -> Result<(), HubError> {
         self.ask_writer(|done| Command::Pairs { topic, pairs, done }).await
     }
 

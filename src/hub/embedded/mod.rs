@@ -17,6 +17,8 @@ mod fetchers;
 mod groups;
 mod internal;
 mod keeper;
+pub(crate) mod kept;
+mod known;
 mod local;
 mod members;
 mod membership;
@@ -124,6 +126,7 @@ struct Shared {
     topics_changed: AtomicU64,
     groups: Mutex<Groups>,
     transactions: Mutex<Transactions>,
+    kept: kept::Kept,
     fetchers: Fetchers,
     members: Members,
     positions: Mutex<Positions>,
@@ -179,7 +182,7 @@ impl Shared {
 
     /// Makes `topic` with its settings when it is not there yet.
     fn ensure(&self, topic: &str, partitions: Option<u32>) -> Result<(), HubError> {
-        let mut settings = self.settings.topic(topic).clone();
+        let mut settings = self.base_settings(topic);
         settings.partitions = partitions.unwrap_or(settings.partitions);
         if self.topics.get(topic).is_none() {
             let forgotten = self.folder().forget_topic(topic);

@@ -15,12 +15,13 @@ use super::decode::decode;
 use super::encode::OWN_PRODUCER;
 use super::fetchers::Fetchers;
 use super::groups::Groups;
+use super::kept::{Entries, Kept};
 use super::members::Members;
 use super::positions::{End, Positions};
 use super::queue::Queue;
 use super::settings::{Cleanup, TopicSettings};
 use super::topic_id::short_id;
-use super::topics::{self, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics};
+use super::topics::{self, KEPT, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics};
 use super::transactions::Transactions;
 use super::writer::{Command, Pairs, Writer};
 use super::{Embedded, Settings, Shared, keeper};
@@ -59,6 +60,7 @@ impl Embedded {
         // What a crash has left of topics that were deleted.
         let is_gone = |topic: &str| topics.get(topic).is_none();
         let set = replay_settings(&topics, &settings)?;
+        let kept = Kept::new(replay_kept(&topics)?);
         let mut transactions = replay_transactions(&topics)?;
         let covered = positions.covered.len();
         positions.covered.retain(|name, _| !is_gone(&name.topic));
@@ -74,6 +76,7 @@ impl Embedded {
             topics_changed: AtomicU64::new(1),
             groups: Mutex::new(groups),
             transactions: Mutex::new(transactions),
+            kept,
             fetchers: Fetchers::default(),
             members: Members::new(settings.group_limits(), Arc::clone(&writer)),
             positions: Mutex::new(positions),
@@ -95,6 +98,7 @@ impl Embedded {
         findings.extend(make_topics(&shared)?);
         shared.found(&findings);
         shared.show_findings();
+        shared.apply_broker_settings();
         let threads = start(&shared)?;
         for (topic, pairs) in [(OFFSETS, stale), (TRANSACTIONS, held), (SETTINGS, set)] {
             let (done, _stored) = oneshot::channel();
@@ -290,6 +294,23 @@ fn replay_settings(topics: &Topics, settings: &Settings) -> Result<Pairs, HubErr
         }
     }
     Ok(stale)
+}
+
+/// What clients have set that belongs to no topic.
+fn replay_kept(topics: &Topics) -> Result<Entries, HubError> {
+    let mut entries = Entries::new();
+    let Some(state) = topics.get(KEPT) else { return Ok(entries) };
+    each_batch(&state, &HashMap::new(), |batch, _own| {
+        for stored in batch.iter() {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let key = text(stored.record.key.unwrap_or_default());
+            match stored.record.value {
+                None => drop(entries.remove(&key)),
+                Some(value) => drop(entries.insert(key, text(value))),
+            }
+        }
+    })?;
+    Ok(entries)
 }
 
 fn replay_transactions(topics: &Topics) -> Result<Transactions, HubError> {

@@ -22,10 +22,12 @@ pub(super) const OFFSETS: &str = "__consumer_offsets";
 pub(super) const POSITIONS: &str = "__source_positions";
 /// Keeps what clients have set for topics.
 pub(super) const SETTINGS: &str = "__topic_settings";
+/// Keeps what clients have set that belongs to no topic.
+pub(super) const KEPT: &str = "__hub_settings";
 /// Keeps producer ids and transactions.
 pub(super) const TRANSACTIONS: &str = "__transaction_state";
 /// The topics that the hub keeps for itself.
-pub(super) const INTERNAL: [&str; 4] = [OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS];
+pub(super) const INTERNAL: [&str; 5] = [OFFSETS, POSITIONS, SETTINGS, KEPT, TRANSACTIONS];
 
 /// One topic.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@
 //! Whoever is allowed to read, write, delete or alter may describe, too; whoever may alter configs may describe them.
 //! Denying follows no such chain.
 
+mod kept;
 mod operation;
 mod resource;
 #[cfg(test)]
@@ -46,12 +47,19 @@ impl Rule {
 pub(crate) struct Acls {
     rules: Vec<Rule>,
     super_users: Vec<String>,
+    /// Rules that clients have set; they hold only where the configuration asks for access control.
+    kept: Vec<Rule>,
 }
 
 impl Acls {
     /// Rules, and principals that may do everything.
     pub(crate) const fn new(rules: Vec<Rule>, super_users: Vec<String>) -> Self {
-        Self { rules, super_users }
+        Self { rules, super_users, kept: Vec::new() }
+    }
+
+    /// Replaces the rules that clients have set.
+    pub(crate) fn set_kept(&mut self, kept: Vec<Rule>) {
+        self.kept = kept;
     }
 
     /// Whether there is anything to ask: false when everything is allowed to everyone.
@@ -59,9 +67,19 @@ impl Acls {
         !self.rules.is_empty() || !self.super_users.is_empty()
     }
 
-    /// The rules as they are, for `DescribeAcls`.
-    pub(crate) fn rules(&self) -> &[Rule] {
+    /// The rules of the configuration.
+    pub(crate) fn configured(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The rules that clients have set.
+    pub(crate) fn kept(&self) -> &[Rule] {
+        &self.kept
+    }
+
+    /// All rules.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().chain(&self.kept)
     }
 
     /// Whether `principal` may do `operation` with `resource`.
@@ -80,7 +98,7 @@ impl Acls {
                 && rule.pattern.matches(resource.name)
         };
         let mut allowed = false;
-        for rule in self.rules.iter().filter(about) {
+        for rule in self.rules().filter(about) {
             if rule.deny && rule.operation.covers(operation) {
                 return false;
             }
@@ -100,7 +118,7 @@ impl Acls {
             return true;
         }
         let about = |rule: &&Rule| rule.is_for(principal) && rule.kind == kind;
-        let rules = || self.rules.iter().filter(about);
+        let rules = || self.rules().filter(about);
         rules().filter(|rule| !rule.deny && rule.operation.allows(operation)).any(|allowed| {
             let mut denying = rules().filter(|rule| rule.deny && rule.operation.covers(operation));
             !denying.any(|denied| denied.pattern.encloses(&allowed.pattern))

@@ -32,7 +32,6 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation that a rule can name.
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 11] = [
         Self::All,
         Self::Read,
@@ -65,7 +64,6 @@ impl Operation {
     }
 
     /// The operation with this number.
-    #[cfg(test)]
     pub(crate) fn from_code(code: i8) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.code() == code)
     }

@@ -20,7 +20,6 @@ pub(crate) const CLUSTER: &str = "kafka-cluster";
 
 impl ResourceType {
     /// Every type.
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 4] =
         [Self::Topic, Self::Group, Self::Cluster, Self::TransactionalId];
 
@@ -35,7 +34,6 @@ impl ResourceType {
     }
 
     /// The type with this number.
-    #[cfg(test)]
     pub(crate) fn from_code(code: i8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
@@ -135,6 +133,16 @@ impl Pattern {
             Self::Any => (3, "*"),
             Self::Literal(name) => (3, name),
             Self::Prefix(prefix) => (4, prefix),
+        }
+    }
+
+    /// The pattern with that type and name; `None` for other types.
+    pub(crate) fn from_code_and_name(code: i8, name: &str) -> Option<Self> {
+        match code {
+            3 if name == "*" => Some(Self::Any),
+            3 => Some(Self::Literal(name.to_owned())),
+            4 => Some(Self::Prefix(name.to_owned())),
+            _ => None,
         }
     }
 

@@ -381,6 +381,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(super::groups::cases());
     all.extend(transactions());
     all.extend(logins());
+    all.extend(super::admin::cases());
     all.extend(super::topics::cases());
     all
 }

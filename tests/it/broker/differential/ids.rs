@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::ask;
 
-/// The last version of Fetch that names topics by their names.
+/// The last version of Fetch, and of Produce, that names topics by their names.
 pub(super) const LAST_BY_NAME: i16 = 12;
 
 /// The request with ids where it has names and its version wants ids.
@@ -19,6 +19,14 @@ pub(super) fn by_id(address: &str, version: i16, request: &RequestKind) -> Reque
         for topic in fetch.topics.iter_mut().filter(|topic| topic.topic_id.is_nil()) {
             topic.topic_id = id(address, &topic.topic).unwrap_or(Uuid::from_u128(77));
             topic.topic = TopicName::default();
+        }
+    }
+    if let RequestKind::Produce(produce) = &mut request
+        && version > LAST_BY_NAME
+    {
+        for topic in &mut produce.topic_data {
+            topic.topic_id = id(address, &topic.name).unwrap_or(Uuid::from_u128(77));
+            topic.name = TopicName::default();
         }
     }
     request

@@ -103,6 +103,13 @@ fn settings() -> Vec<Case> {
     cases.extend(alter(2, TOPIC, ("cleanup.policy", Some("compact")), 2));
     cases.extend(alter(2, TOPIC, ("retention.ms", Some("1")), 2));
     cases.extend(alter(2, "absent-topic", ("retention.ms", Some("60000")), 0));
+    cases.extend(alter(4, "", ("message.max.bytes", Some("2000000")), 0));
+    cases.extend(alter(4, "1", ("message.max.bytes", Some("soon")), 0));
+    cases.extend(alter(4, "", ("num.partitions", Some("3")), 0));
+    cases.extend(alter(4, "77", ("message.max.bytes", Some("3")), 0));
+    cases.extend(alter(32, "differential", ("consumer.session.timeout.ms", Some("50000")), 0));
+    cases.extend(alter(32, "differential", ("consumer.session.timeout.ms", Some("5")), 0));
+    cases.extend(alter(32, "", ("consumer.session.timeout.ms", Some("50000")), 0));
     cases.extend(alter(77, TOPIC, ("retention.ms", Some("60000")), 0));
     for (kind, name, key) in [
         (2, TOPIC, "retention.ms"),
@@ -112,15 +119,33 @@ fn settings() -> Vec<Case> {
         (4, "77", "num.partitions"),
         (4, "x", "num.partitions"),
         (77, TOPIC, "retention.ms"),
+        (4, "1", "message.max.bytes"),
+        (4, "1", "delete.topic.enable"),
+        (4, "1", "broker.id"),
+        (4, "1", "log.cleaner.min.compaction.lag.ms"),
+        (4, "1", "log.retention.ms"),
+        (4, "", "message.max.bytes"),
+        (8, "77", "x"),
+        (8, "", "x"),
+        (16, "differential", "interval.ms"),
+        (16, "", "interval.ms"),
+        (32, "differential", "consumer.session.timeout.ms"),
+        (32, "differential", "share.session.timeout.ms"),
+        (32, "", "consumer.session.timeout.ms"),
     ] {
         let shown = format!("describe configs: {kind} {name:?} {key}");
-        cases.push(case(shown, ApiKey::DescribeConfigs, move |_| {
+        cases.push(case(shown, ApiKey::DescribeConfigs, move |version| {
             let resource = DescribeConfigsResource::default()
                 .with_resource_type(kind)
                 .with_resource_name(text(name))
                 .with_configuration_keys(Some(vec![text(key)]));
             let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
-            RequestKind::DescribeConfigs(request.with_include_synonyms(true))
+            let request = request.with_include_synonyms(true);
+            RequestKind::DescribeConfigs(if version >= 3 {
+                request.with_include_documentation(true)
+            } else {
+                request
+            })
         }));
     }
     cases

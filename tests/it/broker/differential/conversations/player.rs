@@ -181,10 +181,14 @@ impl Player {
         let batches = self.tidy(&mut answer);
         let mut found = BTreeMap::new();
         for (path, value) in flatten(&format!("{answer:#?}")) {
-            let name = field(&path);
-            if name == "producer_id" || !accepted::NEVER.contains(&name) {
-                let value = self.rename(name, value);
-                found.insert(path, value);
+            let name = field(&path).to_owned();
+            let kept = if name == "producer_id" {
+                Some((path, value))
+            } else {
+                accepted::compared(path, value)
+            };
+            if let Some((path, value)) = kept {
+                found.insert(path, self.rename(&name, value));
             }
         }
         for (number, batch) in batches.into_iter().enumerate() {
