@@ -38,9 +38,15 @@ pub(crate) type Served = (ApiKey, i16, i16);
 /// The id of the hub, so that topics have the same ids in each run.
 const HUB: &str = "fuzz";
 
-/// The id on the wire of a topic whose own id is its name.
+/// The id that a topic of that name has here: twelve hexadecimal digits, as every id.
+fn own_id(name: &str) -> String {
+    let hash = xxhash_rust::xxh3::xxh3_64(name.as_bytes());
+    format!("{:012x}", hash >> 16)
+}
+
+/// The id on the wire of a topic.
 pub(crate) fn topic_id(name: &str) -> Uuid {
-    Uuid::from_u128(xxhash_rust::xxh3::xxh3_128(format!("{HUB}.{name}").as_bytes()))
+    Uuid::from_u128(xxhash_rust::xxh3::xxh3_128(format!("{HUB}.{}", own_id(name)).as_bytes()))
 }
 
 /// A data folder with a topic, of which there is nothing but its id.
@@ -49,7 +55,7 @@ fn prepare(folder: &Path, name: &str) -> std::io::Result<()> {
     std::fs::write(folder.join("meta.properties"), meta)?;
     let partition = folder.join(format!("{name}-0"));
     std::fs::create_dir(&partition)?;
-    let id = format!("version: 0\ntopic_id: {name}\n");
+    let id = format!("version: 0\ntopic_id: {}\n", own_id(name));
     std::fs::write(partition.join("partition.metadata"), id)
 }
 

@@ -312,6 +312,32 @@ impl Embedded {
     }
 }
 
+impl Embedded {
+    /// Whether a group of that name may have these offsets.
+    pub(super) fn check_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        if group.is_empty() || group.len() > 249 || group.chars().any(char::is_control) {
+            let problem = "a group's name has 1 to 249 bytes and no control characters";
+            return Err(HubError::Fatal(problem.to_owned()));
+        }
+        let members = self.shared.members.ask(|coordinator, _| coordinator.describe(group));
+        if members.is_some_and(|group| !group.members.is_empty()) {
+            return Err(HubError::Fatal(format!(
+                "group \"{group}\" has members, whose next commit would undo it; stop them first"
+            )));
+        }
+        for Offset { topic, partition, offset, .. } in offsets {
+            let known = self.shared.partition(topic, *partition)?;
+            if *offset < 0 || *offset > known.end() {
+                let end = known.end();
+                let problem =
+                    format!("{topic}-{partition} has offsets from 0 to {end}, not {offset}");
+                return Err(HubError::Fatal(problem));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Runs what touches the disk where it may block.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, HubError> + Send + 'static,

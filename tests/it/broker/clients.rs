@@ -95,7 +95,7 @@ fn kcat_sees_no_difference() {
 }
 
 #[test]
-fn sarama_and_franz_go_see_no_difference() {
+fn sarama_franz_go_and_kafka_go_see_no_difference() {
     assert_same_on_both("go", &[]);
 }
 
