@@ -7,23 +7,22 @@ use std::sync::{Arc, PoisonError};
 
 use anabranch_connectors::stream::ConnectionMeter;
 
-use crate::hub::TopicInfo;
-use crate::metrics::{ClientMeter, Latency, Metrics};
+use anabranch_connectors::clock::now_ms;
+
+use crate::admin::Seen;
+use crate::hub::{GroupLag, Lag, TopicInfo};
+use crate::metrics::{ClientMeter, Latency, Metrics, SinkMeter};
 
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 
 /// Renders everything.
 #[must_use]
-pub fn render(
-    metrics: &Metrics,
-    topics: &[TopicInfo],
-    (queued, queue_max): (usize, usize),
-) -> String {
+pub fn render(metrics: &Metrics, seen: &Seen, (queued, queue_max): (usize, usize)) -> String {
     let mut text = Text::default();
     text.head("anabranch_build_info", "gauge", "The version that runs.");
     text.line("anabranch_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     sources(metrics, &mut text);
-    sinks(metrics, &mut text);
+    sinks(metrics, seen, &mut text);
     text.head("anabranch_queue_bytes", "gauge", "Bytes of sources on their way to the hub.");
     text.line("anabranch_queue_bytes", &[], queued);
     text.head("anabranch_queue_max_bytes", "gauge", "Bytes at which sources wait (buffer_memory).");
@@ -42,7 +41,15 @@ pub fn render(
     text.line("anabranch_hub_damaged_records", &[], metrics.hub_damaged.load(Ordering::Relaxed));
     clients(&metrics.clients, &mut text);
     connections(metrics, &mut text);
-    hub(topics, &mut text);
+    if let Some(at) = seen.at {
+        text.head(
+            "anabranch_hub_seen_seconds_ago",
+            "gauge",
+            "Age of what is shown of the hub and of lags.",
+        );
+        text.line("anabranch_hub_seen_seconds_ago", &[], at.elapsed().as_secs_f64());
+    }
+    hub(&seen.topics, &mut text);
     process(&mut text);
     text.0
 }
@@ -160,15 +167,14 @@ fn sources(metrics: &Metrics, text: &mut Text) {
     }
 }
 
-fn sinks(metrics: &Metrics, text: &mut Text) {
+fn sinks(metrics: &Metrics, seen: &Seen, text: &mut Text) {
     let sinks = metrics.sinks();
-    let mut counter =
-        |name: &str, help: &str, value: &dyn Fn(&crate::metrics::SinkMeter) -> u64| {
-            text.head(name, "counter", help);
-            for (sink, meter) in &sinks {
-                text.line(name, &[("sink", sink)], value(meter));
-            }
-        };
+    let mut counter = |name: &str, help: &str, value: &dyn Fn(&SinkMeter) -> u64| {
+        text.head(name, "counter", help);
+        for (sink, meter) in &sinks {
+            text.line(name, &[("sink", sink)], value(meter));
+        }
+    };
     let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     counter("anabranch_sink_delivered_records_total", "Records that arrived.", &|meter| {
         load(&meter.delivered)
@@ -209,16 +215,7 @@ fn sinks(metrics: &Metrics, text: &mut Text) {
     for (sink, meter) in &sinks {
         text.line(name, &[("sink", sink)], u8::from(meter.is_paused()));
     }
-    let name = "anabranch_group_lag_records";
-    text.head(name, "gauge", "Records that a group has not committed yet.");
-    for (group, meter) in &sinks {
-        for lag in meter.lag.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let partition = lag.partition.to_string();
-            let labels =
-                [("group", group.as_str()), ("topic", &lag.topic), ("partition", &partition)];
-            text.line(name, &labels, lag.records);
-        }
-    }
+    lags(metrics, seen, text);
     let name = "anabranch_append_to_delivery_seconds";
     text.head(name, "summary", "From the records' append to their delivery.");
     for (sink, meter) in &sinks {
@@ -229,6 +226,40 @@ fn sinks(metrics: &Metrics, text: &mut Text) {
     for (sink, meter) in &sinks {
         text.line(name, &[("sink", sink)], u8::from(meter.state.problem().is_none()));
     }
+}
+
+/// How far each sink of the configuration is behind, whatever state it is in.
+fn lags(metrics: &Metrics, seen: &Seen, text: &mut Text) {
+    let now_ms = now_ms();
+    let seconds = |lag: &Lag| match (lag.records, lag.oldest_ms) {
+        (0, _) => Some(0.0),
+        (_, Some(oldest_ms)) => {
+            let since = u64::try_from(now_ms.saturating_sub(oldest_ms)).unwrap_or(0);
+            Some(std::time::Duration::from_millis(since).as_secs_f64())
+        }
+        (_, None) => None,
+    };
+    let mut gauge = |name: &str, help: &str, value: &dyn Fn(&SinkMeter, &Lag) -> Option<String>| {
+        text.head(name, "gauge", help);
+        for GroupLag { group, partitions } in &seen.lags {
+            let meter = metrics.sink(group);
+            for lag in partitions {
+                let Some(value) = value(&meter, lag) else { continue };
+                let number = lag.partition.to_string();
+                let labels =
+                    [("group", group.as_str()), ("topic", &lag.topic), ("partition", &number)];
+                text.line(name, &labels, value);
+            }
+        }
+    };
+    let records = "Records that a group has not committed yet.";
+    gauge("anabranch_group_lag_records", records, &|meter, lag| {
+        Some(meter.records_behind(lag).to_string())
+    });
+    let bytes = "About how many bytes of the log they are.";
+    gauge("anabranch_group_lag_bytes", bytes, &|_, lag| lag.bytes.map(|bytes| bytes.to_string()));
+    let time = "Age of the oldest of them by its own time, seconds.";
+    gauge("anabranch_group_lag_seconds", time, &|_, lag| seconds(lag).map(|age| age.to_string()));
 }
 
 fn hub(topics: &[TopicInfo], text: &mut Text) {
@@ -309,7 +340,7 @@ mod tests {
         let metrics = Metrics::default();
         let meter = metrics.source("a\"b");
         meter.stored(3, 30, Duration::from_millis(2));
-        let text = render(&metrics, &[], (5, 10));
+        let text = render(&metrics, &Seen::default(), (5, 10));
         assert!(
             text.contains("anabranch_source_stored_records_total{source=\"a\\\"b\"} 3\n"),
             "{text}"

@@ -146,6 +146,7 @@ impl Follower {
             }
         }
         let mut going = self.start();
+        self.emitter.ready();
         while going.is_ok() && !self.stop.is_cancelled() {
             going = self.step();
         }

@@ -58,6 +58,7 @@ impl Source for StdinSource {
         emitter: Emitter,
         stop: CancellationToken,
     ) -> Result<(), SourceError> {
+        emitter.ready();
         let mut reader = Reader::new(&self.host, emitter, stop);
         let read = tokio::task::spawn_blocking(move || reader.run(std::io::stdin().as_fd()));
         read.await.unwrap_or_else(|error| Err(failed(error.to_string())))

@@ -93,8 +93,9 @@ impl Bound {
         });
         let mut sockets = JoinSet::new();
         let started = start(opened, &shared, config.max_connections, &mut sockets);
-        if started.is_err() {
-            stop.cancel();
+        match started {
+            Ok(()) => shared.emitter.ready(),
+            Err(_) => stop.cancel(),
         }
         let ended = all(&mut sockets, &stop).await;
         remove_files(&config);

@@ -4,6 +4,7 @@
 //! |-------------|--------------------------------------------------------------------------|
 //! | `listen.rs` | sockets, and what is answered at each                                    |
 //! | `gate.rs`   | who may ask what: names, foreign pages, content types, the token         |
+//! | `glance.rs` | what is shown of the hub, without waiting for it                       |
 //! | `token.rs`  | the token: made, kept, compared                                          |
 //! | `api.rs`    | what can be changed through a running agent                              |
 //! | `sinks.rs`  | sinks: how they are, paused, taken up again                              |
@@ -11,6 +12,7 @@
 
 mod api;
 mod gate;
+mod glance;
 mod line;
 mod listen;
 mod sinks;
@@ -38,6 +40,7 @@ use crate::producer::Producer;
 use gate::Gate;
 
 pub use api::BODY_MAX;
+pub use glance::{Glance, Seen, SharedReads};
 pub use line::{Encoding, Line, LineHeaders};
 pub use listen::socket;
 pub use token::Token;
@@ -49,6 +52,8 @@ pub struct State {
     pub hub: Arc<dyn Hub>,
     /// Knows what access control allows; where the hub is Kafka, its brokers know.
     pub broker: Option<Arc<Broker>>,
+    /// Looks at it.
+    pub glance: Arc<Glance>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// For the bytes that are under way.
@@ -115,16 +120,13 @@ fn gate(config: &AdminConfig, state: &State) -> Result<Gate, String> {
 /// 200 while the agent works, even when a far side is away (a restart would not help); 503 when only a person can mend
 /// the hub.
 async fn health(Shared(state): Shared<State>) -> impl IntoResponse {
-    let part = |failing: Option<String>, degraded: Option<String>| match (failing, degraded) {
-        (Some(problem), _) => json!({ "state": "failing", "problem": problem }),
-        (None, Some(problem)) => json!({ "state": "degraded", "problem": problem }),
-        (None, None) => json!({ "state": "ok" }),
-    };
     let sources: Map<String, Value> = state
         .metrics
         .sources()
         .iter()
-        .map(|(name, meter)| (name.clone(), part(meter.state.problem(), meter.trouble())))
+        .map(|(name, meter)| {
+            (name.clone(), part(meter.state.problem(), meter.trouble(), meter.is_ready()))
+        })
         .collect();
     let sinks: Map<String, Value> = state
         .metrics
@@ -136,21 +138,36 @@ async fn health(Shared(state): Shared<State>) -> impl IntoResponse {
         Ok(is) => json!({ "state": "ok", "is": is, "listening": state.listening }),
         Err(problem) => json!({ "state": "failing", "problem": problem }),
     };
-    // What an operator has paused is as it should be.
-    let is_well = |state: &Value| *state == json!("ok") || *state == json!("paused");
-    let is_unwell = |value: &Value| !value.get("state").is_some_and(is_well);
-    let mut parts = sources.values().chain(sinks.values());
-    let degraded = is_unwell(&hub) || parts.any(is_unwell);
+    let is = |state: &str| {
+        let has = |value: &Value| value.get("state").and_then(Value::as_str) == Some(state);
+        has(&hub) || sources.values().chain(sinks.values()).any(has)
+    };
     let code =
         if state.hub.needs_person() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let status = if degraded { "degraded" } else { "ok" };
+    let status = if is("failing") || is("degraded") {
+        "degraded"
+    } else if is("starting") {
+        "starting"
+    } else {
+        "ok"
+    };
     let version = env!("CARGO_PKG_VERSION");
     let body = json!({ "status": status, "version": version, "hub": hub, "sources": sources, "sinks": sinks });
     (code, Json(body))
 }
 
+/// How a source or a sink is.
+fn part(failing: Option<String>, degraded: Option<String>, is_ready: bool) -> Value {
+    match (failing, degraded) {
+        (Some(problem), _) => json!({ "state": "failing", "problem": problem }),
+        (None, Some(problem)) => json!({ "state": "degraded", "problem": problem }),
+        (None, None) if !is_ready => json!({ "state": "starting" }),
+        (None, None) => json!({ "state": "ok" }),
+    }
+}
+
 async fn show_metrics(Shared(state): Shared<State>) -> impl IntoResponse {
-    let topics = state.hub.topics().await.unwrap_or_default();
-    let text = exposition::render(&state.metrics, &topics, state.producer.buffered());
+    let seen = state.glance.look().await;
+    let text = exposition::render(&state.metrics, &seen, state.producer.buffered());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

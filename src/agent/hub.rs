@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::memory;
 use super::parts::selectors;
+use super::{identity, memory};
 use crate::config::{
     Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
     ProducerConfig, TopicConfig, WhenFull,
@@ -58,6 +58,9 @@ pub(super) async fn open_when_there_is_room(
     config: &Config,
     metrics: &Arc<Metrics>,
 ) -> Result<(Arc<dyn Hub>, Option<Arc<Embedded>>), HubError> {
+    if matches!(config.hub, HubConfig::Kafka(_)) {
+        identity::keep(config);
+    }
     let mut is_told = false;
     loop {
         match open_both(config, Arc::clone(metrics)).await {
@@ -163,7 +166,7 @@ pub fn kafka_settings(config: &Config, kafka: &KafkaConfig) -> kafka::Settings {
         replication_factor: kafka.replication_factor,
         positions_topic: kafka.positions_topic.clone(),
         transactional: kafka.transactional,
-        transactional_id: agent_id(config),
+        transactional_id: identity::of(config),
         acks: match config.producer.acks {
             Acks::None => kafka::Acks::None,
             Acks::Leader => kafka::Acks::Leader,
@@ -176,11 +179,4 @@ pub fn kafka_settings(config: &Config, kafka: &KafkaConfig) -> kafka::Settings {
         delivery_timeout: config.producer.delivery_timeout,
         commit_interval: kafka.commit_interval,
     }
-}
-
-/// The same for each life of this agent and for no other: this machine and this data folder.
-fn agent_id(config: &Config) -> String {
-    let folder = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
-    let folder = anabranch_connectors::batch::stream_of(folder.as_os_str().as_encoded_bytes());
-    format!("anabranch-{}-{folder:016x}", super::host_name())
 }

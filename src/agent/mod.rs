@@ -6,6 +6,7 @@
 mod broker;
 mod control;
 mod hub;
+mod identity;
 mod memory;
 mod parts;
 mod reload;
@@ -19,6 +20,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use crate::admin::{Glance, SharedReads};
 use crate::config::Config;
 use crate::delivery::{Buried, DEAD_LETTER_SOURCE, FALLBACK_SOURCE};
 use crate::hub::{Hub, HubError};
@@ -27,6 +29,7 @@ use crate::producer::{Producer, Routes};
 use crate::tasks::Tasks;
 use control::Orders;
 use parts::Part;
+pub(crate) use parts::reads;
 
 pub use control::Control;
 pub use hub::{kafka_settings, open as open_hub, settings as hub_settings};
@@ -79,6 +82,7 @@ pub struct Agent {
     paused: BTreeSet<String>,
     orders: Orders,
     control: Control,
+    reads: SharedReads,
     failures: (mpsc::Sender<String>, mpsc::Receiver<String>),
 }
 
@@ -125,8 +129,16 @@ impl Agent {
             paused: control::paused(&config.data_dir),
             orders,
             control,
+            reads: Arc::new(RwLock::new(reads(&config))),
             failures,
         };
+        // Everything that is configured is shown from the beginning, whatever becomes of it.
+        for name in config.sources.keys() {
+            drop(agent.metrics.source(name));
+        }
+        for name in config.sinks.keys() {
+            drop(agent.metrics.sink(name));
+        }
         agent.start_broker(embedded).await?;
         agent.start_admin().await?;
         for name in config.sinks.keys() {
@@ -139,8 +151,11 @@ impl Agent {
     }
 
     async fn start_admin(&mut self) -> Result<(), AgentError> {
+        let glance = Arc::new(Glance::new(Arc::clone(&self.hub), Arc::clone(&self.reads)));
+        self.admin.spawn("glance", Arc::clone(&glance).run());
         let state = crate::admin::State {
             hub: Arc::clone(&self.hub),
+            glance,
             broker: self.clients.as_ref().map(|clients| Arc::clone(&clients.broker)),
             metrics: Arc::clone(&self.metrics),
             producer: self.producer.clone(),

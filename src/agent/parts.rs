@@ -11,7 +11,7 @@ use crate::config::{Config, SinkBlock, SourceBlock, Start};
 use crate::delivery::{
     self, DEAD_LETTER_SOURCE, DeadLetters, Delivery, FALLBACK_SOURCE, Fallback, Pace, fallback_of,
 };
-use crate::hub::{ConsumerSpec, Hub, HubError, StartAt, TopicSelector};
+use crate::hub::{ConsumerSpec, Hub, HubError, Reads, StartAt, TopicSelector};
 use crate::metrics::SourceMeter;
 use crate::producer::Producer;
 use crate::retry::Backoff;
@@ -113,17 +113,32 @@ impl Agent {
     }
 }
 
+/// What the sinks read, for who asks how far they are.
+pub(crate) fn reads(config: &Config) -> Vec<Reads> {
+    let of_sink = |(name, block): (&String, &SinkBlock)| Reads {
+        group: name.clone(),
+        topics: selectors(name, config).unwrap_or_default(),
+        start: start_at(block.start),
+    };
+    config.sinks.iter().map(of_sink).collect()
+}
+
+const fn start_at(start: Start) -> StartAt {
+    match start {
+        Start::Earliest => StartAt::Earliest,
+        Start::Latest => StartAt::Latest,
+        Start::At(time_ms) => StartAt::Time(time_ms),
+    }
+}
+
 /// What a member of a sink's group reads.
 pub(super) fn consumer_spec(
     name: &str,
     config: &Config,
     member: (u32, u32),
 ) -> Result<ConsumerSpec, HubError> {
-    let start = match config.sinks.get(name).map(|block| block.start).unwrap_or_default() {
-        Start::Earliest => StartAt::Earliest,
-        Start::Latest => StartAt::Latest,
-        Start::At(time_ms) => StartAt::Time(time_ms),
-    };
+    let start = config.sinks.get(name).map(|block| block.start).unwrap_or_default();
+    let start = start_at(start);
     Ok(ConsumerSpec {
         group: name.to_owned(),
         topics: selectors(name, config)?,

@@ -1,8 +1,10 @@
 //! A new configuration for a running agent: parts that did not change keep running.
 
+use std::sync::PoisonError;
+
 use tracing::{error, info, warn};
 
-use super::parts::relying_on;
+use super::parts::{self, relying_on};
 use super::{Agent, GRACE, hub};
 use crate::config::Config;
 
@@ -30,6 +32,7 @@ impl Agent {
         self.config.sinks = new.sinks;
         self.set_routes();
         self.hub.keep_for(hub::groups(&self.config));
+        *self.reads.write().unwrap_or_else(PoisonError::into_inner) = parts::reads(&self.config);
         let restarted = self.reload_sinks(&old).await + self.reload_sources(&old).await;
         info!(restarted, "the configuration was reloaded");
     }

@@ -10,8 +10,8 @@ use super::hub::HubArgs;
 use super::place::Place;
 use super::table::Table;
 use super::topics::confirm;
-use crate::client::{Admin, GroupDescription, HubHandle};
-use crate::hub::{Offset, StartAt, TopicInfo};
+use crate::client::{Admin, GroupDescription, HubHandle, PartitionProgress};
+use crate::hub::{Lag, Offset, Reads, StartAt, TopicInfo};
 
 #[derive(Debug, Args)]
 pub(super) struct GroupsArgs {
@@ -76,6 +76,9 @@ struct ResetArgs {
     hub: HubArgs,
 }
 
+/// Stands for an offset where there is none, as in Kafka's protocol.
+const NOTHING_COMMITTED: i64 = -1;
+
 /// Where a group is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum To {
@@ -91,9 +94,12 @@ pub(super) async fn groups(args: GroupsArgs, out: &mut dyn Write) -> Done {
             hub.close().await;
             list(&groups, json, out)
         }
-        Action::Describe { group, json, hub } => {
-            let hub = hub.reader().await?;
-            let found = Admin::new(&hub).group(&group).await?;
+        Action::Describe { group, json, hub: args } => {
+            let hub = args.reader().await?;
+            let mut found = Admin::new(&hub).group(&group).await?;
+            if let (None, Some(reads)) = (&found, args.sink(&group)) {
+                found = Some(of_sink(&hub, reads).await?);
+            }
             hub.close().await;
             let Some(found) = found else { return Err(unknown(&group)) };
             describe(&found, json, out)
@@ -110,6 +116,21 @@ pub(super) async fn groups(args: GroupsArgs, out: &mut dyn Write) -> Done {
             Ok(writeln!(out, "group {group} deleted")?)
         }
     }
+}
+
+/// A sink that has committed nothing yet is behind all that there is for it.
+async fn of_sink(hub: &HubHandle, reads: Reads) -> Result<GroupDescription, Failure> {
+    let group = reads.group.clone();
+    let lags = hub.hub().lags(&[reads]).await?;
+    let progress = |lag: Lag| PartitionProgress {
+        topic: lag.topic,
+        partition: lag.partition,
+        committed: NOTHING_COMMITTED,
+        end: lag.end,
+        lag: lag.records,
+    };
+    let partitions = lags.into_iter().flat_map(|lag| lag.partitions).map(progress).collect();
+    Ok(GroupDescription { name: group, partitions })
 }
 
 fn unknown(group: &str) -> Failure {
@@ -151,7 +172,11 @@ fn describe(group: &GroupDescription, json: bool, out: &mut dyn Write) -> Done {
         table.row(vec![
             at.topic.clone(),
             at.partition.to_string(),
-            at.committed.to_string(),
+            if at.committed == NOTHING_COMMITTED {
+                "none".to_owned()
+            } else {
+                at.committed.to_string()
+            },
             at.end.to_string(),
             at.lag.to_string(),
         ]);

@@ -13,12 +13,12 @@ use super::options;
 use crate::admin::{self, Token};
 use crate::client::{Connection, HubHandle, ProducerSettings};
 use crate::config::{AdminConfig, ApiListen, Config, HubConfig};
-use crate::hub::Hub;
 use crate::hub::embedded::view::View;
 use crate::hub::embedded::{Embedded, Settings, TopicSettings};
 use crate::hub::kafka::Kafka;
 use crate::hub::remote::{Remote, Way};
 use crate::hub::running::Agent;
+use crate::hub::{Hub, Reads};
 use crate::log::Folder;
 use crate::{agent, config};
 
@@ -173,6 +173,17 @@ impl HubArgs {
             return Ok(HubHandle::from(Arc::new(remote) as Arc<dyn Hub>));
         };
         connect_kafka(by_bootstrap(&address, BTreeMap::new())?).await
+    }
+
+    /// What a sink of the configuration that is meant reads, if that has one of the name.
+    pub(super) fn sink(&self, name: &str) -> Option<Reads> {
+        let other = self.bootstrap.is_some() || self.data_dir.is_some();
+        if other && self.config.is_none() {
+            return None;
+        }
+        let path = config_path(self.config.as_deref()).ok()?;
+        let (config, _) = config::load_checked(&path).ok()?;
+        agent::reads(&config).into_iter().find(|reads| reads.group == name)
     }
 
     fn target(&self) -> Result<Target, Failure> {

@@ -3,7 +3,6 @@
 //! Nothing counts as committed before the hub has said so. While it does not, the delivery waits: what is delivered and
 //! not committed comes twice after a kill.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use anabranch_connectors::Records;
@@ -133,6 +132,6 @@ impl Loop {
 
     async fn note_lag(&mut self) {
         let lag = self.consumer.lag().await;
-        *self.meter.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+        self.meter.note_lag(lag);
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod embedded;
 pub mod kafka;
+mod lag;
 mod part;
 pub mod remote;
 pub mod running;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use regex::Regex;
 use thiserror::Error;
 
+pub use lag::{GroupLag, Lag, Reads};
 pub use part::Part;
 
 /// Suffix of the topic that keeps a sink's dead letters.
@@ -123,6 +125,15 @@ pub trait Hub: Send + Sync {
     /// Whether only a person can make the hub store again.
     fn needs_person(&self) -> bool {
         false
+    }
+
+    /// How far groups are behind, whether they have members or not: every partition of what they read.
+    ///
+    /// # Errors
+    /// [`HubError`] when the hub does not answer.
+    async fn lags(&self, reads: &[Reads]) -> Result<Vec<GroupLag>, HubError> {
+        let (topics, groups) = (self.topics().await?, self.groups().await?);
+        Ok(reads.iter().map(|reads| lag::of_group(reads, &topics, &groups)).collect())
     }
 
     /// Names the groups that must have read records before retention removes them.
@@ -308,17 +319,6 @@ pub struct Offset {
     pub offset: i64,
     /// The leader epoch of the record before it; -1 when unknown.
     pub epoch: i32,
-}
-
-/// How far a group is behind in one partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lag {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// Records between the committed offset and the end.
-    pub records: u64,
 }
 
 /// A topic as it is now.

@@ -2,8 +2,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::log::Partition;
 use crate::log::segment::Segment;
+use crate::log::{LogError, Partition};
+use crate::wire::BatchHeader;
+
+/// Bytes that are read at once to find a batch's head.
+const LOOK_BYTES: usize = 16 << 10;
 
 impl Partition {
     /// Leaves a hint of the borders in its active segment, for a next life that finds damage there.
@@ -26,6 +30,30 @@ impl Partition {
             segment.size_bytes() - segment.look_up(|index| index.before_offset(offset))
         });
         whole + here
+    }
+
+    /// Base time of the batch that holds `offset`, or of the next one, ms; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`LogError`] when its file cannot be read.
+    pub fn time_of(&self, offset: i64) -> Result<Option<i64>, LogError> {
+        let Some((segment, mut place)) = self.find(offset) else { return Ok(None) };
+        let mut heads = Vec::new();
+        loop {
+            heads.clear();
+            segment.read_at(place, LOOK_BYTES, &mut heads)?;
+            let mut used = 0;
+            while let Ok(header) = BatchHeader::parse(heads.get(used..).unwrap_or_default()) {
+                if header.next_offset() > offset {
+                    return Ok(Some(header.base_timestamp_ms));
+                }
+                used += header.size_bytes;
+            }
+            if used == 0 {
+                return Ok(None);
+            }
+            place += used as u64;
+        }
     }
 
     /// The segment that holds `offset`, or the last one, and where in it to begin looking.

@@ -88,8 +88,8 @@ pub struct SinkMeter {
     pub paused: AtomicBool,
     /// From append (the record's time) to delivery.
     pub latency: Latency,
-    /// Lag by partition.
-    pub lag: Mutex<Vec<Lag>>,
+    /// Lag by partition, as its deliveries last told.
+    lag: Mutex<Vec<Lag>>,
     /// What keeps it from delivering, for `/health`.
     pub state: State,
 }
@@ -213,9 +213,37 @@ impl SinkMeter {
     pub fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Relaxed)
     }
+
+    /// Takes in what one delivery knows of the partitions that it reads; others tell of theirs.
+    pub fn note_lag(&self, told: Vec<Lag>) {
+        let mut known = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+        for lag in told {
+            let same = |one: &&mut Lag| one.topic == lag.topic && one.partition == lag.partition;
+            match known.iter_mut().find(same) {
+                Some(before) => *before = lag,
+                None => known.push(lag),
+            }
+        }
+    }
+
+    /// Records that `lag` says are not delivered, less those at the end that are for nobody, if a delivery has come so
+    /// far: on Kafka the hub's offsets count marks of transactions as well.
+    #[must_use]
+    pub fn records_behind(&self, lag: &Lag) -> u64 {
+        let known = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |one: &&Lag| one.topic == lag.topic && one.partition == lag.partition;
+        let told = known.iter().find(same).filter(|told| told.end == lag.end);
+        told.map_or(lag.records, |told| told.records.min(lag.records))
+    }
 }
 
 impl SourceMeter {
+    /// Whether it does what it is there for, or has not come so far yet.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.read.is_ready.load(Ordering::Acquire)
+    }
+
     /// What it cannot reach while it works otherwise.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {

@@ -108,6 +108,7 @@ impl Bound {
         let listener = TcpListener::from_std(self.listener);
         let listener = listener.map_err(|error| failed(&self.config.listen, &error))?;
         info!(listen = %self.address, "http listens");
+        emitter.ready();
         let meter = Arc::clone(emitter.connections());
         let places = Places::new(emitter.source(), self.config.max_connections, meter);
         let shared = Arc::new(Shared::new(&self.config, emitter));

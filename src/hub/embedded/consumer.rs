@@ -331,8 +331,8 @@ impl Consumer for EmbeddedConsumer {
             let name = partition.name();
             let committed = groups.committed(&self.spec.group, name);
             let at = committed.map_or(mine.from, |committed| committed.offset);
-            let records = u64::try_from(partition.end() - at.max(partition.start())).unwrap_or(0);
-            Lag { topic: name.topic.clone(), partition: name.partition, records }
+            let at = at.max(partition.start());
+            Lag::of(&name.topic, name.partition, at, partition.end())
         };
         self.readers.iter().map(lag).collect()
     }

@@ -19,6 +19,7 @@ mod internal;
 mod keeper;
 pub(crate) mod kept;
 mod known;
+mod lag;
 mod local;
 mod members;
 mod membership;
@@ -61,7 +62,8 @@ pub(crate) use topics::TopicState;
 pub(crate) use transactions::{Phase, Transaction, TransactionFault};
 
 use crate::hub::{
-    Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, TopicInfo, TopicSelector,
+    Appender, Consumer, ConsumerSpec, GroupInfo, GroupLag, Hub, HubError, Offset, Reads, TopicInfo,
+    TopicSelector,
 };
 use crate::log::{Damage, Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
@@ -73,7 +75,6 @@ use positions::Positions;
 use queue::Queue;
 use topics::Topics;
 use transactions::Transactions;
-use trouble::blocked_kind;
 use writer::Command;
 
 /// The embedded hub. Closed by [`Hub::close`]; one that is dropped without it is as good as killed.
@@ -109,6 +110,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     dirty: Mutex<Vec<Arc<Partition>>>,
     suspects: Mutex<Vec<Arc<Partition>>>,
+    oldest: Mutex<lag::Oldest>,
     blocked: Mutex<HashSet<PartitionName>>,
     keep_for: RwLock<Vec<(String, Vec<TopicSelector>)>>,
     disk_full: AtomicBool,
@@ -214,20 +216,6 @@ impl Shared {
         if after < self.settings.min_free && before >= self.settings.min_free {
             // The next look says so, or finds that there is room after all.
             self.disk_full.store(true, Ordering::Release);
-        }
-    }
-
-    fn set_blocked(&self, name: &PartitionName, is_blocked: bool) {
-        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_blocked && blocked.insert(name.clone()) {
-            let problem = format!(
-                "{name} has reached its hard size and a sink has not read it; its sources wait"
-            );
-            if self.state.fail_as(&blocked_kind(name), &problem, false) {
-                tracing::warn!("{problem}");
-            }
-        } else if !is_blocked && blocked.remove(name) && self.state.over(&blocked_kind(name)) {
-            tracing::info!(partition = %name, "its sources go on");
         }
     }
 
@@ -367,6 +355,10 @@ impl Hub for Embedded {
 
     fn needs_person(&self) -> bool {
         self.shared.state.needs_person()
+    }
+
+    async fn lags(&self, reads: &[Reads]) -> Result<Vec<GroupLag>, HubError> {
+        self.lags_now(reads)
     }
 
     fn keep_for(&self, groups: Vec<(String, Vec<TopicSelector>)>) {

@@ -85,6 +85,7 @@ impl Embedded {
             metrics,
             dirty: Mutex::default(),
             suspects: Mutex::default(),
+            oldest: Mutex::default(),
             blocked: Mutex::new(HashSet::new()),
             keep_for: RwLock::new(settings.groups.clone()),
             disk_full: AtomicBool::new(false),

@@ -22,6 +22,21 @@ const MEND_FIRST: Duration = Duration::from_millis(200);
 const MEND_LONGEST: Duration = Duration::from_secs(30);
 
 impl Shared {
+    /// Notes whether a partition waits for a sink to read on.
+    pub(super) fn set_blocked(&self, name: &PartitionName, is_blocked: bool) {
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_blocked && blocked.insert(name.clone()) {
+            let problem = format!(
+                "{name} has reached its hard size and a sink has not read it; its sources wait"
+            );
+            if self.state.fail_as(&blocked_kind(name), &problem, false) {
+                warn!("{problem}");
+            }
+        } else if !is_blocked && blocked.remove(name) && self.state.over(&blocked_kind(name)) {
+            info!(partition = %name, "its sources go on");
+        }
+    }
+
     /// Partitions whose sync has failed, for the writer to write anew.
     pub(super) fn suspects(&self) -> MutexGuard<'_, Vec<Arc<Partition>>> {
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
@@ -111,7 +126,7 @@ fn in_words(first: &Finding, rest: &[Finding], folder: &Path) -> String {
 }
 
 /// The kind of trouble of a partition that waits for a sink.
-pub(super) fn blocked_kind(name: &PartitionName) -> String {
+fn blocked_kind(name: &PartitionName) -> String {
     format!("blocked {name}")
 }
 

@@ -173,10 +173,10 @@ impl Drop for Member {
 fn lag(place: Place, ends: &HashMap<(String, i32), i64>, settled: bool) -> Lag {
     let Place { topic, partition, committed, read } = place;
     let key = (topic, partition);
-    let end = ends.get(&key).copied().unwrap_or(read);
-    let end = if settled { read } else { end.max(read) };
+    let last = ends.get(&key).copied().unwrap_or(read);
+    let end = if settled { read } else { last.max(read) };
     let records = u64::try_from(end - committed).unwrap_or(0);
-    Lag { topic: key.0, partition, records }
+    Lag { records, ..Lag::of(&key.0, partition, committed, last) }
 }
 
 /// A commit, on a thread that may block.

@@ -160,12 +160,8 @@ impl Consumer for ViewConsumer {
     async fn lag(&mut self) -> Vec<Lag> {
         let lag = |mine: &Mine| {
             let partition = mine.reader.partition();
-            let behind = partition.end() - mine.committed.max(partition.start());
-            Lag {
-                topic: partition.name().topic.clone(),
-                partition: partition.name().partition,
-                records: u64::try_from(behind).unwrap_or(0),
-            }
+            let (name, at) = (partition.name(), mine.committed.max(partition.start()));
+            Lag::of(&name.topic, name.partition, at, partition.end())
         };
         self.readers.iter().map(lag).collect()
     }
