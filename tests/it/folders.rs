@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use super::support::{
@@ -137,4 +138,47 @@ fn what_a_sink_wrote_to_a_file_that_is_then_removed_is_not_lost_before_the_commi
     let texts = file_lines(&out);
     assert_each_once_in_order(&texts, "app", 200);
     assert_eq!(texts.len(), 200);
+}
+
+#[test]
+fn braces_are_read_as_a_choice_and_check_tells_of_patterns_that_find_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["web", "app-1", "app-2", "other", "[prod]"] {
+        let logs = folder.path().join("logs").join(name);
+        fs::create_dir_all(&logs).unwrap();
+        append_lines(&logs.join("x.log"), name, 0..5);
+    }
+    let good = blocks(folder.path(), "logs/{web,app-{1,2}}/*.{log,txt}", "");
+    let mut agent = Agent::start(folder.path(), &good);
+    let out = folder.path().join("app.txt");
+    wait_until(SOON, "all lines", || file_line_count(&out) >= 15);
+    agent.stop();
+    let texts = file_lines(&out);
+    assert_eq!(texts.len(), 15);
+    for name in ["web", "app-1", "app-2"] {
+        assert_each_once_in_order(&texts, name, 5);
+    }
+
+    let check = |include: &str| {
+        agent.configure(&blocks(folder.path(), include, ""));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_anabranch"));
+        let ran = command.arg("check").arg(agent.config()).output().unwrap();
+        let said = [ran.stdout, ran.stderr].concat();
+        (ran.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = check("logs/{web,app-{1,2}}/*.{log,txt}");
+    assert!(code == Some(0) && !said.contains("warning"), "{said}");
+    for (include, wanted) in [
+        ("logs", "which is a folder"),
+        ("log/*.log", "there is no folder"),
+        ("logs/{web,none}/*.log", "there is no folder"),
+        ("logs/[prod]/*.log", "one of the letters"),
+        ("logs/$HOST/*.log", "where $ stands for itself"),
+        ("logs/.+/x.log$", "looks like a regular expression"),
+        ("logs/web/", "ends as a folder does"),
+    ] {
+        let (code, said) = check(include);
+        assert!(code == Some(0) && said.contains("warning: "), "{include}: {said}");
+        assert!(said.contains(wanted) && said.contains("include"), "{include}: {said}");
+    }
 }
