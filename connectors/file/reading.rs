@@ -91,17 +91,22 @@ impl Tail {
                 return Ok(None);
             }
             let data = buffer.get(tail..).unwrap_or_default();
+            let (text, aside, ended) = self.text_in(file, data, ended)?;
+            let data = data.get(..text).unwrap_or_default();
             let used = self.split(data, settings, flush && ended, &mut desk.spans);
             let rest = data.get(used.bytes..).unwrap_or_default();
             let blank = if used.is_blank { rest.len() } else { 0 };
-            if blank > 0 && used.bytes == 0 && !ended {
+            if blank > 0 && used.bytes == 0 {
                 return self.read_behind(file, blank as u64, buffer).map(Some);
+            }
+            if !ended && desk.spans.is_empty() && used.left_out > 0 && used.before == Before::Part {
+                return self.skip_hole(file, used).map(Some);
             }
             if used.bytes > 0 || ended {
                 let mut mark = self.mark.advance(&buffer, used.bytes);
                 mark.before = used.before;
                 let open_length = (rest.len() - blank) as u64;
-                let (blank, left_out) = (blank as u64, used.left_out);
+                let (blank, left_out) = (blank as u64 + aside, used.left_out);
                 let between = self.between(&buffer, used.bytes);
                 let position = self.position(&mark, &between);
                 let batch = self.batch(buffer, used.bytes, (position, &desk.spans));
@@ -125,6 +130,30 @@ impl Tail {
         let mut at: Vec<usize> = halves(used / 2).map(|step| used - step).chain(begin).collect();
         at.sort_unstable();
         at.into_iter().map(|used| self.mark.advance(bytes, used)).collect()
+    }
+
+    /// How much of `data` is before the NUL with which the file ends, how much of that there is, and whether the file ends
+    /// there. What was set aside is passed nowhere: a line may still be written into it, or be ended.
+    fn text_in(&self, file: &File, data: &[u8], ended: bool) -> Result<(usize, u64, bool), Errno> {
+        let text = data.len() - lines::nuls_at_end(data);
+        if ended || text == data.len() {
+            return Ok((text, (data.len() - text) as u64, ended));
+        }
+        let end = self.mark.offset + data.len() as u64;
+        if next_data(file, end)?.is_some() {
+            return Ok((data.len(), 0, false));
+        }
+        let begin = self.mark.offset + text as u64;
+        Ok((text, identity::stat_open(file)?.size.saturating_sub(begin), true))
+    }
+
+    /// Goes on behind a hole inside of a line, of which nothing but NUL was found so far.
+    fn skip_hole(&self, file: &File, used: Used) -> Result<Read, Errno> {
+        let end = self.mark.offset + used.bytes as u64;
+        let mut mark = Mark::at(file, next_data(file, end)?.unwrap_or(end));
+        mark.before = Before::Part;
+        let (batch, between, open_length, blank, ended) = Default::default();
+        Ok(Read { batch, mark, between, open_length, blank, left_out: used.left_out, ended })
     }
 
     /// Goes on where something follows NUL at a line's start, of which there are at least `blank` bytes.

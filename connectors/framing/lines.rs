@@ -149,17 +149,6 @@ fn hand_on(
     }
 }
 
-/// How many NUL `data` begins with.
-#[must_use]
-pub fn nuls(data: &[u8]) -> usize {
-    // By blocks, which the processor compares at once.
-    let blocks =
-        data.chunks(64).take_while(|block| block.iter().fold(0, |any, byte| any | byte) == 0);
-    let whole: usize = blocks.map(<[u8]>::len).sum();
-    let rest = data.get(whole..).unwrap_or_default();
-    whole + rest.iter().take_while(|byte| **byte == 0).count()
-}
-
 /// Hands the pieces of one line to `line`, each `length_max` bytes but the last.
 fn cut(range: Range<usize>, length_max: usize, line: &mut impl FnMut(Range<usize>, bool)) {
     let mut start = range.start;
@@ -168,6 +157,27 @@ fn cut(range: Range<usize>, length_max: usize, line: &mut impl FnMut(Range<usize
         start += length_max;
     }
     line(start..range.end, false);
+}
+
+/// How many NUL `data` begins with.
+#[must_use]
+pub fn nuls(data: &[u8]) -> usize {
+    let whole: usize = data.chunks(64).take_while(|block| is_nul(block)).map(<[u8]>::len).sum();
+    let rest = data.get(whole..).unwrap_or_default();
+    whole + rest.iter().take_while(|byte| **byte == 0).count()
+}
+
+/// How many NUL `data` ends with.
+#[must_use]
+pub fn nuls_at_end(data: &[u8]) -> usize {
+    let whole: usize = data.rchunks(64).take_while(|block| is_nul(block)).map(<[u8]>::len).sum();
+    let rest = data.get(..data.len() - whole).unwrap_or_default();
+    whole + rest.iter().rev().take_while(|byte| **byte == 0).count()
+}
+
+/// Without a branch for each byte, so that the processor looks at many at once.
+fn is_nul(block: &[u8]) -> bool {
+    block.iter().fold(0, |any, byte| any | byte) == 0
 }
 
 #[cfg(test)]
@@ -240,6 +250,16 @@ mod tests {
         assert_eq!(whole(b"abcdef", 4), (vec![(b"abcd".to_vec(), true)], 4));
         let cut = vec![(b"abcd".to_vec(), true), (b"e".to_vec(), false)];
         assert_eq!(whole(b"abcde\r\n", 4).0, cut);
+    }
+
+    #[test]
+    fn nul_is_counted_at_both_ends_whatever_its_length() {
+        for length in [0, 1, 63, 64, 65, 200] {
+            let zeros = vec![0; length];
+            assert_eq!((nuls(&zeros), nuls_at_end(&zeros)), (length, length));
+            let both = [&zeros[..], b"a\0b", &zeros].concat();
+            assert_eq!((nuls(&both), nuls_at_end(&both)), (length, length));
+        }
     }
 
     fn text(letters: &[u8]) -> impl Strategy<Value = Vec<u8>> {

@@ -77,6 +77,40 @@ async fn space_that_was_set_aside_is_read_as_it_is_written() {
 }
 
 #[tokio::test]
+async fn a_line_may_be_written_into_space_that_was_set_aside_in_several_parts() {
+    for bytes in [100, 1 << 40] {
+        let mut bench = Bench::new("*.log");
+        bench.append("a.log", "");
+        lengthen(&bench, "a.log", bytes);
+        let file = File::options().write(true).open(bench.path("a.log")).unwrap();
+        file.write_all_at(b"1\nhalf", 0).unwrap();
+        bench.start();
+        bench.until(1).await;
+        file.write_all_at(b" a line\n3\n", 6).unwrap();
+        bench.until(3).await;
+        bench.restart().await;
+        file.write_all_at(b"4\n", 16).unwrap();
+        bench.expect(&["1", "half a line", "3", "4"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hole_inside_of_a_line_costs_nothing_either() {
+    let mut bench = Bench::new("*.log").with("max_line_bytes", "100");
+    bench.append("a.log", "1\nthe begin");
+    lengthen(&bench, "a.log", 1 << 42);
+    bench.append("a.log", "the end\n2\n");
+    bench.start();
+    bench.until(4).await;
+    assert!(bench.lines[1].starts_with("the begin\0") && bench.lines[2].ends_with("\0the end"));
+    bench.restart().await;
+    bench.append("a.log", "3\n");
+    bench.until(5).await;
+    assert_eq!([&bench.lines[0], &bench.lines[3], &bench.lines[4]], ["1", "2", "3"]);
+    assert!(bench.dropped("nul") > 0);
+}
+
+#[tokio::test]
 async fn a_byte_order_mark_at_the_start_of_a_file_is_no_part_of_its_first_line() {
     let mut bench = Bench::new("*.log");
     bench.append("a.log", "\u{feff}{\"a\":1}\n\u{feff}2\n");

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::hand::Hand;
 use super::hub::{Bench, tick};
+use crate::file::watch::Hints;
 
 /// Lines that are as long as lines are.
 fn lines(numbers: std::ops::Range<usize>) -> String {
@@ -78,6 +79,25 @@ fn what_was_seen_of_a_file_and_is_neither_read_nor_copied_is_counted() {
     assert_eq!(hand.bench.dropped("truncated_before_read"), 1);
     let wanted = lines(0..51);
     hand.expect(&wanted.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn while_a_copy_may_be_in_the_making_the_file_is_read_without_a_pause() {
+    let mut hand = Hand::with("app.log", &lines(0..3));
+    for (name, wanted) in [("other.log", false), ("app.log.1", true)] {
+        hand.bench.append(name, &lines(0..1));
+        let files = vec![hand.bench.path(name)];
+        hand.follow(Hints { files, ..Hints::default() });
+        let until = hand.follower.haste.as_ref().map(|(copy, until)| (copy.clone(), *until));
+        assert_eq!(
+            until.as_ref().map(|(copy, _)| copy),
+            wanted.then(|| hand.bench.path(name)).as_ref()
+        );
+        let Some((copy, until)) = until else { continue };
+        hand.runtime.block_on(tokio::time::advance(Duration::from_millis(500)));
+        hand.follow(Hints { grown: vec![copy], ..Hints::default() });
+        assert!(hand.follower.haste.as_ref().is_some_and(|(_, longer)| *longer > until));
+    }
 }
 
 /// Writes line by line until told to stop; gives their number.
