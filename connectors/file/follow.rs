@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use super::flights::{Flights, Settled};
 use super::handles::Refused;
+use super::hear::Heard;
 use super::identity::{self, Identity};
 use super::links::Links;
 use super::reading::Desk;
@@ -36,7 +37,7 @@ const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
 /// Shortest time from one look at the events to the next, so that many small writes become few reads.
 const GATHER: Duration = Duration::from_millis(3);
 /// Longest time of reading before events and receipts are looked at again.
-const ROUND: Duration = Duration::from_millis(20);
+pub(super) const ROUND: Duration = Duration::from_millis(20);
 /// Wait before a file that could not be read, or whose batch was not stored, is tried again.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Wait before what is due and could not be done is tried again.
@@ -83,6 +84,8 @@ pub(super) struct Follower {
     /// Batches on their way.
     pub(super) flights: Flights,
     looked_at: Instant,
+    /// Names that came or went.
+    pub(super) heard: Heard,
     /// A file that has come beside one that is followed, perhaps a copy, after which that is truncated; until then what it
     /// gets is read at once.
     pub(super) haste: Option<(PathBuf, Instant)>,
@@ -130,6 +133,7 @@ impl Follower {
             timers: BinaryHeap::new(),
             flights: Flights::default(),
             looked_at: now,
+            heard: Heard::default(),
             haste: None,
             desk: Desk::new(IN_FLIGHT_BYTES_MAX / super::reading::QUANTUM + 2),
             room: Room::new(IN_FLIGHT_BYTES_MAX),
@@ -185,7 +189,8 @@ impl Follower {
     /// Sleeps until something is due.
     fn wait(&mut self) -> Wake {
         let can_read = self.flights.bytes < IN_FLIGHT_BYTES_MAX;
-        if (can_read && !self.ready.is_empty()) || !self.lost.is_empty() {
+        let is_busy = !self.lost.is_empty() || !self.heard.is_empty();
+        if (can_read && !self.ready.is_empty()) || is_busy {
             return Wake::Time;
         }
         let timer = self.timers.peek().map(|Reverse((due, _))| *due);

@@ -1,12 +1,15 @@
 //! Goes after what the watches told.
+//!
+//! That a file has grown costs little to follow, and is followed at once. Names that come and go cost more, and can be
+//! very many: they are looked at for a while in each round, and the others wait.
 
-use std::collections::HashSet;
-use std::path::Path;
+use std::collections::{HashSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::follow::Follower;
+use super::follow::{Follower, ROUND};
 use super::identity;
 use super::siblings::originals;
 use super::sight::LOOKS_MAX;
@@ -15,6 +18,38 @@ use super::watch::Hints;
 
 /// How long what a file gets is read at once, after what may be its copy has come or grown.
 const HASTE: Duration = Duration::from_secs(1);
+/// Most names that wait to be looked at; with more, everything is looked at.
+const HEARD_MAX: usize = 1 << 16;
+
+/// Names that came or went and are still to be looked at.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Each, and whether it is a folder that has come.
+    waiting: VecDeque<(PathBuf, bool)>,
+    known: HashSet<(PathBuf, bool)>,
+}
+
+impl Heard {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// What is to be looked at already is not looked at twice.
+    fn put(&mut self, paths: Vec<PathBuf>, is_folder: bool) {
+        for path in paths {
+            if self.known.insert((path.clone(), is_folder)) {
+                self.waiting.push_back((path, is_folder));
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<(PathBuf, bool)> {
+        let next = self.waiting.pop_front()?;
+        self.known.remove(&next);
+        Some(next)
+    }
+}
 
 impl Follower {
     /// Looks at what the watches told of.
@@ -31,17 +66,22 @@ impl Follower {
                 self.make_haste(&path);
             }
         }
-        let mut looked = HashSet::new();
-        for path in hints.files {
-            if !looked.contains(&path) {
-                self.look_at_name(&path);
-                looked.insert(path);
-            }
+        self.heard.put(hints.files, false);
+        self.heard.put(hints.folders, true);
+        if self.heard.waiting.len() > HEARD_MAX {
+            self.heard = Heard::default();
+            self.look_everywhere();
         }
-        for folder in hints.folders {
-            if looked.insert(folder.clone()) {
-                self.look_over(&folder);
-                self.look_through(&folder);
+        let end = Instant::now() + ROUND;
+        while let Some((path, is_folder)) = self.heard.take() {
+            if is_folder {
+                self.look_over(&path);
+                self.look_through(&path);
+            } else {
+                self.look_at_name(&path);
+            }
+            if Instant::now() > end {
+                break;
             }
         }
     }
@@ -109,5 +149,24 @@ impl Follower {
         } else if self.paths.contains_key(path) {
             self.look_again(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_waits_is_not_put_twice_and_comes_again_when_it_was_taken() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let mut heard = Heard::default();
+        heard.put(paths(&["/a", "/b", "/a"]), false);
+        heard.put(paths(&["/a"]), true);
+        assert_eq!(heard.take(), Some(("/a".into(), false)));
+        heard.put(paths(&["/b", "/a"]), false);
+        let rest: Vec<_> = std::iter::from_fn(|| heard.take()).collect();
+        let wanted = [("/b", false), ("/a", true), ("/a", false)];
+        assert_eq!(rest, wanted.map(|(path, is_folder)| (PathBuf::from(path), is_folder)));
+        assert!(heard.is_empty());
     }
 }

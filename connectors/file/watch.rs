@@ -27,7 +27,7 @@ use super::walk::Interest;
 /// Bytes of events that are taken from the kernel at a time.
 const BUFFER: usize = 64 << 10;
 /// Most events that are taken at a time, so that files are read in between.
-const EVENTS_MAX: usize = 1024;
+const EVENTS_MAX: usize = 4096;
 
 /// What may have happened since the last look.
 #[derive(Debug, Default)]
@@ -272,7 +272,7 @@ mod tests {
         let mut watch = Watch::new().unwrap();
         watch.set(&[(folder.path().to_path_buf(), Interest::Files)]).unwrap();
         let names: HashSet<PathBuf> =
-            (0..3 * EVENTS_MAX).map(|number| folder.path().join(format!("a{number}"))).collect();
+            (0..2 * EVENTS_MAX).map(|number| folder.path().join(format!("a{number}"))).collect();
         names.iter().for_each(|path| drop(fs::File::create(path).unwrap()));
         let hints = until(&mut watch, |hints| hints.files.len() >= names.len()).await;
         assert_eq!(HashSet::from_iter(hints.files), names);
