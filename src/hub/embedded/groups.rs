@@ -32,6 +32,14 @@ pub(crate) struct Committed {
     life: i32,
 }
 
+impl Committed {
+    fn new(place: &Place, timestamp_ms: i64, sequence: u64) -> Self {
+        let Place { offset, epoch, metadata, .. } = place;
+        let (offset, epoch, metadata, life) = (*offset, *epoch, metadata.clone(), i32::MAX);
+        Self { offset, epoch, metadata, timestamp_ms, sequence, life }
+    }
+}
+
 /// All groups.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
@@ -83,20 +91,24 @@ impl Groups {
         self.states.values().cloned().collect()
     }
 
-    /// Takes a commit in and gives its records.
-    pub(super) fn commit(&mut self, group: &str, offsets: Vec<Place>, timestamp_ms: i64) -> Pairs {
+    /// The records of a commit. Once they are stored, [`Groups::commit`] takes it in.
+    pub(super) fn records(group: &str, offsets: &[Place], timestamp_ms: i64) -> Pairs {
+        let record = |place: &Place| {
+            let key = encode_key(group, place.partition.name());
+            (key, Some(encode_value(&Committed::new(place, timestamp_ms, 0))))
+        };
+        offsets.iter().map(record).collect()
+    }
+
+    /// Takes a commit in.
+    pub(super) fn commit(&mut self, group: &str, offsets: &[Place], timestamp_ms: i64) {
         self.sequence += 1;
         let sequence = self.sequence;
         let partitions = self.groups.entry(group.to_owned()).or_default();
-        let mut pairs = Vec::with_capacity(offsets.len());
-        for Place { partition, offset, epoch, metadata } in offsets {
-            let name = partition.name().clone();
-            let life = i32::MAX;
-            let committed = Committed { offset, epoch, metadata, timestamp_ms, sequence, life };
-            pairs.push((encode_key(group, &name), Some(encode_value(&committed))));
-            partitions.insert(name, committed);
+        for place in offsets {
+            let committed = Committed::new(place, timestamp_ms, sequence);
+            partitions.insert(place.partition.name().clone(), committed);
         }
-        pairs
     }
 
     /// Everything, oldest commit first, for a fresh start of the topic.
@@ -323,8 +335,13 @@ mod tests {
         };
         let mut groups = Groups::default();
         let first = vec![place("1 one", 0, 5), place("1 one", 1, 7)];
-        let mut records = groups.commit("g", first, 1000);
-        records.extend(groups.commit("g", vec![place("1 two", 1, 9)], 1000));
+        let mut records = Vec::new();
+        for offsets in [first, vec![place("1 two", 1, 9)]] {
+            let before = groups.info();
+            records.extend(Groups::records("g", &offsets, 1000));
+            assert_eq!(groups.info(), before, "what is not stored yet is not committed");
+            groups.commit("g", &offsets, 1000);
+        }
         let mut again = Groups::default();
         for (key, value) in &records {
             again.replay(key, value.as_deref(), 0).unwrap();

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::Shared;
+use super::groups::Groups;
 use super::produce::{Marker, Produce, ProduceFault, Produced, Reply};
 use super::queue::{Closes, Queue};
 use super::settings::Flush;
@@ -212,16 +213,22 @@ impl Writer {
     fn commit(&mut self, group: &str, offsets: Vec<Place>, done: Done) {
         let (gone, there): (Vec<_>, Vec<_>) =
             offsets.into_iter().partition(|place| place.partition.is_deleted());
-        let mut pairs = Pairs::new();
-        if !there.is_empty() {
-            pairs = self.shared.groups().commit(group, there, now_ms());
+        let timestamp_ms = now_ms();
+        let stored = self.append_pairs(OFFSETS, &Groups::records(group, &there, timestamp_ms));
+        let mut stored = stored.map_err(|error| HubError::NotNow(error.to_string()));
+        if stored.is_ok() && !there.is_empty() {
+            self.shared.groups().commit(group, &there, timestamp_ms);
         }
-        let Some(gone) = gone.first() else { return self.append_for(OFFSETS, &pairs, done) };
-        let unknown = HubError::UnknownTopic(gone.partition.name().topic.clone());
-        let stored = self.append_pairs(OFFSETS, &pairs);
-        let stored = stored.map_err(|error| HubError::NotNow(error.to_string()));
-        // Who asked may be gone.
-        done.send(stored.and(Err(unknown))).ok();
+        if let Some(gone) = gone.first() {
+            let unknown = HubError::UnknownTopic(gone.partition.name().topic.clone());
+            stored = stored.and(Err(unknown));
+        }
+        match stored {
+            Ok(()) => self.commits.push(done),
+            // Who asked may be gone.
+            Err(error) => drop(done.send(Err(error))),
+        }
+        self.compact_internal();
     }
 
     /// Appends to an internal topic; `done` hears of it when it is as durable as configured.
