@@ -12,6 +12,7 @@ use tracing::info;
 
 use super::{Agent, GRACE};
 use crate::hub::{HubError, Offset};
+use crate::log::private;
 
 /// The file.
 const PAUSED: &str = "paused-sinks";
@@ -166,9 +167,9 @@ fn store(path: &Path, paused: &BTreeSet<String>) -> std::io::Result<()> {
     let mut next = PathBuf::from(path);
     next.set_extension("next");
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        private::create_folders(folder)?;
     }
-    let mut file = std::fs::File::create(&next)?;
+    let mut file = private::create(&next)?;
     for sink in paused {
         writeln!(file, "{sink}")?;
     }
