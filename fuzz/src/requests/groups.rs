@@ -14,10 +14,10 @@ use kafka_protocol::messages::offset_fetch_request::{
 };
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    ApiKey, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest, DescribeGroupsRequest,
-    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, RequestKind,
-    SyncGroupRequest,
+    ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest,
+    DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, RequestKind, SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -26,7 +26,7 @@ use crate::random::Random;
 pub(super) fn groups(key: ApiKey, v: i16, r: &mut Random) -> Option<RequestKind> {
     Some(match key {
         ApiKey::OffsetCommit => offset_commit(v, r),
-        ApiKey::OffsetFetch if v >= 8 => offset_fetch_of_several(r),
+        ApiKey::OffsetFetch if v >= 8 => offset_fetch_of_several(v, r),
         ApiKey::OffsetFetch => offset_fetch(v, r),
         ApiKey::FindCoordinator => find_coordinator(v, r),
         ApiKey::JoinGroup => join_group(v, r),
@@ -39,6 +39,7 @@ pub(super) fn groups(key: ApiKey, v: i16, r: &mut Random) -> Option<RequestKind>
         ApiKey::DeleteGroups => delete_groups(r),
         ApiKey::OffsetDelete => offset_delete(r),
         ApiKey::ConsumerGroupHeartbeat => consumer_heartbeat(v, r),
+        ApiKey::ConsumerGroupDescribe => consumer_describe(r),
         _ => return None,
     })
 }
@@ -67,16 +68,25 @@ fn offset_commit(v: i16, r: &mut Random) -> RequestKind {
     })
 }
 
-fn offset_fetch_of_several(r: &mut Random) -> RequestKind {
-    let groups = r.many(|r| {
-        let topics = r.many(|r| {
-            OffsetFetchRequestTopics::default()
-                .with_name(r.topic())
-                .with_partition_indexes(r.many(Random::partition))
+fn offset_fetch_of_several(v: i16, r: &mut Random) -> RequestKind {
+    let groups =
+        r.many(|r| {
+            let topics = r.many(|r| {
+                OffsetFetchRequestTopics::default()
+                    .with_name(r.topic())
+                    .with_partition_indexes(r.many(Random::partition))
+            });
+            let topics = r.maybe(|_| topics);
+            let group =
+                OffsetFetchRequestGroup::default().with_group_id(r.group()).with_topics(topics);
+            if v < 9 {
+                return group;
+            }
+            let member_id = r.pick(&[None, None, Some("member"), Some("")]);
+            group
+                .with_member_id(member_id.map(StrBytes::from_static_str))
+                .with_member_epoch(r.pick(&[-1, -1, 0, 1, i32::MIN]))
         });
-        let topics = r.maybe(|_| topics);
-        OffsetFetchRequestGroup::default().with_group_id(r.group()).with_topics(topics)
-    });
     RequestKind::OffsetFetch(
         OffsetFetchRequest::default().with_groups(groups).with_require_stable(r.flag()),
     )
@@ -208,6 +218,14 @@ fn offset_delete(r: &mut Random) -> RequestKind {
     });
     RequestKind::OffsetDelete(
         OffsetDeleteRequest::default().with_group_id(r.group()).with_topics(topics),
+    )
+}
+
+fn consumer_describe(r: &mut Random) -> RequestKind {
+    RequestKind::ConsumerGroupDescribe(
+        ConsumerGroupDescribeRequest::default()
+            .with_group_ids(r.many(Random::group))
+            .with_include_authorized_operations(r.flag()),
     )
 }
 

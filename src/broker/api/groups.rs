@@ -1,5 +1,6 @@
 //! `JoinGroup`, `SyncGroup`, `Heartbeat`, `LeaveGroup`: members of groups. And what tools do with groups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,15 +21,14 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::metadata::code_of;
 use crate::broker::auth::acl::{Operation, Resource};
-use crate::hub::embedded::coordinator::{
-    Claim, Description, GroupError, JoinRequest, State, SyncRequest,
-};
+use crate::hub::embedded::coordinator::{Claim, Description, GroupError, JoinRequest, SyncRequest};
+use crate::hub::embedded::coordinators::Listed;
 
-fn text(text: Option<StrBytes>) -> Option<String> {
+pub(super) fn text(text: Option<StrBytes>) -> Option<String> {
     text.map(|text| text.to_string())
 }
 
-fn bytes_of(text: String) -> StrBytes {
+pub(super) fn bytes_of(text: String) -> StrBytes {
     StrBytes::from_string(text)
 }
 
@@ -171,7 +171,7 @@ pub(super) async fn describe(
         let described = call.hub().members().ask(|coordinator, _| coordinator.describe(&group));
         let answer = match described {
             Some(described) => show(described),
-            None if call.hub().has_offsets(&group) => {
+            None if is_of_offsets(&call, &group) => {
                 DescribedGroup::default().with_group_state(StrBytes::from_static_str("Empty"))
             }
             None if call.version >= 6 => return absent(group),
@@ -195,6 +195,11 @@ fn absent(group: GroupId) -> DescribedGroup {
         .with_error_message(Some(bytes_of(why)))
 }
 
+/// Whether a group has only offsets, so that no coordinator knows it.
+fn is_of_offsets(call: &Call, group: &str) -> bool {
+    call.hub().has_offsets(group) && !call.hub().members().ask(|all, _| all.knows(group))
+}
+
 fn show(described: Description) -> DescribedGroup {
     let members = described.members.into_iter().map(|member| {
         DescribedGroupMember::default()
@@ -213,35 +218,33 @@ fn show(described: Description) -> DescribedGroup {
 }
 
 pub(super) async fn list(call: Arc<Call>, request: ListGroupsRequest) -> ListGroupsResponse {
-    let mut all: Vec<(String, String, &'static str)> =
-        call.hub().members().ask(|coordinator, _| {
-            let one = |(name, kind, state): (&str, &str, State)| {
-                (name.to_owned(), kind.to_owned(), state.name())
-            };
-            coordinator.list().map(one).collect()
-        });
-    for name in call.hub().committed_groups() {
-        if !all.iter().any(|(known, ..)| *known == name) {
-            all.push((name, String::new(), "Empty"));
-        }
-    }
+    let mut all = call.hub().members().ask(|coordinators, _| coordinators.list());
+    let known: BTreeSet<String> = all.iter().map(|listed| listed.name.clone()).collect();
+    let others = call.hub().committed_groups().into_iter().filter(|name| !known.contains(name));
+    all.extend(others.map(|name| Listed {
+        name,
+        protocol_type: String::new(),
+        state: "Empty",
+        is_consumer: false,
+    }));
     let sees_all = call.may(Operation::Describe, Resource::CLUSTER);
-    all.retain(|(name, ..)| sees_all || call.may(Operation::Describe, Resource::group(name)));
-    let wanted = |state: &str| {
-        let states = &request.states_filter;
-        states.is_empty() || states.iter().any(|one| one.eq_ignore_ascii_case(state))
+    let kind = |listed: &Listed| if listed.is_consumer { "consumer" } else { "classic" };
+    let among = |filter: &[StrBytes], value: &str| {
+        filter.is_empty() || filter.iter().any(|one| one.trim().eq_ignore_ascii_case(value))
     };
-    let classic = request.types_filter.is_empty()
-        || request.types_filter.iter().any(|kind| kind.eq_ignore_ascii_case("classic"));
-    let groups = all.into_iter().filter(|(_, _, state)| classic && wanted(state)).map(
-        |(name, kind, state)| {
-            ListedGroup::default()
-                .with_group_id(GroupId(bytes_of(name)))
-                .with_protocol_type(bytes_of(kind))
-                .with_group_state(StrBytes::from_static_str(state))
-                .with_group_type(StrBytes::from_static_str("classic"))
-        },
-    );
+    all.retain(|listed| {
+        among(&request.states_filter, listed.state)
+            && among(&request.types_filter, kind(listed))
+            && (sees_all || call.may(Operation::Describe, Resource::group(&listed.name)))
+    });
+    let groups = all.into_iter().map(|listed| {
+        let kind = StrBytes::from_static_str(kind(&listed));
+        ListedGroup::default()
+            .with_group_id(GroupId(bytes_of(listed.name)))
+            .with_protocol_type(bytes_of(listed.protocol_type))
+            .with_group_state(StrBytes::from_static_str(listed.state))
+            .with_group_type(kind)
+    });
     ListGroupsResponse::default().with_groups(groups.collect())
 }
 

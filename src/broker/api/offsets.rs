@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError as Code;
+use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
@@ -43,20 +44,7 @@ pub(super) async fn commit(call: Arc<Call>, request: OffsetCommitRequest) -> Off
     };
     let denied = !call.may(Operation::Read, Resource::group(&group));
     let denied = denied.then(|| Code::GroupAuthorizationFailed.code());
-    let refused = if denied.is_none() {
-        let allowed =
-            call.hub().members().ask(|coordinator, now| coordinator.check_commit(now, claim));
-        allowed.err().map(|error| {
-            let is_there = is_known(&call, &group) || call.hub().has_offsets(&group);
-            if error == GroupError::IllegalGeneration && call.version >= 9 && !is_there {
-                // So it is told since version 9 (KIP-848).
-                return GroupError::GroupIdNotFound.code();
-            }
-            group_code(&call, &group, error)
-        })
-    } else {
-        None
-    };
+    let refused = if denied.is_none() { refusal(&call, claim, &request.topics) } else { None };
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -112,6 +100,26 @@ fn name_of(call: &Call, named: &str) -> (String, bool) {
     state.map_or((String::new(), true), |state| (state.topic.name.clone(), false))
 }
 
+/// Why somebody may not commit, as Kafka's number for it.
+fn refusal(call: &Call, claim: Claim<'_>, topics: &[OffsetCommitRequestTopic]) -> Option<i16> {
+    // From version 9 on the generation is a member's epoch where there are epochs.
+    let knows_epochs = call.version >= 9;
+    let places = topics.iter().flat_map(|topic| {
+        let (name, _) = name_of(call, &topic.name);
+        topic.partitions.iter().map(move |one| (name.clone(), one.partition_index))
+    });
+    let places: Vec<(String, i32)> = places.collect();
+    let members = call.hub().members();
+    let allowed = members.ask(|all, now| all.check_commit(now, claim, (&places, knows_epochs)));
+    let error = allowed.err()?;
+    let is_there = is_known(call, claim.group) || call.hub().has_offsets(claim.group);
+    if error == GroupError::IllegalGeneration && knows_epochs && !is_there {
+        // So it is told since version 9 (KIP-848).
+        return Some(GroupError::GroupIdNotFound.code());
+    }
+    Some(group_code(call, claim.group, error))
+}
+
 /// Commits; what waits for the end of a transaction is older, and cannot win any more.
 async fn store(call: &Call, group: &str, offsets: Vec<(Offset, String)>) -> Result<(), HubError> {
     let name = |(offset, _): &(Offset, String)| PartitionName {
@@ -134,7 +142,7 @@ pub(super) fn group_code(call: &Call, group: &str, error: GroupError) -> i16 {
 
 /// Whether the coordinator knows a group: it has or had members.
 fn is_known(call: &Call, group: &str) -> bool {
-    call.hub().members().ask(|coordinator, _| coordinator.describe(group).is_some())
+    call.hub().members().ask(|coordinators, _| coordinators.knows(group))
 }
 
 type CommittedOffsets = BTreeMap<PartitionName, Committed>;
@@ -216,6 +224,14 @@ pub(super) async fn fetch(call: Arc<Call>, request: OffsetFetchRequest) -> Offse
             return OffsetFetchResponseGroup::default()
                 .with_group_id(wanted.group_id)
                 .with_error_code(Code::GroupAuthorizationFailed.code());
+        }
+        let member_id = wanted.member_id.as_deref();
+        let members = call.hub().members();
+        let checked = members.ask(|all, _| all.check_fetch(&group, member_id, wanted.member_epoch));
+        if let Err(error) = checked {
+            return OffsetFetchResponseGroup::default()
+                .with_group_id(wanted.group_id)
+                .with_error_code(error.code());
         }
         let committed = call.hub().committed(&group).unwrap_or_default();
         let named = wanted.topics.map(|topics| {

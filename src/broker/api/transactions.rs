@@ -261,7 +261,10 @@ async fn hold(
     if let Err(fault) = spoken {
         return told(&EndFault::Refused(fault));
     }
-    let checked = call.hub().members().ask(|members, _| members.check_transactional_commit(claim));
+    let places = offsets.iter().map(|(offset, _)| (offset.topic.clone(), offset.partition));
+    let places: Vec<(String, i32)> = places.collect();
+    let members = call.hub().members();
+    let checked = members.ask(|all, _| all.check_transactional_commit(claim, &places));
     if let Err(error) = checked {
         return group_code(call, claim.group, error);
     }

@@ -54,7 +54,7 @@ impl Writer {
         // Their parts are handed back to the sources.
         self.parked.retain(|append| !append.partition.is_deleted());
         self.snapshot_without(name);
-        self.shared.topics_have_changed();
+        self.shared.topic_has_changed(name);
         Ok(folders)
     }
 

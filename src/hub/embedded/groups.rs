@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use anabranch_connectors::sink::Placed;
 
+use super::group_states::{Changes, StateKey};
 use super::writer::{Pairs, Place};
 use crate::hub::{GroupInfo, Offset, state};
 use crate::log::PartitionName;
@@ -44,8 +45,8 @@ impl Committed {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     groups: BTreeMap<String, BTreeMap<PartitionName, Committed>>,
-    /// Members of groups on the socket, as the coordinator wants to have them back.
-    states: BTreeMap<String, Vec<u8>>,
+    /// Groups with their members, as the coordinators want to have them back.
+    states: BTreeMap<StateKey, Vec<u8>>,
     sequence: u64,
 }
 
@@ -77,18 +78,27 @@ impl Groups {
         states.map(offset).collect()
     }
 
-    /// Takes in who the members of a group are, or that there are none; gives the record.
-    pub(super) fn set_state(&mut self, group: &str, state: Option<Vec<u8>>) -> Pairs {
-        let known = match &state {
-            Some(state) => self.states.insert(group.to_owned(), state.clone()),
-            None => self.states.remove(group),
-        };
-        if known == state { Vec::new() } else { vec![(encode_state_key(group), state)] }
+    /// The records that say how groups and their members are now, as far as that is new.
+    pub(super) fn state_pairs(&self, changes: &Changes) -> Pairs {
+        let is_new =
+            |(key, state): &(&StateKey, &Option<Vec<u8>>)| self.states.get(key) != state.as_ref();
+        let pair = |(key, state): (&StateKey, &Option<Vec<u8>>)| (key.encode(), state.clone());
+        changes.iter().filter(is_new).map(pair).collect()
     }
 
-    /// What is known of members.
-    pub(super) fn states(&self) -> Vec<Vec<u8>> {
-        self.states.values().cloned().collect()
+    /// Takes in how groups and their members are now.
+    pub(super) fn set_states(&mut self, changes: Changes) {
+        for (key, state) in changes {
+            match state {
+                Some(state) => drop(self.states.insert(key, state)),
+                None => drop(self.states.remove(&key)),
+            }
+        }
+    }
+
+    /// What is known of groups and their members.
+    pub(super) const fn states(&self) -> &BTreeMap<StateKey, Vec<u8>> {
+        &self.states
     }
 
     /// The records of a commit. Once they are stored, [`Groups::commit`] takes it in.
@@ -124,8 +134,7 @@ impl Groups {
         let pair = |(group, name, committed): (&String, &PartitionName, &Committed)| {
             (encode_key(group, name), Some(encode_value(committed)))
         };
-        let state =
-            |(group, state): (&String, &Vec<u8>)| (encode_state_key(group), Some(state.clone()));
+        let state = |(key, state): (&StateKey, &Vec<u8>)| (key.encode(), Some(state.clone()));
         self.states.iter().map(state).chain(all.into_iter().map(pair)).collect()
     }
 
@@ -136,10 +145,10 @@ impl Groups {
         value: Option<&[u8]>,
         life: i32,
     ) -> Result<(), String> {
-        if let Some(group) = decode_state_key(key) {
+        if let Some(key) = StateKey::decode(key) {
             match value {
-                Some(value) => drop(self.states.insert(group, value.to_vec())),
-                None => drop(self.states.remove(&group)),
+                Some(value) => drop(self.states.insert(key, value.to_vec())),
+                None => drop(self.states.remove(&key)),
             }
             return Ok(());
         }
@@ -185,8 +194,13 @@ impl Groups {
         group: &str,
         partitions: Option<&[PartitionName]>,
     ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let mut tombstones =
-            if partitions.is_none() { self.set_state(group, None) } else { Vec::new() };
+        let mut tombstones = Pairs::new();
+        if partitions.is_none() {
+            let gone = self.states.keys().filter(|key| key.group == group);
+            let gone: Changes = gone.map(|key| (key.clone(), None)).collect();
+            tombstones = self.state_pairs(&gone);
+            self.set_states(gone);
+        }
         let Some(known) = self.groups.get_mut(group) else { return tombstones };
         let goes = |name: &PartitionName| partitions.is_none_or(|some| some.contains(name));
         let gone: Vec<PartitionName> = known.keys().filter(|name| goes(name)).cloned().collect();
@@ -244,7 +258,7 @@ impl Groups {
     }
 }
 
-fn push_text(text: &str, out: &mut Vec<u8>) {
+pub(super) fn push_text(text: &str, out: &mut Vec<u8>) {
     // Names are checked to be far shorter; a longer text is cut rather than framed wrongly.
     let mut end = text.len().min(i16::MAX.unsigned_abs().into());
     while !text.is_char_boundary(end) {
@@ -255,14 +269,14 @@ fn push_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn take_text(bytes: &mut &[u8]) -> Option<String> {
+pub(super) fn take_text(bytes: &mut &[u8]) -> Option<String> {
     let length = u16::from_be_bytes(take(bytes)?);
     let (text, rest) = bytes.split_at_checked(length.into())?;
     *bytes = rest;
     String::from_utf8(text.to_vec()).ok()
 }
 
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (head, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*head)
@@ -274,18 +288,6 @@ fn encode_key(group: &str, name: &PartitionName) -> Vec<u8> {
     push_text(&name.topic, &mut key);
     key.extend_from_slice(&name.partition.to_be_bytes());
     key
-}
-
-/// Kafka's `GroupMetadataKey`: version 2 and the group. The value is ours, JSON.
-fn encode_state_key(group: &str) -> Vec<u8> {
-    let mut key = 2i16.to_be_bytes().to_vec();
-    push_text(group, &mut key);
-    key
-}
-
-fn decode_state_key(mut key: &[u8]) -> Option<String> {
-    let version = i16::from_be_bytes(take(&mut key)?);
-    take_text(&mut key).filter(|_| version == 2)
 }
 
 fn decode_key(mut key: &[u8]) -> Option<(String, PartitionName)> {

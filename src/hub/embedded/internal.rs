@@ -16,6 +16,7 @@ use super::positions::{End, Entries};
 use super::topic_id::short_id;
 use super::topics::{KEPT, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState};
 use super::writer::{Pairs, Writer};
+use crate::hub::HubError;
 use crate::log::{LogError, Partition, PartitionName};
 
 /// Positions are stored together at least so often while they change, by time and by bytes appended.
@@ -107,6 +108,25 @@ impl Writer {
                 warn!(%error, topic, "an internal topic could not be compacted, will retry");
             }
         }
+    }
+
+    /// Stores how groups and their members are now. What finds no room is kept for the next time.
+    pub(super) fn store_group_states(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let outbox = shared.members.outbox();
+        let (changes, waiting) = outbox.take();
+        let pairs = self.shared.groups().state_pairs(&changes);
+        match self.append_pairs(OFFSETS, &pairs) {
+            Ok(()) => {
+                self.shared.groups().set_states(changes);
+                self.commits.extend(waiting);
+            }
+            Err(error) => {
+                warn!(%error, "the members of groups are not stored yet; after a restart they would join again");
+                outbox.put_back(changes, waiting, &HubError::NotNow(error.to_string()));
+            }
+        }
+        self.compact_internal();
     }
 
     pub(super) fn snapshot_if_due(&mut self) {

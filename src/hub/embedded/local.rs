@@ -49,6 +49,13 @@ impl Shared {
         offsets.into_iter().map(place).collect()
     }
 
+    /// Tells those who look at topics that one was made, has grown or is gone.
+    pub(super) fn topic_has_changed(&self, topic: &str) {
+        self.members.set_topic(topic, self.topics.get(topic).as_deref());
+        self.topics_changed.fetch_add(1, Ordering::AcqRel);
+        self.wake_consumers();
+    }
+
     /// Hands a command to the writer without holding up the runtime.
     async fn command_from_task(&self, command: Command) -> Result<(), HubError> {
         self.writer.send_from_task(command).await.map_err(|_closed| HubError::closing())
@@ -242,7 +249,7 @@ impl Embedded {
     /// A group error when it has members or there is none, and what kept its offsets from being forgotten.
     pub(crate) async fn end_group(&self, name: &str) -> Result<Result<(), GroupError>, HubError> {
         let has_offsets = self.has_offsets(name);
-        match self.members().ask(|coordinator, _| coordinator.delete(name)) {
+        match self.members().ask(|coordinators, _| coordinators.delete(name)) {
             Err(GroupError::GroupIdNotFound) if has_offsets => {}
             Err(error) => return Ok(Err(error)),
             Ok(()) => {}
@@ -319,8 +326,7 @@ impl Embedded {
             let problem = "a group's name has 1 to 249 bytes and no control characters";
             return Err(HubError::Fatal(problem.to_owned()));
         }
-        let members = self.shared.members.ask(|coordinator, _| coordinator.describe(group));
-        if members.is_some_and(|group| !group.members.is_empty()) {
+        if self.shared.members.ask(|coordinators, _| coordinators.has_members(group)) {
             return Err(HubError::Fatal(format!(
                 "group \"{group}\" has members, whose next commit would undo it; stop them first"
             )));

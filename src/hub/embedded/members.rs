@@ -1,17 +1,22 @@
-//! The coordinator of groups with those who wait for it: members on the socket and members in this process.
+//! The coordinators of groups with those who wait for them: members on the socket and members in this process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::clock::now_ms;
 use tokio::sync::{Notify, oneshot};
 
+use super::consumer_groups::{Beat, Heartbeat};
 use super::coordinator::{
-    Answer, Claim, Coordinator, JoinAnswer, JoinRequest, Limits, SyncAnswer, SyncRequest, Ticket,
+    Answer, Claim, GroupError, JoinAnswer, JoinRequest, Limits, SyncAnswer, SyncRequest, Ticket,
 };
+use super::coordinators::Coordinators;
+use super::group_states::{Outbox, StateKey};
 use super::queue::Queue;
-use super::writer::Command;
+use super::topics::TopicState;
+use super::writer::{Command, Done};
+use crate::hub::HubError;
 
 /// Where members of this process run, as tools show it.
 pub(super) const IN_PROCESS: &str = "/in-process";
@@ -26,11 +31,12 @@ pub(crate) struct Members {
     changed: Notify,
     /// Members of this process, by id, with their group and generation.
     here: Mutex<HashMap<String, (String, i32)>>,
+    outbox: Outbox,
     writer: Arc<Queue<Command>>,
 }
 
 struct Inner {
-    coordinator: Coordinator,
+    coordinators: Coordinators,
     waiting: HashMap<Ticket, oneshot::Sender<Answer>>,
     next: Ticket,
 }
@@ -44,58 +50,94 @@ struct Parked<'a> {
 impl Members {
     /// No members yet; who they are is stored through `writer`.
     pub(super) fn new(limits: Limits, writer: Arc<Queue<Command>>) -> Self {
-        let suffix = || uuid::Uuid::new_v4().to_string();
-        let coordinator = Coordinator::new(limits, suffix);
-        let inner = Inner { coordinator, waiting: HashMap::new(), next: 0 };
-        Self { inner: Mutex::new(inner), changed: Notify::new(), here: Mutex::default(), writer }
+        let coordinators = Coordinators::new(limits, || uuid::Uuid::new_v4().to_string());
+        let inner = Mutex::new(Inner { coordinators, waiting: HashMap::new(), next: 0 });
+        let (changed, here, outbox) = (Notify::new(), Mutex::default(), Outbox::default());
+        Self { inner, changed, here, outbox, writer }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the coordinator something, with the time; answers that this brings about go out.
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&mut Coordinator, i64) -> T) -> T {
+    /// Asks the coordinators something, with the time; answers that this brings about go out.
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&mut Coordinators, i64) -> T) -> T {
+        self.ask_for(question, None).0
+    }
+
+    /// The same; `done` hears when what has changed by it is stored, and is given back when nothing has.
+    ///
+    /// What changes is stored, so that a restart of the hub is no rebalance. Classic groups with members of this
+    /// process begin anew with it.
+    fn ask_for<T>(
+        &self,
+        question: impl FnOnce(&mut Coordinators, i64) -> T,
+        done: Option<Done>,
+    ) -> (T, Option<Done>) {
         let mut inner = self.inner();
-        let before = inner.coordinator.next_deadline();
-        let outcome = question(&mut inner.coordinator, now_ms());
-        self.store_changes(&mut inner.coordinator);
+        let before = inner.coordinators.next_deadline();
+        let outcome = question(&mut inner.coordinators, now_ms());
+        let changes = inner.coordinators.take_changes(|host| host != IN_PROCESS);
+        let done = self.outbox.add(changes, done);
+        if !self.outbox.is_empty() {
+            // Where the writer is busy it is asked with the next change, or by who waits.
+            self.writer.try_send(Command::GroupStates).ok();
+        }
         inner.send_answers();
-        if inner.coordinator.next_deadline() != before {
+        if inner.coordinators.next_deadline() != before {
             self.changed.notify_one();
         }
-        outcome
+        (outcome, done)
     }
 
-    /// Stores who is in the groups that have changed, so that a restart of the hub is no rebalance. Groups with members
-    /// of this process begin anew with it. Where the writer is busy it is left out: the members join again then.
-    fn store_changes(&self, coordinator: &mut Coordinator) {
-        for group in coordinator.take_changed() {
-            let Some(state) = coordinator.state(&group) else { continue };
-            let is_here = state.members.iter().any(|member| member.client_host == IN_PROCESS);
-            let kept = !is_here && !state.members.is_empty();
-            let state = if kept { serde_json::to_vec(&state).ok() } else { None };
-            self.writer.try_send(Command::GroupState { group, state }).ok();
+    /// A member of the new protocol is alive, joins or leaves. What it is told holds after a restart. A regular
+    /// expression matches those topics that are `visible` to it.
+    ///
+    /// # Errors
+    /// A group error, and what has kept the group from being stored: then the member asks again.
+    pub(crate) async fn consumer_heartbeat(
+        &self,
+        beat: Heartbeat,
+        visible: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Result<Beat, GroupError>, HubError> {
+        let (done, stored) = oneshot::channel();
+        let question = |all: &mut Coordinators, now| {
+            all.consumer_heartbeat(now, beat, &|topic| visible(topic))
+        };
+        let (outcome, unchanged) = self.ask_for(question, Some(done));
+        if unchanged.is_none() {
+            let asked = self.writer.send_from_task(Command::GroupStates).await;
+            asked.map_err(|_closed| HubError::closing())?;
+            stored.await.map_err(|_dropped| HubError::closing())??;
         }
+        Ok(outcome)
     }
 
-    /// Brings back the members that were stored.
-    pub(super) fn restore(&self, states: &[Vec<u8>]) {
-        let mut inner = self.inner();
-        for state in states {
-            match serde_json::from_slice(state) {
-                Ok(state) => inner.coordinator.restore(now_ms(), state),
-                Err(error) => {
-                    tracing::warn!(%error, "members of a group cannot be read; they join again");
-                }
-            }
+    /// Tells of a topic as it is now, or that there is none of that name.
+    pub(super) fn set_topic(&self, name: &str, state: Option<&TopicState>) {
+        let topic = state.map(|state| {
+            (state.wire_id, i32::try_from(state.partitions.len()).unwrap_or(i32::MAX))
+        });
+        self.ask(|coordinators, _| coordinators.set_topic(name, topic));
+    }
+
+    /// What is to be stored of groups.
+    pub(super) const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Brings back the groups that were stored.
+    pub(super) fn restore(&self, states: &BTreeMap<StateKey, Vec<u8>>) {
+        let restored = self
+            .ask(|coordinators, now| coordinators.restore(now, states, |host| host == IN_PROCESS));
+        for error in restored {
+            tracing::warn!(%error, "members of a group cannot be read; they join again");
         }
-        inner.coordinator.take_changed();
     }
 
     /// Joins a group; waits until all its members have.
     pub(crate) async fn join(&self, request: JoinRequest) -> Option<JoinAnswer> {
-        let answer = self.wait(|coordinator, now, ticket| coordinator.join(now, request, ticket));
+        let answer = self.wait(|coordinators, now, ticket| coordinators.join(now, request, ticket));
         match answer.await? {
             Answer::Joined(answer) => Some(answer),
             Answer::Synced(_) => None,
@@ -104,14 +146,14 @@ impl Members {
 
     /// Waits for the leader's assignment.
     pub(crate) async fn sync(&self, request: SyncRequest) -> Option<SyncAnswer> {
-        let answer = self.wait(|coordinator, now, ticket| coordinator.sync(now, request, ticket));
+        let answer = self.wait(|coordinators, now, ticket| coordinators.sync(now, request, ticket));
         match answer.await? {
             Answer::Synced(answer) => Some(answer),
             Answer::Joined(_) => None,
         }
     }
 
-    async fn wait(&self, question: impl FnOnce(&mut Coordinator, i64, Ticket)) -> Option<Answer> {
+    async fn wait(&self, question: impl FnOnce(&mut Coordinators, i64, Ticket)) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
         let ticket = {
             let mut inner = self.inner();
@@ -121,7 +163,7 @@ impl Members {
             ticket
         };
         let mut parked = Parked { members: self, ticket: Some(ticket) };
-        self.ask(|coordinator, now| question(coordinator, now, ticket));
+        self.ask(|coordinators, now| question(coordinators, now, ticket));
         let answer = answer.await.ok();
         parked.ticket = None;
         answer
@@ -146,7 +188,7 @@ impl Members {
     async fn tick_on(&self) {
         loop {
             tokio::time::sleep(TICK).await;
-            self.ask(Coordinator::tick);
+            self.ask(Coordinators::tick);
         }
     }
 
@@ -171,21 +213,21 @@ impl Members {
             let claim =
                 Claim { group: &group, generation, member_id: &member_id, instance_id: None };
             // A member that must join again finds out by itself.
-            self.ask(|coordinator, now| coordinator.heartbeat(now, claim)).ok();
+            self.ask(|coordinators, now| coordinators.heartbeat(now, claim)).ok();
         }
     }
 
     /// Does what the clock demands, for ever.
     pub(crate) async fn keep_time(&self) {
         loop {
-            let deadline = self.inner().coordinator.next_deadline();
+            let deadline = self.inner().coordinators.next_deadline();
             let wait = deadline.map_or(Duration::from_secs(3600), |deadline| {
                 Duration::from_millis(u64::try_from(deadline - now_ms()).unwrap_or(0))
             });
             // The next deadline may have come nearer meanwhile.
             let woken = tokio::time::timeout(wait, self.changed.notified()).await;
             if woken.is_err() {
-                self.ask(Coordinator::tick);
+                self.ask(Coordinators::tick);
             }
         }
     }
@@ -199,7 +241,7 @@ impl std::fmt::Debug for Members {
 
 impl Inner {
     fn send_answers(&mut self) {
-        for (ticket, answer) in self.coordinator.take_answers() {
+        for (ticket, answer) in self.coordinators.take_answers() {
             if let Some(reply) = self.waiting.remove(&ticket) {
                 // Who asked may be gone.
                 reply.send(answer).ok();
@@ -212,6 +254,6 @@ impl Drop for Parked<'_> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
         self.members.inner().waiting.remove(&ticket);
-        self.members.ask(|coordinator, now| coordinator.forget(now, ticket));
+        self.members.ask(|coordinators, now| coordinators.forget(now, ticket));
     }
 }

@@ -65,8 +65,10 @@ impl Membership {
     /// [`HubError::Moved`] when its partitions may be others' by now.
     pub(super) fn may_commit(&self) -> Result<(), HubError> {
         let claim = self.claim();
-        let allowed =
-            self.shared.members.ask(|coordinator, now| coordinator.check_commit(now, claim));
+        let allowed = self
+            .shared
+            .members
+            .ask(|coordinator, now| coordinator.check_commit(now, claim, (&[], false)));
         allowed.map_err(|error| HubError::Moved(format!("group {}: {error}", self.group)))
     }
 
@@ -84,8 +86,13 @@ impl Membership {
             let Some(joined) = joined else { return Err(HubError::closing()) };
             match joined.error {
                 None => {}
-                Some(GroupError::UnknownMember | GroupError::RebalanceInProgress) => {
+                Some(GroupError::UnknownMember) => {
                     self.member_id.clear();
+                    continue;
+                }
+                // The group has gone over to the new protocol; it is a member there.
+                Some(GroupError::RebalanceInProgress) => {
+                    self.member_id.clone_from(&joined.member_id);
                     continue;
                 }
                 Some(error) => return Err(failed(error, &self.group)),

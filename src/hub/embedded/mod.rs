@@ -7,13 +7,18 @@ mod commit;
 mod compactor;
 pub(crate) mod configs;
 mod consumer;
+pub(crate) mod consumer_groups;
 pub(crate) mod coordinator;
+pub(crate) mod coordinators;
+#[cfg(test)]
+mod coordinators_tests;
 mod decode;
 mod deletion;
 #[cfg(test)]
 mod deletion_tests;
 mod encode;
 mod fetchers;
+mod group_states;
 mod groups;
 mod internal;
 mod keeper;
@@ -165,14 +170,9 @@ impl Shared {
             forgotten.map_err(|error| HubError::NotNow(error.to_string()))?;
         }
         if self.topics.ensure(&self.settings.data_dir, &self.hub_id, topic, &settings)? {
-            self.topics_have_changed();
+            self.topic_has_changed(topic);
         }
         Ok(())
-    }
-
-    fn topics_have_changed(&self) {
-        self.topics_changed.fetch_add(1, Ordering::AcqRel);
-        self.wake_consumers();
     }
 
     fn wake_consumers(&self) {

@@ -94,8 +94,7 @@ impl Embedded {
             writer,
             settings,
         });
-        let states = shared.groups().states();
-        shared.members.restore(&states);
+        restore_members(&shared);
         findings.extend(make_topics(&shared)?);
         shared.found(&findings);
         shared.show_findings();
@@ -112,6 +111,15 @@ impl Embedded {
         let appender = Arc::new(EmbeddedAppender::new(Arc::clone(&shared)));
         Ok(Arc::new(Self { shared, appender, threads: Mutex::new(threads) }))
     }
+}
+
+/// Brings back the members of groups, which look at the topics that there are.
+fn restore_members(shared: &Shared) {
+    for state in shared.topics.all() {
+        shared.members.set_topic(&state.topic.name, Some(&state));
+    }
+    let states = shared.groups().states().clone();
+    shared.members.restore(&states);
 }
 
 fn make_topics(shared: &Shared) -> Result<Vec<Finding>, HubError> {

@@ -45,11 +45,8 @@ pub(super) enum Command {
         offsets: Vec<Place>,
         done: Done,
     },
-    /// Who the members of a group are; `None`: nobody.
-    GroupState {
-        group: String,
-        state: Option<Vec<u8>>,
-    },
+    /// How groups and their members are now: what has gathered.
+    GroupStates,
     /// Records of an internal topic.
     Pairs {
         topic: &'static str,
@@ -185,12 +182,7 @@ impl Writer {
                 self.append_or_park(append);
             }
             Command::Commit { group, offsets, done } => self.commit(&group, offsets, done),
-            Command::GroupState { group, state } => {
-                let pairs = self.shared.groups().set_state(&group, state);
-                if let Err(error) = self.append_pairs(OFFSETS, &pairs) {
-                    warn!(%error, group, "the members of a group are not stored; after a restart they join again");
-                }
-            }
+            Command::GroupStates => self.store_group_states(),
             Command::Pairs { topic, pairs, done } => self.append_for(topic, &pairs, done),
             Command::Produce(produce) => self.produce(produce),
             Command::Marker(marker) => self.mark(marker),

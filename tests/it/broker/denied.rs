@@ -108,7 +108,17 @@ impl Asking {
             .with_group_id(group())
             .with_topics(Some(vec![wanted]));
         let fetched = OffsetFetchRequest::default().with_groups(vec![wanted]);
+        let beat = ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(group())
+            .with_member_id(StrBytes::from_static_str("member"))
+            .with_rebalance_timeout_ms(10_000)
+            .with_subscribed_topic_names(Some(vec![name()]))
+            .with_topic_partitions(Some(Vec::new()));
+        let joined = self.ask(1, &beat).error_code;
+        // So that others than members may commit again.
+        self.ask(1, &beat.with_member_epoch(-1));
         vec![
+            joined,
             self.ask(12, &metadata).topics[0].error_code,
             self.ask(12, &fetch).responses[0].partitions[0].error_code,
             self.ask(8, &offsets).topics[0].partitions[0].error_code,
@@ -153,7 +163,11 @@ impl Asking {
             .with_partitions(vec![OffsetDeleteRequestPartition::default()]);
         let forget =
             OffsetDeleteRequest::default().with_group_id(group()).with_topics(vec![forgotten]);
+        let beat = ConsumerGroupHeartbeatRequest::default().with_group_id(group());
+        let consumers = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group()]);
         vec![
+            self.ask(1, &beat).error_code,
+            self.ask(1, &consumers).groups[0].error_code,
             self.ask(4, &find).coordinators[0].error_code,
             self.ask(2, &old).error_code,
             self.ask(5, &join).error_code,
@@ -250,14 +264,14 @@ fn what_is_forbidden_looks_the_same_whether_it_is_there_or_not() {
         ids.push(made.topics[0].topic_id);
     }
 
-    assert_eq!(bob.topic_codes("out"), [TOPIC; 8]);
-    assert_eq!(bob.topic_codes("missing"), [TOPIC; 8]);
+    assert_eq!(bob.topic_codes("out"), [TOPIC; 9]);
+    assert_eq!(bob.topic_codes("missing"), [TOPIC; 9]);
     assert_eq!(bob.id_code(ids[1]), TOPIC);
     assert_eq!(bob.id_code(Uuid::from_u128(7)), UNKNOWN_ID);
     assert_eq!(bob.id_code(ids[0]), 0);
     // Deleting records is more than reading.
-    assert_eq!(bob.topic_codes("in-1"), [0, 0, 0, 0, TOPIC, 0, 0, 0]);
-    assert_eq!(bob.group_codes("other"), [GROUP; 12]);
+    assert_eq!(bob.topic_codes("in-1"), [0, 0, 0, 0, 0, TOPIC, 0, 0, 0]);
+    assert_eq!(bob.group_codes("other"), [GROUP; 14]);
     let own = bob.group_codes("bob-1");
     assert_eq!(own.iter().filter(|code| **code == GROUP).count(), 2, "{own:?}");
     assert_eq!(bob.transaction_codes("any"), [TRANSACTION; 7]);

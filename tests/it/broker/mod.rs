@@ -4,6 +4,7 @@ mod access;
 mod changed_access;
 mod clients;
 mod compaction;
+mod consumer_groups;
 mod crash;
 mod denied;
 mod differential;

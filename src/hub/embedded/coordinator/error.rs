@@ -29,6 +29,20 @@ pub(crate) enum GroupError {
     FencedInstanceId,
     /// A member of the group is subscribed to the topic, so its offsets cannot be deleted.
     GroupSubscribedToTopic,
+    /// The request makes no sense, because of this.
+    InvalidRequest(&'static str),
+    /// A member of the new protocol speaks in a version that does not know of epochs.
+    UnsupportedVersion,
+    /// The member has missed an epoch: it must give up its partitions and join again.
+    FencedMemberEpoch,
+    /// Another member has this instance id and has not left.
+    UnreleasedInstanceId,
+    /// The server has no such assignor.
+    UnsupportedAssignor,
+    /// The epoch is not the member's; it is told its epoch with the next heartbeat.
+    StaleMemberEpoch,
+    /// The regular expression of topics is not one of RE2.
+    InvalidRegularExpression,
 }
 
 impl GroupError {
@@ -47,6 +61,13 @@ impl GroupError {
             Self::GroupMaxSizeReached => 81,
             Self::FencedInstanceId => 82,
             Self::GroupSubscribedToTopic => 86,
+            Self::InvalidRequest(_) => 42,
+            Self::UnsupportedVersion => 35,
+            Self::FencedMemberEpoch => 110,
+            Self::UnreleasedInstanceId => 111,
+            Self::UnsupportedAssignor => 112,
+            Self::StaleMemberEpoch => 113,
+            Self::InvalidRegularExpression => 128,
         }
     }
 }
@@ -68,6 +89,17 @@ impl fmt::Display for GroupError {
             Self::GroupMaxSizeReached => "the group has as many members as it may have",
             Self::FencedInstanceId => "another member has taken over the instance id",
             Self::GroupSubscribedToTopic => "a member of the group is subscribed to the topic",
+            Self::InvalidRequest(problem) => problem,
+            Self::UnsupportedVersion => {
+                "members of the new group protocol must use OffsetCommit of version 9 or above"
+            }
+            Self::FencedMemberEpoch => {
+                "the epoch is not the member's; it must give up its partitions and join again"
+            }
+            Self::UnreleasedInstanceId => "another member has the instance id and has not left",
+            Self::UnsupportedAssignor => "the assignor is not one of: uniform, range",
+            Self::StaleMemberEpoch => "the epoch is not the member's",
+            Self::InvalidRegularExpression => "the regular expression is not one of RE2",
         })
     }
 }

@@ -174,6 +174,23 @@ impl Group {
         }
     }
 
+    /// Sends all who wait back to join again.
+    pub(super) fn send_back(&mut self) {
+        let mut waiting = Vec::new();
+        for (member_id, member) in &mut self.members {
+            waiting.push((member_id.clone(), member.join.take(), member.sync.take()));
+        }
+        self.joined = 0;
+        for (member_id, join, sync) in waiting {
+            if let Some(ticket) = join {
+                self.refuse_join(ticket, &member_id, GroupError::RebalanceInProgress);
+            }
+            if let Some(ticket) = sync {
+                self.refuse_sync(ticket, GroupError::RebalanceInProgress);
+            }
+        }
+    }
+
     /// Gives the place of a static member to a new id; what the old one waits for is fenced.
     pub(super) fn replace(&mut self, old_id: &str, new_id: &str) {
         let Some(mut member) = self.members.remove(old_id) else { return };

@@ -43,7 +43,8 @@ pub(crate) use consumer_protocol::{Assignment, Subscription};
 use consumer_protocol::{Malformed, TopicPartitions, VERSION_MAX};
 pub(crate) use error::GroupError;
 use group::Group;
-pub(crate) use group::State;
+#[cfg(test)]
+use group::State;
 use join::Joining;
 use member::NEVER;
 pub(crate) use request::{
@@ -51,7 +52,8 @@ pub(crate) use request::{
 };
 pub(crate) use view::Description;
 #[cfg(test)]
-use view::{GroupState, MemberDescription};
+use view::MemberDescription;
+pub(crate) use view::{GroupState, MemberState};
 
 /// What members may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,25 +103,37 @@ impl Coordinator {
             return self.answers.push((ticket, Answer::Joined(refused)));
         }
         let name = request.group.clone();
-        let begin = request.instance_id.as_ref().unwrap_or(&request.client_id);
-        let fresh_id = match request.member_id.is_empty() {
-            true => format!("{begin}-{}", (self.suffix)()),
-            false => String::new(),
-        };
+        let fresh_id = self.fresh_id(&request);
         self.parked.insert(ticket, name.clone());
         let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(now_ms));
         group.join(now_ms, Joining { request, ticket, fresh_id }, &self.limits);
         self.settle(&name);
     }
 
-    fn check_join(&self, request: &JoinRequest) -> Result<(), GroupError> {
+    /// An id for a member that has none; empty for one that has.
+    pub(crate) fn fresh_id(&mut self, request: &JoinRequest) -> String {
+        let begin = request.instance_id.as_ref().unwrap_or(&request.client_id);
+        match request.member_id.is_empty() {
+            true => format!("{begin}-{}", (self.suffix)()),
+            false => String::new(),
+        }
+    }
+
+    /// Whether a member may join with that session timeout.
+    ///
+    /// # Errors
+    /// [`GroupError::InvalidSessionTimeout`].
+    pub(crate) fn check_session(&self, request: &JoinRequest) -> Result<(), GroupError> {
         let Limits { session_timeout_min_ms: min, session_timeout_max_ms: max, .. } = self.limits;
+        let is_good = (min..=max).contains(&request.session_timeout_ms);
+        if is_good { Ok(()) } else { Err(GroupError::InvalidSessionTimeout) }
+    }
+
+    fn check_join(&self, request: &JoinRequest) -> Result<(), GroupError> {
         if request.group.is_empty() {
             return Err(GroupError::InvalidGroupId);
         }
-        if !(min..=max).contains(&request.session_timeout_ms) {
-            return Err(GroupError::InvalidSessionTimeout);
-        }
+        self.check_session(request)?;
         if !request.member_id.is_empty() && !self.groups.contains_key(&request.group) {
             return Err(GroupError::UnknownMember);
         }
@@ -258,6 +272,16 @@ impl Coordinator {
         self.may_delete(group)?;
         self.drop_group(group);
         Ok(())
+    }
+
+    /// Forgets a group that the other coordinator has taken over; its members are to join again there.
+    pub(crate) fn hand_over(&mut self, name: &str) {
+        if let Some(group) = self.groups.get_mut(name) {
+            group.send_back();
+        }
+        self.settle(name);
+        self.drop_group(name);
+        self.changed.insert(name.to_owned());
     }
 
     fn drop_group(&mut self, name: &str) {

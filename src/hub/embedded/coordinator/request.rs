@@ -90,7 +90,7 @@ pub(crate) struct JoinAnswer {
 
 impl JoinAnswer {
     /// A refusal.
-    pub(super) fn refused(member_id: &str, error: GroupError) -> Self {
+    pub(crate) fn refused(member_id: &str, error: GroupError) -> Self {
         Self {
             error: Some(error),
             generation: -1,
@@ -119,7 +119,7 @@ pub(crate) struct SyncAnswer {
 
 impl SyncAnswer {
     /// A refusal.
-    pub(super) fn refused(error: GroupError) -> Self {
+    pub(crate) fn refused(error: GroupError) -> Self {
         Self { error: Some(error), protocol_type: None, protocol: None, assignment: Vec::new() }
     }
 }

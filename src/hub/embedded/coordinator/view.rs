@@ -132,19 +132,24 @@ impl Coordinator {
 
     /// What of a group survives a restart. None while it rebalances: then what was stored before stays good.
     pub(crate) fn state(&self, name: &str) -> Option<GroupState> {
-        let group = self.groups.get(name)?;
-        match group.state {
+        match self.groups.get(name)?.state {
             State::PreparingRebalance | State::CompletingRebalance => None,
-            State::Empty | State::Stable => Some(GroupState {
-                group: name.to_owned(),
-                generation: group.generation,
-                protocol_type: group.protocol_type.clone(),
-                protocol: group.protocol.clone(),
-                leader: group.leader.clone(),
-                state_since_ms: group.state_since_ms,
-                members: group.members.iter().map(member_state).collect(),
-            }),
+            State::Empty | State::Stable => self.whole_state(name),
         }
+    }
+
+    /// The same, also while it rebalances: its members have what the generation before gave them.
+    pub(crate) fn whole_state(&self, name: &str) -> Option<GroupState> {
+        let group = self.groups.get(name)?;
+        Some(GroupState {
+            group: name.to_owned(),
+            generation: group.generation,
+            protocol_type: group.protocol_type.clone(),
+            protocol: group.protocol.clone(),
+            leader: group.leader.clone(),
+            state_since_ms: group.state_since_ms,
+            members: group.members.iter().map(member_state).collect(),
+        })
     }
 
     /// Brings back a group that was stored, unless there is one of that name. Its members' sessions begin now. It
@@ -160,6 +165,18 @@ impl Coordinator {
             group.prepare_rebalance(now_ms, &self.limits);
         }
         self.groups.insert(name.clone(), group);
+        self.settle(&name);
+    }
+
+    /// Takes over a group from the other coordinator; its members are to join again.
+    pub(crate) fn take_over(&mut self, now_ms: i64, state: GroupState) {
+        let name = state.group.clone();
+        self.restore(now_ms, GroupState { state_since_ms: now_ms, ..state });
+        if let Some(group) = self.groups.get_mut(&name)
+            && group.state == State::Stable
+        {
+            group.prepare_rebalance(now_ms, &self.limits);
+        }
         self.settle(&name);
     }
 }

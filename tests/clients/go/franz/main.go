@@ -52,6 +52,8 @@ func main() {
 		produce(bootstrap, topic, name, codecs[name])
 	}
 	consume(bootstrap, topic, group)
+	consume(bootstrap, topic, group+"-next", kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer()))
+	nextGeneration(admin, group+"-next")
 	administer(admin, topic, group)
 	exactlyOnce(bootstrap, admin, prefix)
 }
@@ -77,9 +79,9 @@ func produce(bootstrap, topic, name string, codec kgo.CompressionCodec) {
 	fmt.Println(name, "stored up to", last)
 }
 
-func consume(bootstrap, topic, group string) {
-	consumer := client(bootstrap, kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.DisableAutoCommit(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+func consume(bootstrap, topic, group string, options ...kgo.Opt) {
+	consumer := client(bootstrap, append(options, kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
 	defer consumer.Close()
 	values := map[string]int{}
 	for read := 0; read < records; {
@@ -94,6 +96,18 @@ func consume(bootstrap, topic, group string) {
 	fmt.Println(len(values), "different values read")
 	_, generation := consumer.GroupMetadata()
 	fmt.Println("a member:", generation >= 0)
+}
+
+// nextGeneration shows a group of the new protocol (KIP-848) that is empty again, and deletes it.
+func nextGeneration(admin *kadm.Client, group string) {
+	described, err := admin.DescribeConsumerGroups(ctx, group)
+	must("describe", err)
+	fmt.Println("new protocol:", described[group].State, described[group].AssignorName, len(described[group].Members))
+	listed, err := admin.ListGroupsByType(ctx, []string{"consumer"})
+	must("list", err)
+	fmt.Println("listed:", listed[group].State)
+	_, err = admin.DeleteGroup(ctx, group)
+	must("delete group", err)
 }
 
 func administer(admin *kadm.Client, topic, group string) {

@@ -64,7 +64,6 @@ pub(super) const ACCEPTED: &[(&str, &str, &str)] = &[
     ),
     ("produce: unknown producer not at 0", "log_append_time_ms", "as above: asked in two versions"),
     ("delete offsets: negative", "*", "a group without offsets and members is gone at once"),
-    ("consumer heartbeat: ", "error_code", "the hub serves no group of that kind, and says so"),
     ("create: ", "config_source", "Kafka's file sets segment.bytes or the like"),
     ("create: ", "value", "the hub has other defaults, see README"),
     ("create: \"differential-new\", -1", "num_partitions", "what the server is configured to"),

@@ -104,6 +104,28 @@ fn others() -> Vec<Case> {
     cases.push(case("consumer heartbeat: empty group", ApiKey::ConsumerGroupHeartbeat, |_| {
         RequestKind::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest::default())
     }));
+    for regex in ["(", "[a-z", "a)(b", "*"] {
+        let name = format!("consumer heartbeat: {regex}");
+        cases.push(case(name, ApiKey::ConsumerGroupHeartbeat, move |version| {
+            let request = ConsumerGroupHeartbeatRequest::default()
+                .with_group_id(group("differential-regex"))
+                .with_member_id(text("member"))
+                .with_rebalance_timeout_ms(10_000)
+                .with_topic_partitions(Some(Vec::new()));
+            RequestKind::ConsumerGroupHeartbeat(if version >= 1 {
+                request.with_subscribed_topic_regex(Some(text(regex)))
+            } else {
+                request
+            })
+        }));
+    }
+    for of in [GROUP, "absent-group", ""] {
+        let name = format!("describe consumer group: {of:?}");
+        cases.push(case(name, ApiKey::ConsumerGroupDescribe, move |_| {
+            let request = ConsumerGroupDescribeRequest::default();
+            RequestKind::ConsumerGroupDescribe(request.with_group_ids(vec![group(of)]))
+        }));
+    }
     for kind in [0, 1, 7] {
         cases.push(case(
             format!("coordinator of {kind}"),

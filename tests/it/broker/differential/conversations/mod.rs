@@ -4,6 +4,8 @@
 //! step by step.
 
 mod anew;
+mod consumer_words;
+mod consumers;
 mod members;
 mod offsets;
 mod player;
@@ -32,6 +34,9 @@ const CONVERSATIONS: &[(&str, Conversation)] = &[
     ("protocols", protocols::play),
     ("connect", protocols::play_connect),
     ("static members", static_members::play),
+    ("consumers", consumers::play),
+    ("static consumers", consumers::play_static),
+    ("moves", consumers::play_moves),
     ("transactions", transactions::play),
     ("fencing", transactions::play_fencing),
     ("offsets in transactions", offsets::play),

@@ -226,6 +226,10 @@ impl Player {
             for group in &mut described.groups {
                 group.members.sort_by_key(|member| place(&member.member_id));
             }
+        } else if let ResponseKind::ConsumerGroupDescribe(described) = answer {
+            for group in &mut described.groups {
+                group.members.sort_by_key(|member| member.member_id.to_string());
+            }
         } else if let ResponseKind::ListGroups(listed) = answer {
             listed.groups.retain(|group| group.group_id.ends_with(&self.suffix));
         } else if let ResponseKind::ListTransactions(listed) = answer {
