@@ -135,6 +135,8 @@ fn group_names(body: &[u8]) -> Option<Vec<&[u8]>> {
     for _ in 0..count {
         let length = take_length(&mut rest)?;
         let (name, behind) = rest.split_at_checked(length)?;
+        // What is no text cannot be told again.
+        str::from_utf8(name).ok()?;
         names.push(name);
         rest = behind;
     }
@@ -253,7 +255,7 @@ mod tests {
             answer.groups.iter().map(|group| (group.group_id.as_str(), group.error_code)).collect();
         assert_eq!(told, [("a", 69), ("bc", 69)]);
         assert!(answer.groups[0].error_message.as_ref().unwrap().contains("KIP-932"));
-        for cut in [&[3u8][..], &[3, 9, b'a'], &[]] {
+        for cut in [&[3u8][..], &[3, 9, b'a'], &[2, 2, 0xff, 1, 0], &[]] {
             let refusal = Refusal {
                 api: find(77, 1).unwrap(),
                 version: 1,
