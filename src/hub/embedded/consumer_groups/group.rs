@@ -199,7 +199,6 @@ impl Group {
         let names: BTreeSet<&str> =
             self.members.values().flat_map(|member| self.subscription(member)).collect();
         let fingerprint = fingerprint(&names, topics);
-        self.is_stale = false;
         if must_bump || fingerprint != self.fingerprint {
             self.fingerprint = fingerprint;
             self.bump();

@@ -12,8 +12,8 @@ use crate::hub::embedded::coordinator::GroupError;
 /// What a heartbeat is looked at with.
 pub(super) struct World<'a> {
     pub(super) topics: &'a Topics,
-    /// Whether the one who asks may see a topic.
-    pub(super) visible: &'a dyn Fn(&str) -> bool,
+    /// Whether the one who asks may see a topic; `None`: he has no regular expression, so none is resolved for him.
+    pub(super) visible: Option<&'a dyn Fn(&str) -> bool>,
     pub(super) group_size_max: usize,
 }
 
@@ -70,8 +70,10 @@ impl Group {
     pub(super) fn catch_up(&mut self, world: &World<'_>, has_changed: bool) {
         if has_changed || self.is_stale {
             self.forget_regexes();
-            for resolved in self.regexes.values_mut() {
-                resolved.resolve(world.topics, world.visible);
+            self.is_stale &= world.visible.is_none() && !self.regexes.is_empty();
+            if let Some(visible) = world.visible {
+                let regexes = self.regexes.values_mut();
+                regexes.for_each(|resolved| resolved.resolve(world.topics, visible));
             }
             self.refresh(world.topics, has_changed);
         }

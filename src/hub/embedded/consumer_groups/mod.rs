@@ -127,8 +127,11 @@ impl ConsumerGroups {
                 self.groups.insert(beat.group.clone(), Group::new());
             }
             let group = self.groups.get_mut(&beat.group).ok_or(GroupError::GroupIdNotFound)?;
-            let world =
-                World { topics: &self.topics, visible, group_size_max: self.limits.group_size_max };
+            let world = World {
+                topics: &self.topics,
+                visible: Some(visible),
+                group_size_max: self.limits.group_size_max,
+            };
             group.beat(now_ms, beat, &world)
         };
         self.settle(&beat.group);
@@ -156,8 +159,7 @@ impl ConsumerGroups {
         let group = self.groups.get_mut(&request.group).ok_or(GroupError::GroupIdNotFound)?;
         let world = World {
             topics: &self.topics,
-            // Regular expressions are resolved for those who have them.
-            visible: &|_| true,
+            visible: None,
             group_size_max: self.limits.group_size_max,
         };
         let outcome = group.join(now_ms, request, fresh_id, &world);

@@ -33,6 +33,15 @@ pub(super) fn compared(path: String, value: String) -> Option<(String, String)> 
 pub(super) const ACCEPTED: &[(&str, &str, &str)] = &[
     ("refused: ", "*", "the hub has nothing of the kind, and says so"),
     ("consumer heartbeat: ", "error_message", "the hub's own words"),
+    ("describe consumer group: ", "error_message", "the hub's own words"),
+    ("conversation: consumers: ", "error_message", "the hub's own words"),
+    ("conversation: static consumers: ", "error_message", "the hub's own words"),
+    ("conversation: moves: ", "error_message", "the hub's own words"),
+    (
+        "what has settings: 32",
+        "*",
+        "conversations have Kafka assign at once, by settings of groups",
+    ),
     ("create: ", "topic_id", "Kafka gives an id to a topic that is only checked"),
     (
         "alter: 4 \"\" (\"message.max.bytes\"",

@@ -108,6 +108,21 @@ fn a_classic_member_gives_up_partitions_by_joining_without_them() {
 }
 
 #[test]
+fn a_classic_member_shows_nobody_what_he_may_not_see() {
+    let mut rig = Rig::new(&[("t", 1), ("logs", 1)]);
+    let mut one = Client::matching("one", ".*logs");
+    rig.join(&mut one).unwrap();
+    rig.groups.set_topic("hidden-logs", Some((id("hidden"), 1)));
+    rig.groups.set_topic("more-logs", Some((id("more"), 1)));
+    // It sees no topic for the other; its own is assigned.
+    let joined = rig.join_classic(&request("two", &["t"], &[])).unwrap();
+    assert_eq!(rig.sync("two", joined.generation), Ok(vec![0]));
+    rig.beat(&mut one);
+    rig.beat(&mut one);
+    assert_eq!(one.owned, [(id("logs"), 0), (id("more"), 0)].into_iter().collect());
+}
+
+#[test]
 fn a_classic_member_that_does_not_come_back_is_removed() {
     let mut rig = Rig::new(&[("t", 4)]);
     let mut one = Client::new("one", &["t"]);
