@@ -11,6 +11,7 @@ pub mod chain;
 pub mod clock;
 mod counters;
 pub mod document;
+pub mod doubts;
 pub mod elasticsearch;
 pub mod file;
 pub mod framing;

@@ -1,10 +1,11 @@
 //! Every connector by its name in the configuration: the one key of `from:` and of `to:`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::doubts::{self, Doubt};
 use crate::source::SourceCheck;
 use crate::{Sink, Source, elasticsearch, file, http, stdio, syslog};
 
@@ -91,10 +92,13 @@ impl SourceConfig {
         }
     }
 
-    /// Whether the source would read `path`.
+    /// For a file source: which paths it would read. Its patterns are compiled here, so it is asked for once.
     #[must_use]
-    pub fn reads(&self, path: &Path) -> bool {
-        self.check().reads(path)
+    pub fn reads(&self) -> Option<file::Reads> {
+        match self {
+            Self::File(config) => config.reads(),
+            Self::Syslog(_) | Self::Http(_) | Self::Stdin(_) => None,
+        }
     }
 
     /// What is probably not meant as it is written.
@@ -151,6 +155,25 @@ impl SinkConfig {
             Self::File(config) => Some((config.example_path(topic), config.path.clone())),
             Self::Elasticsearch(_) | Self::Http(_) | Self::Stdout(_) => None,
         }
+    }
+
+    /// What can work in its block and is probably not meant.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<Doubt> {
+        doubts::of_sink(self)
+    }
+
+    /// Hosts and ports that it connects to.
+    #[must_use]
+    pub fn reaches(&self) -> Vec<(String, u16)> {
+        let urls = match self {
+            Self::Elasticsearch(config) => config.endpoints.as_slice(),
+            Self::Http(config) => std::slice::from_ref(&config.url),
+            Self::File(_) | Self::Stdout(_) => &[],
+        };
+        let urls = urls.iter().filter_map(|url| reqwest::Url::parse(url).ok());
+        urls.filter_map(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)))
+            .collect()
     }
 
     /// Whether several deliveries of one group may write side by side.

@@ -1,7 +1,6 @@
 //! What a source is, and how it hands on batches and learns that they are safe.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -309,12 +308,6 @@ impl Receipt {
 
 /// What the agent asks of a source's configuration before anything runs.
 pub trait SourceCheck {
-    /// Whether the source would read `path` (a sink writes there: it would read its own output).
-    fn reads(&self, path: &Path) -> bool {
-        let _unused = path;
-        false
-    }
-
     /// What is probably not meant as it is written.
     fn doubts(&self) -> Vec<BuildError> {
         Vec::new()

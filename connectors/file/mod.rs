@@ -29,6 +29,7 @@ mod patterns;
 mod position;
 mod probe;
 mod reading;
+mod reads;
 mod rescue;
 mod resume;
 mod rotate;
@@ -52,6 +53,7 @@ mod watch;
 
 pub use member::Compression;
 pub use probe::probe;
+pub use reads::{Reads, places};
 pub use rotate::{Rotate, RotateTime};
 pub use sink::{FileSink, SinkConfig};
 pub use source::{FileSource, ReadFrom, SourceConfig, WatchMode};

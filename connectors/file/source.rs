@@ -1,6 +1,6 @@
 //! Follows files: every line of every file that the globs mean, once, in order, whatever happens to the files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -105,7 +105,7 @@ impl SourceConfig {
         Duration::from_millis(250)
     }
 
-    fn check(&self) -> Result<(Globs, PathBuf), BuildError> {
+    pub(super) fn check(&self) -> Result<(Globs, PathBuf), BuildError> {
         let invalid = |setting, problem: String, hint| BuildError { setting, problem, hint };
         if self.include.is_empty() || self.include.iter().any(|glob| glob.trim().is_empty()) {
             let hint = "name at least one path or glob, such as /var/log/app/*.log";
@@ -164,56 +164,6 @@ impl SourceCheck for SourceConfig {
         }));
         misses
     }
-
-    fn reads(&self, path: &Path) -> bool {
-        let Ok((globs, base)) = self.check() else { return false };
-        let path = plain(&base.join(path));
-        let resolved = resolve(&path);
-        // The include's own folder may be reached by another way than the path.
-        let include: Vec<String> = self
-            .include
-            .iter()
-            .map(|glob| {
-                let fixed = glob.find(['*', '?', '[']).unwrap_or(glob.len());
-                let (fixed, rest) = glob.split_at_checked(fixed).unwrap_or((glob, ""));
-                let (folder, form) = fixed.rsplit_once('/').unwrap_or((".", fixed));
-                let folder =
-                    resolve(&plain(&base.join(if folder.is_empty() { "/" } else { folder })));
-                format!("{}/{form}{rest}", glob::Pattern::escape(&folder.to_string_lossy()))
-            })
-            .collect();
-        globs.matches(&path)
-            || globs.matches(&resolved)
-            || Globs::new(&base, &include, &self.exclude)
-                .is_ok_and(|globs| globs.matches(&resolved))
-    }
-}
-
-/// The path without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
-                plain.pop();
-            }
-            other @ (std::path::Component::RootDir
-            | std::path::Component::Prefix(_)
-            | std::path::Component::Normal(_)) => plain.push(other),
-        }
-    }
-    plain
-}
-
-/// The path with links resolved, as far as it exists.
-fn resolve(path: &Path) -> PathBuf {
-    for known in path.ancestors() {
-        if let (Ok(real), Ok(rest)) = (known.canonicalize(), path.strip_prefix(known)) {
-            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
-        }
-    }
-    path.to_path_buf()
 }
 
 /// What the follower needs of the configuration, checked.
@@ -328,28 +278,5 @@ mod tests {
         }
         assert!(config(serde_json::json!({ "include": ["/a"], "fingerprint": 1 })).is_err());
         assert!(config(serde_json::json!({ "exclude": [] })).is_err());
-    }
-
-    #[test]
-    fn a_path_that_a_sink_writes_is_recognised_by_whatever_way_it_is_reached() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        std::fs::create_dir(root.join("real")).unwrap();
-        std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
-        let include = |glob: PathBuf| config(serde_json::json!({ "include": [glob] })).unwrap();
-        let through_link = include(root.join("link/*.log"));
-        for (path, wanted) in [
-            ("link/a.log", true),
-            ("real/a.log", true),
-            ("real/../link/./a.log", true),
-            ("real/a.log.gz", false),
-            ("a.log", false),
-        ] {
-            assert_eq!(through_link.reads(&root.join(path)), wanted, "{path}");
-        }
-        let relative = include("logs/**".into());
-        assert!(relative.reads(Path::new("./logs/x/y")));
-        assert!(relative.reads(&std::env::current_dir().unwrap().join("logs/x")));
-        assert!(!relative.reads(Path::new("other/x")));
     }
 }

@@ -152,6 +152,11 @@ impl FromStr for Listen {
         let (scheme, place) = text.split_once("://").ok_or_else(problem)?;
         let port = place.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         let has_port = matches!(port, Some(Ok(_)));
+        if has_port && place.starts_with(':') {
+            return Err(format!(
+                "\"{text}\" has no host; write {scheme}://0.0.0.0{place} for every address of the machine"
+            ));
+        }
         match scheme {
             "udp" if has_port => Ok(Self::Udp(place.to_owned())),
             "tcp" if has_port => Ok(Self::Tcp(place.to_owned())),
@@ -198,6 +203,8 @@ mod tests {
         }
         assert_eq!("unix:///run/a.sock".parse(), Ok(Listen::Unix("/run/a.sock".into())));
         assert_eq!("unixgram:///dev/log".parse(), Ok(Listen::Unixgram("/dev/log".into())));
+        let problem = "udp://:514".parse::<Listen>().unwrap_err();
+        assert!(problem.contains("write udp://0.0.0.0:514"), "{problem}");
         for text in ["0.0.0.0:514", "udp://0.0.0.0", "tls://a:1", "unix://a", "tcp://a:99999", ""] {
             let problem = text.parse::<Listen>().unwrap_err();
             assert!(problem.contains("is no address to listen on"), "{problem}");

@@ -53,6 +53,12 @@ fn field(inner: &str) -> Result<Part, String> {
                     return Err(format!("`{{{inner}}}` names no header; {KNOWN}"));
                 }
                 Field::Header(header.to_owned())
+            } else if let Some(form) = name.strip_prefix('+') {
+                // Logstash's and Filebeat's way.
+                let form = in_percents(form);
+                return Err(format!(
+                    "unknown field `{{{inner}}}`; write `{{date:{form}}}` for a day"
+                ));
             } else {
                 return Err(format!("unknown field `{{{inner}}}`; {KNOWN}"));
             }
@@ -61,11 +67,33 @@ fn field(inner: &str) -> Result<Part, String> {
     Ok(Part::Field { field, default: default.to_owned() })
 }
 
+/// A form as Java and Go programs write it, in ours.
+fn in_percents(form: &str) -> String {
+    let form = [("yyyy", "%Y"), ("YYYY", "%Y"), ("2006", "%Y"), ("uuuu", "%Y")]
+        .iter()
+        .fold(form.trim_start_matches('+').to_owned(), |form, (theirs, ours)| {
+            form.replace(theirs, ours)
+        });
+    let form = [("MM", "%m"), ("01", "%m"), ("dd", "%d"), ("DD", "%d"), ("02", "%d")]
+        .iter()
+        .fold(form, |form, (theirs, ours)| form.replace(theirs, ours));
+    let form = [("HH", "%H"), ("hh", "%H"), ("15", "%H")]
+        .iter()
+        .fold(form, |form, (theirs, ours)| form.replace(theirs, ours));
+    if form.contains('%') { form } else { "%Y-%m-%d".to_owned() }
+}
+
 fn date(form: &str) -> Result<Vec<DatePart>, String> {
     if form.is_empty() {
         return Err(
             "the form of `{date:}` is empty; write `{date}` or `{date:%Y.%m.%d}`".to_owned()
         );
+    }
+    if !form.contains('%') {
+        return Err(format!(
+            "`{{date:{form}}}` has no field such as `%Y`; write `{{date:{}}}`",
+            in_percents(form)
+        ));
     }
     let (mut parts, mut plain) = (Vec::new(), String::new());
     let mut letters = form.chars();
@@ -105,6 +133,20 @@ fn date(form: &str) -> Result<Vec<DatePart>, String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_form_without_fields_is_refused_with_what_to_write() {
+        for (text, meant) in [
+            ("{date:yyyy-MM-dd}", "`{date:%Y-%m-%d}`"),
+            ("{date:YYYY.MM.DD.HH}", "`{date:%Y.%m.%d.%H}`"),
+            ("{date:2006-01-02}", "`{date:%Y-%m-%d}`"),
+            ("{date:iso}", "`{date:%Y-%m-%d}`"),
+            ("logs-%{+yyyy.MM.dd}", "`{date:%Y.%m.%d}`"),
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert!(problem.contains(meant), "{problem}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -1,15 +1,16 @@
 //! The command `check`: judges a configuration, and with `--connect` what it is connected to.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anabranch_connectors::registry::BuildError;
 use clap::Args;
 
+use super::ConfigArgs;
+use super::excerpt::{has_colours, print_excerpt, print_line};
 use super::failure::{Done, Failure};
-use super::hub::config_path;
 use super::table::Table;
 use crate::config::{self, Config, HubConfig};
 use crate::hub::Hub;
@@ -21,20 +22,22 @@ const PROBE_MAX: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// A file, or a folder of *.yaml files; otherwise ./anabranch.yaml or /etc/anabranch/anabranch.yaml
-    #[arg(value_name = "CONFIG", env = "ANABRANCH_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
     /// Also try the sinks, the hub and the ports
     #[arg(long)]
     connect: bool,
 }
 
 pub(super) async fn check(args: CheckArgs, out: &mut dyn Write) -> Done {
-    let path = config_path(args.config.as_deref())?;
-    let loaded = config::load_checked(&path);
-    let (config, warnings) = loaded.map_err(|error| Failure::wrong(error.to_string()))?;
+    let path = args.config.path()?;
+    let (config, warnings) = config::load_checked(&path)?;
+    let colours = has_colours(&std::io::stdout());
     for warning in &warnings {
-        writeln!(out, "{warning}")?;
+        print_line(out, warning.level, &warning.to_string(), colours)?;
+        if let Some(place) = warning.place.as_ref().filter(|_| std::io::stdout().is_terminal()) {
+            print_excerpt(place, &warning.setting, out, colours)?;
+        }
     }
     for (name, source) in &config.sources {
         for BuildError { setting, problem, hint } in source.from.misses() {

@@ -1,9 +1,11 @@
 //! How a command ends when it does not end well.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
+use super::excerpt::{has_colours, print_faults, print_line};
 use crate::client::ClientError;
+use crate::config::{ConfigError, Level};
 use crate::hub::HubError;
 
 /// What a command returns.
@@ -16,6 +18,8 @@ pub(super) enum Failure {
     Failed(String),
     /// The configuration or the arguments are wrong: exit code 2. Lines that say what.
     Wrong(String),
+    /// The configuration is wrong: exit code 2.
+    Config(Box<ConfigError>),
     /// Nobody reads what it prints any more (`| head`): exit code 0.
     Unread,
 }
@@ -42,6 +46,13 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         let (code, what) = match self {
             Self::Unread => return ExitCode::SUCCESS,
+            Self::Config(error) => {
+                let errors = io::stderr();
+                let colours = has_colours(&errors);
+                // Without a standard error there is nobody to tell.
+                print_faults(&error, &mut errors.lock(), colours).ok();
+                return ExitCode::from(2);
+            }
             Self::Failed(what) => (ExitCode::FAILURE, what),
             Self::Wrong(what) => (ExitCode::from(2), what),
         };
@@ -50,20 +61,22 @@ impl Failure {
     }
 }
 
-/// Says on standard error what is wrong, a line each; warnings among them say themselves that they are.
+/// Says on standard error what is wrong, a line each.
 pub(super) fn complain(problem: &str) {
-    let mut errors = io::stderr().lock();
+    let errors = io::stderr();
+    let colours = has_colours(&errors);
     for line in problem.lines() {
-        let kind = if line.contains(": warning: ") { "" } else { "error: " };
         // Without a standard error there is nobody to tell.
-        writeln!(errors, "{kind}{line}").ok();
+        print_line(&mut errors.lock(), Level::Error, line, colours).ok();
     }
 }
 
 /// Says on standard error what the user should know while the command goes on.
 pub(super) fn warn(what: &str) {
     // Without a standard error there is nobody to tell.
-    writeln!(io::stderr(), "warning: {what}").ok();
+    let errors = io::stderr();
+    let colours = has_colours(&errors);
+    print_line(&mut errors.lock(), Level::Warning, &format!("warning: {what}"), colours).ok();
 }
 
 impl From<io::Error> for Failure {
@@ -72,6 +85,12 @@ impl From<io::Error> for Failure {
             return Self::Unread;
         }
         Self::Failed(format!("cannot print: {error}"))
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(Box::new(error))
     }
 }
 

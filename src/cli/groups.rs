@@ -189,7 +189,8 @@ fn parse_to(words: &[String]) -> Result<To, Failure> {
         text.parse::<i64>()
             .map_err(|_none| Failure::wrong(format!("--to: \"{text}\" is not a whole number")))
     };
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // In quotes they come as one.
+    let words: Vec<&str> = words.iter().flat_map(|words| words.split_whitespace()).collect();
     match words.as_slice() {
         ["offset", offset] => match number(offset)? {
             offset if offset >= 0 => Ok(To::Place(StartAt::Offset(offset))),

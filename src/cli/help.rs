@@ -93,6 +93,10 @@ Examples:
 
 Both only read, and work beside a running agent.";
 
+pub(super) const VERSION: &str = "\
+Examples:
+  anabranch version                           as --version";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   anabranch completions bash > /etc/bash_completion.d/anabranch

@@ -200,8 +200,7 @@ impl HubArgs {
                  or brokers with --bootstrap",
             )
         })?;
-        let loaded = config::load_checked(&path);
-        let (mut config, _) = loaded.map_err(|error| Failure::wrong(error.to_string()))?;
+        let (mut config, _) = config::load_checked(&path)?;
         if let Some(folder) = &self.data_dir {
             config.data_dir.clone_from(folder);
         }

@@ -4,6 +4,7 @@
 mod check;
 mod consume;
 mod dlq;
+mod excerpt;
 mod failure;
 mod filter;
 mod format;
@@ -21,7 +22,7 @@ mod table;
 mod topics;
 
 use std::future::Future;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,7 +38,6 @@ use failure::{Done, Failure};
     version,
     about = "Collects logs and events, keeps them once in a durable hub, and lets any number of systems read them",
     after_help = help::MAIN,
-    disable_help_subcommand = true,
     max_term_width = 110
 )]
 pub struct Cli {
@@ -48,10 +48,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the agent: sources, hub and sinks, in the foreground
-    #[command(after_help = help::RUN)]
+    #[command(after_help = help::RUN, alias = "start")]
     Run(RunArgs),
     /// Check a configuration, without running it
-    #[command(after_help = help::CHECK)]
+    #[command(after_help = help::CHECK, aliases = ["validate", "test"])]
     Check(check::CheckArgs),
     /// Print records of topics
     #[command(after_help = help::CONSUME)]
@@ -77,6 +77,9 @@ enum Command {
     /// Measure what the main jobs cost on this machine
     #[command(after_help = help::BENCH)]
     Bench(crate::bench::BenchArgs),
+    /// Print the version
+    #[command(after_help = help::VERSION, hide = true)]
+    Version,
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -88,9 +91,25 @@ enum Command {
 /// Which configuration `run` runs.
 #[derive(Debug, Args)]
 struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Which configuration is meant.
+#[derive(Debug, Args)]
+struct ConfigArgs {
     /// A file, or a folder of *.yaml files; otherwise ./anabranch.yaml or /etc/anabranch/anabranch.yaml
     #[arg(value_name = "CONFIG", env = "ANABRANCH_CONFIG")]
-    config: Option<PathBuf>,
+    place: Option<PathBuf>,
+    /// The same, as other commands take it
+    #[arg(short = 'c', long = "config", value_name = "CONFIG")]
+    named: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn path(&self) -> Result<PathBuf, Failure> {
+        hub::config_path(self.named.as_deref().or(self.place.as_deref()))
+    }
 }
 
 /// Reads the program's arguments, does what they say, and gives the exit code.
@@ -105,7 +124,7 @@ pub fn main() -> ExitCode {
         }
     };
     if let Command::Run(args) = &cli.command {
-        return match hub::config_path(args.config.as_deref()) {
+        return match args.config.path() {
             Ok(path) => run::run(&path),
             Err(failure) => failure.report(),
         };
@@ -135,6 +154,7 @@ fn perform(command: Command, out: &mut dyn Write) -> Done {
         Command::Dlq(args) => wait_for(dlq::dlq(args, out)),
         Command::Log(args) => log::log(args, out),
         Command::Bench(args) => crate::bench::run(&args, out).map_err(Failure::failed),
+        Command::Version => Ok(writeln!(out, "anabranch {}", env!("CARGO_PKG_VERSION"))?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "anabranch", &mut script);
@@ -156,7 +176,7 @@ fn show_warnings() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("warn"));
     let shown = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let shown = shown.with_ansi(std::io::stderr().is_terminal());
+    let shown = shown.with_ansi(excerpt::has_colours(&std::io::stderr()));
     // Only a subscriber that is there already stands in the way, and then it shows them.
     shown.without_time().with_target(false).try_init().ok();
 }
@@ -173,6 +193,9 @@ mod tests {
         for command in cli.get_subcommands() {
             let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let name = command.get_name();
+            if name == "help" {
+                continue;
+            }
             assert!(examples.contains(&format!("anabranch {name}")), "{name}: {examples}");
         }
     }

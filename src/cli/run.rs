@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
-use super::failure::complain;
+use super::excerpt::has_colours;
+use super::failure::{Failure, complain};
 use super::greeting;
 use crate::agent::{Agent, Signal};
 use crate::config::{self, Config, LogConfig, LogFormat};
@@ -28,8 +29,7 @@ pub fn run(path: &Path) -> ExitCode {
             config
         }
         Err(error) => {
-            complain(&error.to_string());
-            return ExitCode::from(2);
+            return Failure::from(error).report();
         }
     };
     raise_open_files();
@@ -154,7 +154,7 @@ fn start_log(config: &LogConfig) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first one's.
     if is_text {
-        let colours = std::io::stderr().is_terminal();
+        let colours = has_colours(&std::io::stderr());
         builder.with_ansi(colours).with_target(false).try_init().ok();
     } else {
         builder.json().flatten_event(true).with_target(false).try_init().ok();

@@ -49,9 +49,11 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl From<Mistake> for ConfigError {
-    fn from(only: Mistake) -> Self {
-        Self::Faulty(vec![only])
+impl From<Invalid> for Mistake {
+    fn from(found: Invalid) -> Self {
+        let Invalid { setting, problem, hint, place, .. } = found;
+        let place = place.unwrap_or_else(|| Place::new("", (0, 0), ""));
+        Self { place, setting, problem: format!("{problem}; {hint}") }
     }
 }
 
@@ -64,6 +66,17 @@ pub struct Place {
     pub line: usize,
     /// Column from 1, in characters.
     pub column: usize,
+    /// The text of that line.
+    pub text: String,
+}
+
+impl Place {
+    /// A place in the text of a file.
+    pub(super) fn new(file: &str, (line, column): (usize, usize), text: &str) -> Self {
+        let shown = line.checked_sub(1).and_then(|index| text.lines().nth(index));
+        let shown = shown.unwrap_or_default().to_owned();
+        Self { file: file.to_owned(), line, column, text: shown }
+    }
 }
 
 impl fmt::Display for Place {

@@ -4,8 +4,13 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
+use super::foreign;
 use super::nearest::nearest;
 use super::tree::{Step, render};
+
+/// The connectors of sources and of sinks.
+const SOURCES: &[&str] = &["file", "syslog", "http", "stdin"];
+const SINKS: &[&str] = &["elasticsearch", "file", "http", "stdout"];
 
 /// A value or a name that does not fit.
 #[derive(Debug)]
@@ -36,6 +41,10 @@ impl Fault {
         let Some(field) = self.key.as_deref().filter(|_| !self.known.is_empty()) else {
             return problem.clone();
         };
+        let connectors = [SOURCES, SINKS];
+        if let Some(hint) = foreign::meant(&self.path, field, connectors) {
+            return format!("{problem}; {hint}");
+        }
         match nearest(field, self.known) {
             Some(meant) => format!("{problem}; did you mean `{meant}`?"),
             None if self.known.len() <= SHOWN_MAX => {
@@ -61,9 +70,13 @@ impl Fault {
 
     /// The fault of a name that is none of the connectors.
     pub(super) fn of_connector(mut self, name: &str, known: &[&str]) -> Self {
-        let meant = nearest(name, known);
+        let meant = foreign::connector(name, known).or_else(|| nearest(name, known));
         let known = known.join(", ");
         self.problem = match (name, meant) {
+            ("kafka", _) => format!(
+                "Kafka is no connector here but the hub: write `hub: {{ kafka: {{ bootstrap_servers: [\"HOST:9092\"] }} }}`; \
+                 known: {known}"
+            ),
             ("type" | "kind", _) => {
                 format!("the name of the connector is the key here; write one of {known}")
             }

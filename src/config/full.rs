@@ -103,7 +103,7 @@ fn kafka_yaml_shows_every_setting_of_that_hub_with_its_default() {
 
 /// Paths of settings that the text does not have in a block where they are known.
 fn not_shown(text: &str) -> Vec<String> {
-    let root = tree::parse(text, 0).unwrap();
+    let (root, _) = tree::parse(text, 0).unwrap();
     let mut blocks = vec![Vec::new()];
     let mut missing = Vec::new();
     while let Some(path) = blocks.pop() {

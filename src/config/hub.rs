@@ -8,6 +8,7 @@ use anabranch_connectors::ByteSize;
 use serde::{Deserialize, Deserializer, de};
 
 use super::listener::{AclConfig, Listen, ListenerConfig};
+use super::nearest::with_nearest;
 use super::units;
 
 /// Where records are kept; the one key of the block names the kind.
@@ -102,7 +103,8 @@ impl FromStr for Flush {
             "each" => Ok(Self::Each),
             "os" => Ok(Self::Os),
             interval => units::duration(interval).map(Self::Every).map_err(|_unread| {
-                format!("\"{text}\" is not `each`, `os` or a duration such as 50ms")
+                let problem = format!("\"{text}\" is not `each`, `os` or a duration such as 50ms");
+                with_nearest(problem, text, &["each", "os"])
             }),
         }
     }

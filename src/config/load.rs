@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::check::{Invalid, Level, check};
+use super::check::Invalid;
 use super::document::Document;
 use super::error::ConfigError;
 use super::substitute::Variables;
@@ -18,20 +18,13 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     document(path)?.config()
 }
 
-/// Reads as [`load`] does, and judges as [`check`] does; gives the warnings.
+/// Reads as [`load`] does, and judges as [`check`](super::check()) does; gives the warnings.
 ///
 /// # Errors
-/// As [`load`], and [`ConfigError::Invalid`] with all that [`check`] found when it is not only warnings, each with its
-/// place.
+/// As [`load`], together with what [`check`](super::check()) finds in the rest; and [`ConfigError::Invalid`] with all
+/// that it found, each with its place, when everything fits and it is not only warnings.
 pub fn load_checked(path: &Path) -> Result<(Config, Vec<Invalid>), ConfigError> {
-    let document = document(path)?;
-    let config = document.config()?;
-    let found = check(&config).into_iter();
-    let found: Vec<_> = found.map(|found| found.placed(|path| document.place_of(path))).collect();
-    match found.iter().any(|found| found.level == Level::Error) {
-        true => Err(ConfigError::Invalid(found)),
-        false => Ok((config, found)),
-    }
+    document(path)?.judged()
 }
 
 /// Reads a text as if it were the file `name`.
@@ -40,7 +33,7 @@ pub fn load_checked(path: &Path) -> Result<(Config, Vec<Invalid>), ConfigError> 
 /// [`ConfigError::Faulty`].
 pub fn load_str(text: &str, name: &str) -> Result<Config, ConfigError> {
     let mut document = Document::new();
-    document.add(name, text.to_owned(), &VARIABLES)?;
+    document.add(name, text, &VARIABLES);
     document.config()
 }
 
@@ -63,10 +56,12 @@ fn document(path: &Path) -> Result<Document, ConfigError> {
     for file in files {
         let name = file.display().to_string();
         let bytes = fs::read(&file).map_err(|cause| unreadable(&file, &cause))?;
-        let text = String::from_utf8(bytes).map_err(|cause| {
-            syntax::not_utf8(&name, cause.as_bytes(), cause.utf8_error().valid_up_to())
-        })?;
-        document.add(&name, text, &VARIABLES)?;
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => document.add(&name, text, &VARIABLES),
+            Err(cause) => {
+                document.add_unreadable(syntax::not_utf8(&name, &bytes, cause.valid_up_to()));
+            }
+        }
     }
     Ok(document)
 }

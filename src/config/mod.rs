@@ -13,6 +13,7 @@ mod check;
 mod document;
 mod error;
 mod fault;
+mod foreign;
 #[cfg(test)]
 mod full;
 mod hub;
@@ -21,6 +22,7 @@ mod load;
 mod locate;
 mod mistakes;
 mod nearest;
+mod places;
 mod producer;
 mod sink;
 mod source;

@@ -1,7 +1,7 @@
 //! The known name that someone probably meant.
 
 /// Names that other programs use for what has another name here.
-const SYNONYMS: [(&str, &str); 18] = [
+const SYNONYMS: &[(&str, &str)] = &[
     ("brokers", "bootstrap_servers"),
     ("bootstrap.servers", "bootstrap_servers"),
     ("servers", "bootstrap_servers"),
@@ -20,6 +20,46 @@ const SYNONYMS: [(&str, &str); 18] = [
     ("cert_file", "certificate"),
     ("key_file", "key"),
     ("ca_file", "client_ca"),
+    ("err", "error"),
+    ("critical", "error"),
+    ("fatal", "error"),
+    ("panic", "error"),
+    ("notice", "info"),
+    ("normal", "info"),
+    ("verbose", "debug"),
+    ("silent", "off"),
+    ("quiet", "off"),
+    ("none", "off"),
+    ("beginning", "earliest"),
+    ("oldest", "earliest"),
+    ("start", "beginning"),
+    ("head", "beginning"),
+    ("newest", "latest"),
+    ("end", "latest"),
+    ("tail", "end"),
+    ("always", "each"),
+    ("sync", "each"),
+    ("every", "each"),
+    ("never", "os"),
+    ("async", "os"),
+    ("quorum", "all"),
+    ("gz", "gzip"),
+    ("zstandard", "zstd"),
+    ("deflate", "gzip"),
+    ("off", "none"),
+    ("disabled", "none"),
+    ("false", "none"),
+    ("text", "raw"),
+    ("plain", "raw"),
+    ("pretty", "json_pretty"),
+    ("ndjson", "json"),
+    ("jsonl", "json"),
+    ("json_lines", "ndjson"),
+    ("jsonl", "ndjson"),
+    ("text", "lines"),
+    ("drop", "drop_oldest"),
+    ("inotify", "auto"),
+    ("polling", "poll"),
 ];
 
 /// Shortest beginning of a name that can stand for it, in bytes.
@@ -31,8 +71,10 @@ pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let name = spelling(name);
     let close = known
         .iter()
-        .map(|candidate| (distance(&name, &spelling(candidate)), *candidate))
-        .filter(|(distance, candidate)| *distance <= 1.max(candidate.len().min(name.len()) / 3))
+        .filter_map(|candidate| {
+            let limit = 1.max(candidate.len().min(name.len()) / 3);
+            Some((distance(&name, &spelling(candidate), limit)?, *candidate))
+        })
         .min_by_key(|(distance, _)| *distance);
     let meant = || {
         let meant = SYNONYMS.iter().filter(|(other, _)| spelling(other) == name);
@@ -43,11 +85,29 @@ pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     };
     let longer =
         || known.iter().find(|candidate| name.len() >= SHORT_MIN && candidate.starts_with(&name));
-    close.map(|(_, candidate)| candidate).or_else(|| longer().copied()).or_else(meant)
+    let shorter = || {
+        let begins = known.iter().filter(|candidate| {
+            candidate.len() >= SHORT_MIN && name.starts_with(&spelling(candidate))
+        });
+        begins.max_by_key(|candidate| candidate.len()).copied()
+    };
+    let close = close.map(|(_, candidate)| candidate);
+    close.or_else(|| longer().copied()).or_else(meant).or_else(shorter)
 }
 
-/// Letters to insert, remove, replace or swap with their neighbour.
-fn distance(from: &str, to: &str) -> usize {
+/// What is wrong, with the name that was probably meant.
+pub(super) fn with_nearest(problem: String, name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(meant) => format!("{problem}; did you mean `{meant}`?"),
+        None => problem,
+    }
+}
+
+/// Letters to insert, remove, replace or swap with their neighbour; `None` when they are more than `limit`.
+fn distance(from: &str, to: &str, limit: usize) -> Option<usize> {
+    if from.len().abs_diff(to.len()) > 4 * limit {
+        return None;
+    }
     let to: Vec<char> = to.chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();
@@ -67,10 +127,14 @@ fn distance(from: &str, to: &str) -> usize {
             }
             next.push(cost);
         }
+        // What is too far away in two rows does not come back.
+        if next.iter().chain(&last).all(|cost| *cost > limit) {
+            return None;
+        }
         previous = Some(letter);
         before = std::mem::replace(&mut last, next);
     }
-    last.last().copied().unwrap_or(0)
+    last.last().copied().filter(|edits| *edits <= limit)
 }
 
 #[cfg(test)]
@@ -86,8 +150,9 @@ mod tests {
             ("kitten", "sitting", 3),
             ("same", "same", 0),
         ] {
-            assert_eq!(distance(from, to), edits, "{from} {to}");
-            assert_eq!(distance(to, from), edits, "{to} {from}");
+            assert!(edits == 0 || distance(from, to, edits - 1).is_none(), "{from} {to}");
+            assert_eq!(distance(from, to, 3), Some(edits), "{from} {to}");
+            assert_eq!(distance(to, from, 3), Some(edits), "{to} {from}");
         }
     }
 
@@ -99,6 +164,7 @@ mod tests {
         assert_eq!(nearest("batchSize", &known), Some("batch_size"));
         assert_eq!(nearest("hosts", &known), Some("endpoints"));
         assert_eq!(nearest("end", &known), Some("endpoints"));
+        assert_eq!(nearest("timeout_seconds", &known), Some("timeout"));
         assert_eq!(nearest("colour", &known), None);
     }
 }

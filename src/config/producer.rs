@@ -6,6 +6,7 @@ use std::time::Duration;
 use anabranch_connectors::ByteSize;
 use serde::{Deserialize, Deserializer, de};
 
+use super::nearest::with_nearest;
 use super::units;
 use crate::wire::Codec;
 
@@ -89,7 +90,7 @@ impl FromStr for Acks {
             "0" => Ok(Self::None),
             "1" => Ok(Self::Leader),
             "all" | "-1" => Ok(Self::All),
-            _ => Err(format!("\"{text}\" is not 0, 1 or all")),
+            _ => Err(with_nearest(format!("\"{text}\" is not 0, 1 or all"), text, &["all"])),
         }
     }
 }

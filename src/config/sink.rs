@@ -6,6 +6,8 @@ use std::time::Duration;
 use anabranch_connectors::{ByteSize, SinkConfig};
 use serde::{Deserialize, Deserializer, de};
 
+use super::nearest::with_nearest;
+
 /// One sink: what the agent does around it, and in `to` the connector itself.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,7 +107,10 @@ impl FromStr for Start {
             "latest" => Ok(Self::Latest),
             time => time.parse::<jiff::Timestamp>().map(|at| Self::At(at.as_millisecond())).map_err(
                 |_no_time| {
-                    format!("\"{text}\" is not `earliest`, `latest` or a time such as 2026-11-20T08:00:00Z")
+                    let problem = format!(
+                        "\"{text}\" is not `earliest`, `latest` or a time such as 2026-11-20T08:00:00Z"
+                    );
+                    with_nearest(problem, text, &["earliest", "latest"])
                 },
             ),
         }

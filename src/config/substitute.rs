@@ -4,6 +4,10 @@
 
 use super::tree::{Kind, Node, Step, Value};
 
+/// What is said of a beginning without an end.
+const UNCLOSED: &str =
+    "`${` has no `}`; write `${NAME}` for a variable, `$${` for the two characters";
+
 /// Where variables come from.
 pub(super) struct Variables<'a> {
     /// The value of an environment variable.
@@ -12,37 +16,70 @@ pub(super) struct Variables<'a> {
     pub file: &'a dyn Fn(&str) -> Result<String, String>,
 }
 
+/// Values with `$NAME`, as a shell fills them in, and the name.
+pub(super) fn bare_variables(node: &Node) -> Vec<(Vec<Step>, String)> {
+    let inside = |step: Step, node: &Node| {
+        let found = bare_variables(node).into_iter();
+        let step = move |(path, name)| ([vec![step.clone()], path].concat(), name);
+        found.map(step).collect::<Vec<_>>()
+    };
+    match &node.value {
+        Value::Scalar(text, Kind::Text) => {
+            bare_variable(text).map(|name| (Vec::new(), name.to_owned())).into_iter().collect()
+        }
+        Value::Scalar(..) => Vec::new(),
+        Value::List(items) => {
+            let items = items.iter().enumerate();
+            items.flat_map(|(index, item)| inside(Step::Index(index), item)).collect()
+        }
+        Value::Map(entries) => {
+            entries.iter().flat_map(|(key, node)| inside(Step::Key(key.clone()), node)).collect()
+        }
+    }
+}
+
+/// The name behind the first `$` that only a shell would fill in; names are in capitals there.
+fn bare_variable(text: &str) -> Option<&str> {
+    if text.contains("$$") {
+        return None;
+    }
+    text.split('$').skip(1).find_map(|rest| {
+        let word =
+            |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
+        let name = rest.split(|letter| !word(letter)).next()?;
+        name.starts_with(|letter: char| letter.is_ascii_uppercase()).then_some(name)
+    })
+}
+
 impl Variables<'_> {
-    /// Substitutes in every value below `node`.
-    ///
-    /// # Errors
-    /// The path of the first value where it cannot be done, and why.
-    pub(super) fn substitute(&self, node: &mut Node) -> Result<(), (Vec<Step>, String)> {
-        let within = |step: Step| {
-            move |(mut path, problem): (Vec<Step>, String)| {
-                path.insert(0, step);
-                (path, problem)
-            }
+    /// Substitutes in every value below `node`; gives the paths of those where it cannot be done, and why.
+    pub(super) fn substitute(&self, node: &mut Node) -> Vec<(Vec<Step>, String)> {
+        let within = |step: Step, found: Vec<(Vec<Step>, String)>| {
+            let step = move |(path, problem)| ([vec![step.clone()], path].concat(), problem);
+            found.into_iter().map(step).collect::<Vec<_>>()
         };
         match &mut node.value {
-            Value::Scalar(text, kind) => {
-                if let Some(put_in) = self.expand(text).map_err(|problem| (Vec::new(), problem))? {
+            Value::Scalar(text, kind) => match self.expand(text) {
+                Ok(None) => Vec::new(),
+                Ok(Some(put_in)) => {
                     *text = put_in;
                     *kind = Kind::Substituted;
+                    Vec::new()
                 }
-            }
+                Err(problems) => problems.into_iter().map(|why| (Vec::new(), why)).collect(),
+            },
             Value::List(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    self.substitute(item).map_err(within(Step::Index(index)))?;
-                }
+                let items = items.iter_mut().enumerate();
+                let found = items.map(|(at, item)| within(Step::Index(at), self.substitute(item)));
+                found.flatten().collect()
             }
             Value::Map(entries) => {
-                for (key, item) in entries {
-                    self.substitute(item).map_err(within(Step::Key(key.clone())))?;
-                }
+                let found = entries
+                    .iter_mut()
+                    .map(|(key, item)| within(Step::Key(key.clone()), self.substitute(item)));
+                found.flatten().collect()
             }
         }
-        Ok(())
     }
 
     /// The text with its variables filled in.
@@ -50,26 +87,34 @@ impl Variables<'_> {
     /// # Errors
     /// What cannot be filled in.
     pub(super) fn filled_in(&self, text: &str) -> Result<String, String> {
-        Ok(self.expand(text)?.unwrap_or_else(|| text.to_owned()))
+        let expanded = self.expand(text).map_err(|problems| problems.join("; "))?;
+        Ok(expanded.unwrap_or_else(|| text.to_owned()))
     }
 
     /// The text with its variables filled in; `None` when it has none.
-    fn expand(&self, text: &str) -> Result<Option<String>, String> {
+    ///
+    /// # Errors
+    /// Everything that cannot be filled in.
+    fn expand(&self, text: &str) -> Result<Option<String>, Vec<String>> {
         if !text.contains("${") && !text.contains("$$") {
             return Ok(None);
         }
         let mut out = String::with_capacity(text.len());
-        let mut rest = text;
+        let (mut rest, mut problems) = (text, Vec::new());
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
             if let Some(after) = after.strip_prefix('$') {
                 out.push('$');
                 rest = after;
             } else if let Some(after) = after.strip_prefix('{') {
-                let (variable, after) = after.split_once('}').ok_or(
-                    "`${` has no `}`; write `${NAME}` for a variable, `$${` for the two characters",
-                )?;
-                out.push_str(&self.look_up(variable)?);
+                let Some((variable, after)) = after.split_once('}') else {
+                    problems.push(UNCLOSED.to_owned());
+                    break;
+                };
+                match self.look_up(variable) {
+                    Ok(put_in) => out.push_str(&put_in),
+                    Err(problem) => problems.push(problem),
+                }
                 rest = after;
             } else {
                 out.push('$');
@@ -77,7 +122,7 @@ impl Variables<'_> {
             }
         }
         out.push_str(rest);
-        Ok(Some(out))
+        if problems.is_empty() { Ok(Some(out)) } else { Err(problems) }
     }
 
     fn look_up(&self, variable: &str) -> Result<String, String> {
@@ -109,7 +154,7 @@ impl Variables<'_> {
 mod tests {
     use super::*;
 
-    fn expand(text: &str) -> Result<Option<String>, String> {
+    fn expand(text: &str) -> Result<Option<String>, Vec<String>> {
         let environment = |name: &str| match name {
             "USER" => Some("ada".to_owned()),
             "EMPTY" => Some(String::new()),
@@ -156,8 +201,22 @@ mod tests {
             ("${}", "`${}` is not a variable"),
             ("${file:/gone}", "cannot read `/gone`: no such file"),
         ] {
-            let problem = expand(text).unwrap_err();
-            assert!(problem.contains(part), "{problem}");
+            let problems = expand(text).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].contains(part), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_of_the_shell_is_seen_and_the_end_of_a_pattern_is_not() {
+        for (text, name) in [
+            ("$TOKEN", Some("TOKEN")),
+            ("Bearer $API_KEY2!", Some("API_KEY2")),
+            ("^web-.*$", None),
+            ("^a$|^b$", None),
+            ("$${TOKEN}", None),
+            ("cost: 5$", None),
+        ] {
+            assert_eq!(bare_variable(text), name, "{text}");
         }
     }
 

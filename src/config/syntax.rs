@@ -1,6 +1,6 @@
 //! What the YAML parser says, with the line and with what usually causes it.
 
-use super::error::{ConfigError, Mistake, Place};
+use super::error::{Mistake, Place};
 
 /// Part of the parser's words, and what usually helps.
 const HINTS: [(&str, &str); 14] = [
@@ -54,50 +54,63 @@ const HINTS: [(&str, &str); 14] = [
 ];
 
 /// The parser's error with its place, in our words.
-pub(super) fn explain(cause: &serde_yaml::Error, name: &str, text: &str) -> ConfigError {
+pub(super) fn explain(cause: &serde_yaml::Error, name: &str, text: &str) -> Mistake {
     let words = cause.to_string();
     if words.contains("more than one document") {
         let line = second_document(text);
         let problem = "a second document begins here; keep one in each file, and name their folder";
-        return faulty(name, (line, 1), problem.to_owned());
+        return faulty(name, (line, 1), text, problem);
     }
     let place = cause.location().map_or((0, 0), |place| (place.line(), place.column()));
     let words = words.split(" at line ").next().unwrap_or_default();
     if let Some(line) = line(text, place.0).filter(|line| tab_indents(line)) {
         let column = line.chars().take_while(|letter| *letter != '\t').count() + 1;
         let problem = "a tab in the indentation; YAML allows spaces only";
-        return faulty(name, (place.0, column), problem.to_owned());
+        return faulty(name, (place.0, column), text, problem);
     }
-    if let Some((path, problem)) = words.rsplit_once(": ").filter(|(_, said)| ours(said)) {
-        let place = Place { file: name.to_owned(), line: place.0, column: place.1 };
-        let (setting, problem) = (path.to_owned(), problem.to_owned());
-        return Mistake { place, setting, problem }.into();
+    if let Some(value) = line(text, place.0).and_then(begins_with_brace) {
+        let problem = format!(
+            "not valid YAML ({words}); put a value that begins with `{{` into quotes, as in \"{value}\""
+        );
+        return faulty(name, place, text, &problem);
     }
     let hint = HINTS.iter().find(|(said, _)| words.contains(said)).map(|(_, hint)| *hint);
     let problem = match hint {
         Some(hint) => format!("not valid YAML ({words}); {hint}"),
-        None if ours(words) => words.to_owned(),
         None => format!("not valid YAML ({words})"),
     };
-    faulty(name, place, problem)
+    faulty(name, place, text, &problem)
 }
 
 /// A file that is not UTF-8, at its first wrong byte.
-pub(super) fn not_utf8(name: &str, bytes: &[u8], valid: usize) -> ConfigError {
+pub(super) fn not_utf8(name: &str, bytes: &[u8], valid: usize) -> Mistake {
     let before = bytes.get(..valid).unwrap_or_default();
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
-    faulty(name, (line, column), "not UTF-8; save the file with this encoding".to_owned())
+    let problem = match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16; save the file as UTF-8",
+        _ => "not UTF-8; save the file with this encoding",
+    };
+    faulty(name, (line, column), "", problem)
 }
 
-fn faulty(name: &str, (line, column): (usize, usize), problem: String) -> ConfigError {
-    let place = Place { file: name.to_owned(), line, column };
-    Mistake { place, setting: String::new(), problem }.into()
+fn faulty(name: &str, position: (usize, usize), text: &str, problem: &str) -> Mistake {
+    let place = Place::new(name, position, text);
+    Mistake { place, setting: String::new(), problem: problem.to_owned() }
 }
 
-/// Whether these are our own words for what the YAML parser accepts.
-fn ours(words: &str) -> bool {
-    words.contains("is set twice in this block") || words.contains("is a YAML tag")
+/// A value such as `{topic}.log`, which YAML takes for a block with something behind it.
+fn begins_with_brace(line: &str) -> Option<&str> {
+    let (_, value) = line.split_once(": {").or_else(|| line.split_once("- {"))?;
+    let (inner, behind) = value.split_once('}')?;
+    let field = |letter: char| letter.is_alphanumeric() || "._:%|-".contains(letter);
+    let goes_on =
+        behind.starts_with(|letter: char| letter.is_alphanumeric() || "./-_{".contains(letter));
+    if inner.is_empty() || !inner.chars().all(field) || !goes_on {
+        return None;
+    }
+    let start = line.len().checked_sub(value.len() + 1)?;
+    line.get(start..)?.split([' ', ',']).next()
 }
 
 fn tab_indents(line: &str) -> bool {

@@ -1,9 +1,11 @@
 //! YAML as a tree whose nodes know their file, so that several files can be merged and every error can be placed.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
 };
 
 /// One value of a configuration, not typed yet.
@@ -41,10 +43,14 @@ pub(super) enum Kind {
     Text,
     /// Text that came out of a variable: may stand for a number, too, and is not repeated in messages.
     Substituted,
+    /// Something behind a word that begins with `!`.
+    Tagged,
+    /// What was taken out of a list, so that its other entries keep their numbers.
+    Gone,
 }
 
 /// One step from a block into what it contains.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Step {
     /// The setting of this name.
     Key(String),
@@ -65,15 +71,17 @@ pub(super) fn render(path: &[Step]) -> String {
     text
 }
 
-/// Reads the YAML of the file with this number.
+/// Reads the YAML of the file with this number; and whether a key stands twice, of which the first is kept.
 ///
 /// # Errors
-/// What the YAML parser says, or a key that stands twice.
-pub(super) fn parse(text: &str, file: usize) -> Result<Node, serde_yaml::Error> {
+/// What the YAML parser says.
+pub(super) fn parse(text: &str, file: usize) -> Result<(Node, bool), serde_yaml::Error> {
     let mut root = Typed(file).deserialize(serde_yaml::Deserializer::from_str(text))?;
     // The first pass tells what YAML takes a scalar for, the second how it was written.
     Written(&mut root).deserialize(serde_yaml::Deserializer::from_str(text))?;
-    Ok(root)
+    let repeats = root.drop_repeated();
+    root.merge_keys();
+    Ok((root, repeats))
 }
 
 impl Node {
@@ -101,19 +109,94 @@ impl Node {
         }
     }
 
-    /// Takes out what stands at a path of names; whether there was anything.
-    pub(super) fn cut(&mut self, path: &[Step]) -> bool {
-        let (Some((Step::Key(key), rest)), Value::Map(entries)) =
-            (path.split_first(), &mut self.value)
-        else {
-            return false;
-        };
-        let Some(at) = entries.iter().position(|(name, _)| name == key) else { return false };
-        if rest.is_empty() {
-            entries.remove(at);
-            return true;
+    /// Keeps the first of keys that are the same; whether there were any.
+    fn drop_repeated(&mut self) -> bool {
+        match &mut self.value {
+            Value::Scalar(..) => false,
+            Value::List(items) => {
+                // Every entry is looked at, whatever was found before.
+                let found: Vec<bool> = items.iter_mut().map(Self::drop_repeated).collect();
+                found.contains(&true)
+            }
+            Value::Map(entries) => {
+                let (mut seen, before) = (HashSet::new(), entries.len());
+                entries.retain(|(key, _)| seen.insert(key.clone()));
+                let found = entries.len() < before;
+                entries.iter_mut().fold(found, |found, (_, node)| node.drop_repeated() || found)
+            }
         }
-        entries.get_mut(at).is_some_and(|(_, node)| node.cut(rest))
+    }
+
+    /// Fills in what `<<:` of a block names, where the block does not say it itself.
+    fn merge_keys(&mut self) {
+        match &mut self.value {
+            Value::Scalar(..) => {}
+            Value::List(items) => items.iter_mut().for_each(Self::merge_keys),
+            Value::Map(entries) => {
+                entries.iter_mut().for_each(|(_, node)| node.merge_keys());
+                let is_merge = |(key, node): &mut (String, Self)| key == "<<" && node.is_blocks();
+                let merged: Vec<(String, Self)> = entries.extract_if(.., is_merge).collect();
+                for (_, Self { value, .. }) in merged {
+                    let blocks = match value {
+                        Value::List(blocks) => blocks,
+                        block @ (Value::Map(_) | Value::Scalar(..)) => {
+                            vec![Self { value: block, file: self.file }]
+                        }
+                    };
+                    for block in blocks {
+                        let Value::Map(more) = block.value else { continue };
+                        for (key, node) in more {
+                            if !entries.iter().any(|(name, _)| *name == key) {
+                                entries.push((key, node));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it is a block, or a list of blocks.
+    fn is_blocks(&self) -> bool {
+        let is_block = |node: &Self| matches!(node.value, Value::Map(_));
+        match &self.value {
+            Value::List(items) => items.iter().all(is_block),
+            Value::Map(_) => true,
+            Value::Scalar(..) => false,
+        }
+    }
+
+    /// Takes out what stands at a path; whether there was anything.
+    pub(super) fn cut(&mut self, path: &[Step]) -> bool {
+        let Some((step, rest)) = path.split_first() else { return false };
+        match (step, &mut self.value) {
+            (Step::Key(key), Value::Map(entries)) => {
+                let Some(at) = entries.iter().position(|(name, _)| name == key) else {
+                    return false;
+                };
+                if rest.is_empty() {
+                    entries.remove(at);
+                    return true;
+                }
+                entries.get_mut(at).is_some_and(|(_, node)| node.cut(rest))
+            }
+            (Step::Index(index), Value::List(items)) => {
+                let Some(item) = items.get_mut(*index).filter(|item| !item.is_gone()) else {
+                    return false;
+                };
+                if rest.is_empty() {
+                    item.value = Value::Scalar(String::new(), Kind::Gone);
+                    return true;
+                }
+                item.cut(rest)
+            }
+            (Step::Key(_) | Step::Index(_), _) => false,
+        }
+    }
+
+    /// Whether it was taken out of its list.
+    pub(super) const fn is_gone(&self) -> bool {
+        matches!(self.value, Value::Scalar(_, Kind::Gone))
     }
 
     /// Fills in what `self` does not set from `defaults`, block by block.
@@ -133,31 +216,31 @@ impl Node {
         }
     }
 
-    /// Adds what `other` sets.
-    ///
-    /// # Errors
-    /// The path of a setting that both set.
-    pub(super) fn merge(&mut self, other: Self) -> Result<(), Vec<Step>> {
+    /// Adds what `other` sets; gives the paths of what both set, of which the first is kept.
+    pub(super) fn merge(&mut self, other: Self) -> Vec<Vec<Step>> {
         if other.is_null() {
-            return Ok(());
+            return Vec::new();
         }
         if self.is_null() {
             *self = other;
-            return Ok(());
+            return Vec::new();
         }
         let (Value::Map(entries), Value::Map(more)) = (&mut self.value, other.value) else {
-            return Err(Vec::new());
+            return vec![Vec::new()];
         };
+        let mut both = Vec::new();
         for (key, node) in more {
             match entries.iter_mut().find(|(name, _)| *name == key) {
-                Some((_, present)) => present.merge(node).map_err(|mut path| {
-                    path.insert(0, Step::Key(key));
-                    path
-                })?,
+                Some((_, present)) => both.extend(
+                    present
+                        .merge(node)
+                        .into_iter()
+                        .map(|path| [vec![Step::Key(key.clone())], path].concat()),
+                ),
                 None => entries.push((key, node)),
             }
         }
-        Ok(())
+        both
     }
 }
 
@@ -236,43 +319,17 @@ impl<'de> Visitor<'de> for Typed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Node, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = input.next_key_seed(NewKey(&entries))? {
+        while let Some(key) = input.next_key()? {
             let node = input.next_value_seed(self)?;
             entries.push((key, node));
         }
         Ok(self.node(Value::Map(entries)))
     }
 
-    fn visit_enum<A: EnumAccess<'de>>(self, _input: A) -> Result<Node, A::Error> {
-        Err(A::Error::custom("a word that begins with `!` is a YAML tag; put the value in quotes"))
-    }
-}
-
-/// Reads a key and refuses it where the map has it already, so that the parser places the error at the key.
-struct NewKey<'a>(&'a [(String, Node)]);
-
-impl<'de> DeserializeSeed<'de> for NewKey<'_> {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<String, D::Error> {
-        input.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for NewKey<'_> {
-    type Value = String;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the name of a setting")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<String, E> {
-        if self.0.iter().any(|(name, _)| name == key) {
-            return Err(E::custom(format!(
-                "`{key}` is set twice in this block; remove one of them"
-            )));
-        }
-        Ok(key.to_owned())
+    fn visit_enum<A: EnumAccess<'de>>(self, input: A) -> Result<Node, A::Error> {
+        let (IgnoredAny, content) = input.variant()?;
+        content.newtype_variant::<IgnoredAny>()?;
+        Ok(self.scalar(Kind::Tagged))
     }
 }
 

@@ -16,7 +16,8 @@ impl<'a> Typed<'a> {
     /// Visits by what YAML takes the value for.
     fn visit<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.0.value {
-            Value::Scalar(_, Kind::Null) => visitor.visit_unit(),
+            Value::Scalar(_, Kind::Null | Kind::Gone) => visitor.visit_unit(),
+            Value::Scalar(_, Kind::Tagged) => Err(tagged()),
             Value::Scalar(_, Kind::Bool(value)) => visitor.visit_bool(*value),
             Value::Scalar(_, Kind::Whole(number)) => visit_whole(*number, visitor),
             Value::Scalar(_, Kind::Float(number)) => visitor.visit_f64(*number),
@@ -48,9 +49,17 @@ impl<'a> Typed<'a> {
             Value::Scalar(text, Kind::Bool(_) | Kind::Whole(_) | Kind::Float(_)) => {
                 visitor.visit_str(text)
             }
-            Value::Scalar(_, Kind::Null | Kind::Text | Kind::Substituted)
-            | Value::List(_)
-            | Value::Map(_) => self.visit(visitor),
+            Value::Map(entries) => match entries.as_slice() {
+                [(field, node)] if node.is_null() => Err(Fault::new(format!(
+                    "expected text, found a block; put what begins with `{{` in quotes: \"{{{field}}}\""
+                ))),
+                _ => self.visit(visitor),
+            },
+            Value::Scalar(
+                _,
+                Kind::Null | Kind::Text | Kind::Substituted | Kind::Tagged | Kind::Gone,
+            )
+            | Value::List(_) => self.visit(visitor),
         }
     }
 
@@ -64,6 +73,17 @@ impl<'a> Typed<'a> {
             Value::Map(entries) => match entries.as_slice() {
                 [(name, node)] => Ok((name, Some(node))),
                 [] => Err(Fault::new(format!("names nothing; write one of {}", known.join(", ")))),
+                [(name, node), ..] | [_, (name, node)]
+                    if matches!(name.as_str(), "type" | "kind") =>
+                {
+                    let connector = match &node.value {
+                        Value::Scalar(connector, _) => connector.as_str(),
+                        Value::List(_) | Value::Map(_) => "NAME",
+                    };
+                    Err(Fault::new(format!(
+                        "the name of the connector is the key: write `{{ {connector}: {{ … }} }}`, with the other settings inside"
+                    )))
+                }
                 several => {
                     let names: Vec<_> =
                         several.iter().map(|(name, _)| format!("`{name}`")).collect();
@@ -71,7 +91,8 @@ impl<'a> Typed<'a> {
                     Err(Fault::new(format!("names {names}; exactly one is allowed here")))
                 }
             },
-            Value::Scalar(_, Kind::Null) => {
+            Value::Scalar(_, Kind::Tagged) => Err(tagged()),
+            Value::Scalar(_, Kind::Null | Kind::Gone) => {
                 Err(Fault::new(format!("names nothing; write one of {}", known.join(", "))))
             }
             Value::List(_) => Err(Fault::new(format!(
@@ -80,6 +101,10 @@ impl<'a> Typed<'a> {
             ))),
         }
     }
+}
+
+fn tagged() -> Fault {
+    Fault::new("a word that begins with `!` is a YAML tag; put the value in quotes".to_owned())
 }
 
 fn visit_whole<'de, V: Visitor<'de>>(number: i128, visitor: V) -> Result<V::Value, Fault> {
@@ -214,7 +239,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Fault> {
-        let Some((index, item)) = self.0.next() else {
+        let Some((index, item)) = self.0.find(|(_, item)| !item.is_gone()) else {
             return Ok(None);
         };
         let typed = seed.deserialize(Typed(item));

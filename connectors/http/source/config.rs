@@ -70,10 +70,8 @@ impl SourceConfig {
     /// Looks for settings that cannot work.
     pub(super) fn check(&self) -> Result<(), BuildError> {
         let wrong = |setting, problem: String, hint| Err(BuildError { setting, problem, hint });
-        let port = self.listen.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) {
-            let problem = format!("is \"{}\"", self.listen);
-            return wrong("listen", problem, "write HOST:PORT, such as 127.0.0.1:8687");
+        if let Err((problem, hint)) = host_and_port(&self.listen) {
+            return wrong("listen", problem, hint);
         }
         if !self.path.starts_with('/') {
             return wrong("path", format!("is \"{}\"", self.path), "begin it with a slash");
@@ -104,6 +102,28 @@ impl SourceConfig {
     }
 }
 
+/// Whether the text is `HOST:PORT`; an error is what is wrong with it, and what to write.
+fn host_and_port(text: &str) -> Result<(), (String, &'static str)> {
+    if text.contains("://") {
+        let hint = "write HOST:PORT without a scheme, such as 127.0.0.1:8687";
+        return Err((format!("is \"{text}\", which is a URL"), hint));
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("-", ""));
+    if port.contains('/') {
+        let hint = "write HOST:PORT here, and the path as `path`";
+        return Err((format!("is \"{text}\", which has a path"), hint));
+    }
+    let is_host = !host.contains(['/', ' ']) && (!host.contains(':') || host.starts_with('['));
+    if port.parse::<u16>().is_err() || !is_host {
+        return Err((format!("is \"{text}\""), "write HOST:PORT, such as 127.0.0.1:8687"));
+    }
+    if host.is_empty() {
+        let hint = "write 127.0.0.1 before it for this machine alone, or 0.0.0.0 for every address";
+        return Err((format!("is \"{text}\", which has no host"), hint));
+    }
+    Ok(())
+}
+
 impl SourceCheck for SourceConfig {
     fn listens(&self) -> Vec<String> {
         vec![format!("tcp://{}", self.listen)]
@@ -123,6 +143,10 @@ mod tests {
         assert!(serde_json::from_str::<SourceConfig>(r#"{"port": 1}"#).is_err());
         for (setting, text) in [
             ("listen", r#"{"listen": "127.0.0.1"}"#),
+            ("listen", r#"{"listen": ":8687"}"#),
+            ("listen", r#"{"listen": "http://127.0.0.1:8687"}"#),
+            ("listen", r#"{"listen": "127.0.0.1:8687/in"}"#),
+            ("listen", r#"{"listen": "127.0.0.1:65536"}"#),
             ("path", r#"{"path": "in"}"#),
             ("max_body", r#"{"max_body": "1GiB"}"#),
             ("max_connections", r#"{"max_connections": 0}"#),

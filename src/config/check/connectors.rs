@@ -23,6 +23,16 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// What is probably not meant in them.
+pub(super) fn doubt(config: &Config, findings: &mut Findings) {
+    for (name, sink) in &config.sinks {
+        for doubt in sink.to.doubts() {
+            let path = ["sinks", name, "to", sink.to.kind(), doubt.setting];
+            findings.warning(&path, doubt.problem, doubt.hint);
+        }
+    }
+}
+
 fn note(block: &[&str], fault: &BuildError, findings: &mut Findings) {
     let inside: Vec<&str> = fault.setting.split('.').filter(|part| !part.is_empty()).collect();
     findings.error(&[block, &inside].concat(), fault.problem.clone(), fault.hint);

@@ -1,11 +1,12 @@
 //! `data_dir`, `hub`, `admin` and `log`.
 
 use anabranch_connectors::{ByteSize, shown};
-use tracing_subscriber::EnvFilter;
 
 use super::Findings;
 use super::names::topic_fault;
+use crate::config::nearest::nearest;
 use crate::config::{Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig};
+use crate::hub::kafka::{PROPERTIES, option_faults};
 
 /// Smallest segment; below it the log is mostly files.
 const SEGMENT_MIN: ByteSize = ByteSize::mib(1);
@@ -20,10 +21,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         HubConfig::Embedded(embedded) => check_embedded(embedded, config, findings),
         HubConfig::Kafka(kafka) => check_kafka(kafka, config, findings),
     }
-    if config.log.level.parse::<EnvFilter>().is_err() {
-        let problem = format!("\"{}\" is not a level", config.log.level);
-        findings.error(&["log", "level"], problem, "write error, warn, info, debug or trace");
-    }
+    super::log::check(&config.log, findings);
 }
 
 fn check_embedded(embedded: &EmbeddedConfig, config: &Config, findings: &mut Findings) {
@@ -73,6 +71,10 @@ fn check_kafka(kafka: &KafkaConfig, config: &Config, findings: &mut Findings) {
                 problem,
                 "write, for example, broker-1:9092",
             );
+        } else if server.ends_with(":0") {
+            let [hub, kafka, servers] = path;
+            let hint = "write the port that the broker listens on, such as 9092";
+            findings.error(&[hub, kafka, servers, &entry], "nobody listens on port 0", hint);
         }
     }
     if kafka.replication_factor == 0 || kafka.replication_factor < -1 {
@@ -83,6 +85,14 @@ fn check_kafka(kafka: &KafkaConfig, config: &Config, findings: &mut Findings) {
     if kafka.commit_interval.is_zero() {
         let hint = "write a time such as 100ms";
         findings.error(&["hub", "kafka", "commit_interval"], "is 0", hint);
+    }
+    for fault in option_faults(&kafka.options) {
+        let path = ["hub", "kafka", "options", &fault.name];
+        let hint = match nearest(&fault.name, PROPERTIES) {
+            Some(meant) if fault.is_unknown => format!("did you mean `{meant}`?"),
+            _ => fault.hint.to_owned(),
+        };
+        findings.error(&path, fault.problem, hint);
     }
     let positions = ["hub", "kafka", "positions_topic"];
     if let Some(fault) = topic_fault(&kafka.positions_topic) {

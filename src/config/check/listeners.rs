@@ -1,5 +1,7 @@
 //! Addresses that two parts of the agent would both listen on.
 
+use std::collections::BTreeMap;
+
 use super::Findings;
 use crate::config::{ApiListen, Config, EmbeddedConfig, HubConfig};
 
@@ -14,10 +16,25 @@ struct Listener<'a> {
     port: String,
 }
 
+/// Those that are there already, by what two of them must share to collide.
+#[derive(Default)]
+struct Listeners<'a>(BTreeMap<(&'static str, String), Vec<Listener<'a>>>);
+
+impl<'a> Listeners<'a> {
+    fn add(&mut self, next: Listener<'a>) {
+        self.0.entry(next.slot()).or_default().push(next);
+    }
+
+    /// The one that has the address of `next`.
+    fn taken_by(&self, next: &Listener<'_>) -> Option<&Listener<'a>> {
+        self.0.get(&next.slot())?.iter().find(|other| other.collides(next))
+    }
+}
+
 pub(super) fn check(config: &Config, findings: &mut Findings) {
-    let mut listeners: Vec<Listener<'_>> = Vec::new();
+    let mut listeners = Listeners::default();
     if let Some(listen) = &config.admin.listen {
-        listeners.push(listener("admin".to_owned(), vec!["admin", "listen"], listen));
+        listeners.add(listener("admin".to_owned(), vec!["admin", "listen"], listen));
     }
     if let ApiListen::At(api) = &config.admin.api
         && config.admin.listen.as_ref() != Some(api)
@@ -46,7 +63,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
     {
         let path = vec!["hub", "embedded", "listen"];
         let next = listener("the hub".to_owned(), path, address);
-        let other = listeners.iter().find(|other| other.collides(&next));
+        let other = listeners.taken_by(&next);
         match other.map(|other| format!("{address} is taken by {}", other.owner)) {
             Some(problem) if listen.is_explicit() => {
                 findings.error(&next.path, problem, "choose another port, or none");
@@ -70,12 +87,12 @@ fn hub_listeners(config: &Config) -> impl Iterator<Item = (String, &str)> {
     numbered.map(|(index, listener)| (format!("[{index}]"), listener.address.as_str()))
 }
 
-fn add<'a>(next: Listener<'a>, listeners: &mut Vec<Listener<'a>>, findings: &mut Findings) {
-    if let Some(other) = listeners.iter().find(|other| other.collides(&next)) {
+fn add<'a>(next: Listener<'a>, listeners: &mut Listeners<'a>, findings: &mut Findings) {
+    if let Some(other) = listeners.taken_by(&next) {
         let problem = format!("{} is taken by {}", next.address, other.owner);
         findings.error(&next.path, problem, "choose another port");
     }
-    listeners.push(next);
+    listeners.add(next);
 }
 
 fn listener<'a>(owner: String, path: Vec<&'a str>, address: &str) -> Listener<'a> {
@@ -94,6 +111,12 @@ fn listener<'a>(owner: String, path: Vec<&'a str>, address: &str) -> Listener<'a
 }
 
 impl Listener<'_> {
+    /// What is the same of two that collide: the port, or the path of a unix socket.
+    fn slot(&self) -> (&'static str, String) {
+        let place = if self.protocol == "unix" { &self.host } else { &self.port };
+        (self.protocol, place.clone())
+    }
+
     fn collides(&self, other: &Self) -> bool {
         let any = |host: &str| matches!(host, "0.0.0.0" | "[::]" | "::" | "" | "*");
         let same_host = self.host == other.host

@@ -10,12 +10,15 @@ use super::tree::{Step, render};
 
 mod acls;
 mod admin;
+mod circles;
 mod clients;
 mod connectors;
 mod hub;
 mod listeners;
+mod log;
 mod loops;
 mod names;
+mod paths;
 mod producer;
 mod reach;
 mod sinks;
@@ -36,7 +39,7 @@ pub struct Invalid {
     pub hint: String,
     /// Where it stands, once that is looked up.
     pub place: Option<Place>,
-    path: Vec<Step>,
+    pub(super) path: Vec<Step>,
 }
 
 /// How bad it is.
@@ -78,13 +81,29 @@ pub fn check(config: &Config) -> Vec<Invalid> {
     hub::check(config, &mut findings);
     topics::check(config, &mut findings);
     producer::check(&config.producer, &mut findings);
-    names::check(config, &mut findings);
-    sinks::check(config, &mut findings);
-    loops::check(config, &mut findings);
+    let topics = topics::Topics::of(config);
+    names::check(config, &topics, &mut findings);
+    sinks::check(config, &topics, &mut findings);
+    loops::check(config, &topics, &mut findings);
     admin::check(&config.admin, &mut findings);
+    paths::check(config, &mut findings);
     listeners::check(config, &mut findings);
+    circles::check(config, &topics, &mut findings);
+    connectors::doubt(config, &mut findings);
     connectors::check(config, &mut findings);
     findings.0
+}
+
+/// What connectors say about their own blocks, of each the first fault; part of what [`check`] tells.
+pub(super) fn check_connectors(config: &Config) -> Vec<Invalid> {
+    let mut findings = Findings::default();
+    connectors::check(config, &mut findings);
+    findings.0
+}
+
+/// What is probably not meant with a setting.
+pub(super) fn doubtful(path: Vec<Step>, problem: String, hint: String) -> Invalid {
+    Invalid { level: Level::Warning, setting: render(&path), problem, hint, place: None, path }
 }
 
 /// What was found so far.

@@ -1,13 +1,14 @@
 //! Names of sources, sinks and topics.
 
 use super::Findings;
+use super::topics::Topics;
 use crate::config::Config;
 use crate::topic_name::{INTERNAL, NameFault, TOPIC_MAX, name_fault};
 
 /// Longest name of a source or sink, in bytes.
 const NAME_MAX: usize = 64;
 
-pub(super) fn check(config: &Config, findings: &mut Findings) {
+pub(super) fn check(config: &Config, topics: &Topics<'_>, findings: &mut Findings) {
     if config.sources.is_empty() && config.sinks.is_empty() {
         let hint = "add a source or a sink; config/quickstart.yaml is an example";
         findings.warning(&[], "neither sources nor sinks are set", hint);
@@ -17,8 +18,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         if let Some((problem, hint)) = topic_fault(&source.topic) {
             findings.error(&["sources", name, "topic"], problem, hint);
         }
-        let owner = source.topic.strip_suffix(".dlq").and_then(|sink| config.sinks.get(sink));
-        if owner.is_some_and(|sink| sink.dead_letters) {
+        if topics.is_dead(&source.topic) {
             let problem = format!("`{}` holds the dead letters of a sink", source.topic);
             findings.error(&["sources", name, "topic"], problem, "write to another topic");
         }

@@ -6,12 +6,13 @@ use regex::Regex;
 
 use super::Findings;
 use super::names::topic_fault;
+use super::topics::Topics;
 use crate::config::nearest::nearest;
 use crate::config::{Config, HubConfig, SinkBlock};
 
-pub(super) fn check(config: &Config, findings: &mut Findings) {
+pub(super) fn check(config: &Config, topics: &Topics<'_>, findings: &mut Findings) {
     for (name, sink) in &config.sinks {
-        check_topics(config, name, sink, findings);
+        check_topics(topics, name, sink, findings);
         check_limits(name, sink, findings);
         check_concurrency(config, name, sink, findings);
         check_fallback(config, name, sink, findings);
@@ -41,7 +42,7 @@ fn check_fallback(config: &Config, name: &str, sink: &SinkBlock, findings: &mut 
     }
 }
 
-fn check_topics(config: &Config, name: &str, sink: &SinkBlock, findings: &mut Findings) {
+fn check_topics(topics: &Topics<'_>, name: &str, sink: &SinkBlock, findings: &mut Findings) {
     if sink.topics.is_empty() {
         let hint = "write names of topics, or a pattern such as ^app-.*";
         findings.error(&["sinks", name, "topics"], "is empty", hint);
@@ -62,7 +63,7 @@ fn check_topics(config: &Config, name: &str, sink: &SinkBlock, findings: &mut Fi
                     let problem = format!("\"{wanted}\" is not a regular expression");
                     findings.error(path, problem, last_line(&cause.to_string()));
                 }
-                Ok(pattern) if !known(config).any(|topic| pattern.is_match(topic)) => {
+                Ok(pattern) if !topics.known().any(|topic| pattern.is_match(topic)) => {
                     let problem = format!("\"{wanted}\" matches no topic that is known yet");
                     findings.warning(
                         path,
@@ -76,10 +77,13 @@ fn check_topics(config: &Config, name: &str, sink: &SinkBlock, findings: &mut Fi
             let problem = format!("`{dead_letters}` holds this sink's own dead letters");
             findings.error(path, problem, "remove it, or set dead_letters: false");
         } else if let Some((problem, hint)) = topic_fault(wanted) {
+            let is_glob = wanted.contains('*') && !wanted.contains(".*");
+            let pattern = wanted.replace('.', "\\.").replace('*', ".*");
+            let hint = if is_glob { format!("write ^{pattern} for a pattern") } else { hint };
             findings.error(path, problem, hint);
-        } else if !is_written(config, wanted) {
+        } else if !topics.is_written(wanted) {
             let problem = format!("no source writes the topic `{wanted}`");
-            let near = nearest(wanted, &known(config).collect::<Vec<_>>());
+            let near = nearest(wanted, &topics.known().collect::<Vec<_>>());
             let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("declare it as topics.{wanted}, if others write it"),
@@ -87,17 +91,6 @@ fn check_topics(config: &Config, name: &str, sink: &SinkBlock, findings: &mut Fi
             findings.warning(path, problem, hint);
         }
     }
-}
-
-/// Topics that are declared or that a source writes.
-fn known(config: &Config) -> impl Iterator<Item = &str> {
-    let written = config.sources.values().map(|source| source.topic.as_str());
-    config.topics.keys().map(String::as_str).chain(written)
-}
-
-fn is_written(config: &Config, topic: &str) -> bool {
-    let sink = topic.strip_suffix(".dlq").and_then(|sink| config.sinks.get(sink));
-    sink.is_some_and(|sink| sink.dead_letters) || known(config).any(|known| known == topic)
 }
 
 fn check_limits(name: &str, sink: &SinkBlock, findings: &mut Findings) {

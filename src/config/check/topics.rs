@@ -1,9 +1,59 @@
 //! `topics` and `topic_defaults`.
 
+use std::collections::BTreeSet;
+
+use regex::Regex;
+
 use super::names::topic_fault;
 use super::{Findings, Invalid};
 use crate::config::{Config, TopicConfig, WhenFull};
 use crate::topic_name::PARTITIONS_MAX;
+
+/// The topics that a configuration tells of, gathered once.
+pub(super) struct Topics<'a> {
+    /// Declared, or written by a source.
+    known: BTreeSet<&'a str>,
+    /// Those that hold dead letters.
+    dead: BTreeSet<String>,
+}
+
+impl<'a> Topics<'a> {
+    /// Those of `config`.
+    pub(super) fn of(config: &'a Config) -> Self {
+        let written = config.sources.values().map(|source| source.topic.as_str());
+        let burying = config.sinks.iter().filter(|(_, sink)| sink.dead_letters);
+        Self {
+            known: config.topics.keys().map(String::as_str).chain(written).collect(),
+            dead: burying.map(|(name, _)| format!("{name}.dlq")).collect(),
+        }
+    }
+
+    /// Those that are declared or that a source writes.
+    pub(super) fn known(&self) -> impl Iterator<Item = &'a str> {
+        self.known.iter().copied()
+    }
+
+    /// Whether a source or a sink's dead letters make it, or it is declared.
+    pub(super) fn is_written(&self, topic: &str) -> bool {
+        self.known.contains(topic) || self.dead.contains(topic)
+    }
+
+    /// Whether it holds the dead letters of a sink.
+    pub(super) fn is_dead(&self, topic: &str) -> bool {
+        self.dead.contains(topic)
+    }
+
+    /// What a sink reads that wants `topics`: names, and what patterns match.
+    pub(super) fn read_by<'t>(&'t self, topics: &'t [String]) -> BTreeSet<&'t str> {
+        let (patterns, names): (Vec<_>, Vec<_>) =
+            topics.iter().map(String::as_str).partition(|topic| topic.starts_with('^'));
+        let patterns: Vec<Regex> =
+            patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect();
+        let there = self.known.iter().copied().chain(self.dead.iter().map(String::as_str));
+        let matched = there.filter(|topic| patterns.iter().any(|pattern| pattern.is_match(topic)));
+        names.into_iter().chain(matched).collect()
+    }
+}
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut of_defaults = Findings::default();

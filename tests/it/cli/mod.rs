@@ -5,6 +5,7 @@ mod damage;
 mod dead_letters;
 mod isolation;
 mod members;
+mod newcomers;
 mod wire;
 mod wrong;
 

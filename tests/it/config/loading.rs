@@ -204,3 +204,30 @@ fn a_fault_is_placed_in_the_file_where_it_stands() {
         assert_eq!(load_folder(&[a, ("b.yaml", text)]).unwrap_err(), expected);
     }
 }
+
+#[test]
+fn many_file_sources_and_sinks_are_judged_without_asking_each_of_them_about_all_others() {
+    // By pairs and topics, each with its patterns compiled anew, this took hours.
+    const MANY: usize = 400;
+    let mut text = "sources:\n".to_owned();
+    for one in 0..MANY {
+        text += &format!(
+            "  in{one}: {{ topic: t{one}, from: {{ file: {{ include: [\"/nowhere/in/{one}/*.log\"] }} }} }}\n"
+        );
+    }
+    text += "  all: { topic: all, from: { file: { include: [\"/nowhere/out/**\"] } } }\nsinks:\n";
+    for one in 0..MANY {
+        text += &format!(
+            "  out{one}: {{ topics: [t{one}, u{one}], to: {{ file: {{ path: \"/nowhere/out/{one}/{{topic}}.log\" }} }} }}\n"
+        );
+    }
+    let told = super::verdict(&text);
+    let loops: Vec<&str> = told.lines().filter(|line| line.contains("reads what")).collect();
+    let expected = "sources.all.from.file: reads what the sinks `out0`, `out1`, `out10` and 397 more write (/nowhere/out/0/u0.log)";
+    assert!(loops.len() == 1 && loops[0].contains(expected), "{loops:?}");
+    assert_eq!(
+        told.lines().filter(|line| line.contains("no source writes the topic")).count(),
+        MANY
+    );
+    assert!(told.contains("bad.yaml:803:"), "the last one has its place");
+}

@@ -1,0 +1,169 @@
+//! What people write who come from another program, and what to write here.
+
+use super::tree::Step;
+
+/// Settings at the top of other programs' files: what they begin with, whose they are, and what stands for them here.
+const TOP: [(&str, &str, &str); 27] = [
+    ("filebeat", "Filebeat", FILES),
+    ("output", "Filebeat or Logstash", SINKS),
+    ("input", "Logstash or Fluent Bit", FILES),
+    ("filter", "Logstash or Fluent Bit", NO_CHANGES),
+    ("setup.", "Filebeat", "leave it out; an index template is set up in the search cluster"),
+    ("logging", "Filebeat", "write `log: { level: info }`"),
+    ("queue.", "Filebeat", "leave it out; `topics` and `topic_defaults` say what is kept"),
+    ("processors", "Filebeat or OpenTelemetry", NO_CHANGES),
+    ("transforms", "Vector", NO_CHANGES),
+    ("enrichment_tables", "Vector", NO_CHANGES),
+    ("api", "Vector", "write `admin: { listen: \"127.0.0.1:9690\" }`"),
+    ("pipeline", "Fluent Bit", BOTH),
+    ("service", "Fluent Bit or OpenTelemetry", BOTH),
+    ("parsers", "Fluent Bit", NO_CHANGES),
+    ("receivers", "OpenTelemetry", FILES),
+    ("exporters", "OpenTelemetry", SINKS),
+    ("extensions", "OpenTelemetry", "leave it out; `admin` has health and metrics"),
+    ("connectors", "OpenTelemetry", BOTH),
+    ("scrape_configs", "Promtail", FILES),
+    ("clients", "Promtail", SINKS),
+    ("positions", "Promtail", "leave it out; positions are kept in `data_dir`"),
+    ("server", "Promtail", "write `admin: { listen: \"127.0.0.1:9690\" }`"),
+    ("listeners", "Kafka", "write `hub: { embedded: { listen: \"127.0.0.1:9092\" } }`"),
+    ("log.dirs", "Kafka", "write `data_dir: ./data`"),
+    ("bootstrap", "Kafka", "write `hub: { kafka: { bootstrap_servers: [\"HOST:9092\"] } }`"),
+    ("metrics", "other programs", "leave it out; `admin` has health and metrics"),
+    ("destinations", "other programs", SINKS),
+];
+
+const FILES: &str =
+    "write `sources: { NAME: { topic: TOPIC, from: { file: { include: [\"/path/*.log\"] } } } }`";
+const SINKS: &str = "write `sinks: { NAME: { topics: [TOPIC], to: { elasticsearch: { endpoints: [\"http://HOST:9200\"] } } } }`";
+const BOTH: &str = "write `sources:` with a topic each, and `sinks:` with the topics that they read; config/quickstart.yaml is an example";
+const NO_CHANGES: &str = "records are kept and delivered as they came; leave it out";
+
+/// Texts that are no YAML: what a line begins with, and whose it is.
+const TEXTS: [(&str, &str); 17] = [
+    ("input {", "Logstash"),
+    ("input{", "Logstash"),
+    ("filter {", "Logstash"),
+    ("output {", "Logstash"),
+    ("<source>", "Fluentd"),
+    ("<match", "Fluentd"),
+    ("[service]", "Fluent Bit"),
+    ("[input]", "Fluent Bit"),
+    ("[output]", "Fluent Bit"),
+    ("[sources.", "Vector, in TOML"),
+    ("[sinks.", "Vector, in TOML"),
+    ("[transforms.", "Vector, in TOML"),
+    ("data_dir =", "Vector, in TOML"),
+    ("module(load", "rsyslog"),
+    ("$modload", "rsyslog"),
+    ("@version:", "syslog-ng"),
+    ("@include", "syslog-ng"),
+];
+
+/// Connectors as they are called elsewhere.
+const CONNECTORS: [(&str, &str); 26] = [
+    ("opensearch", "elasticsearch"),
+    ("elastic", "elasticsearch"),
+    ("es", "elasticsearch"),
+    ("console", "stdout"),
+    ("print", "stdout"),
+    ("debug", "stdout"),
+    ("logging", "stdout"),
+    ("files", "file"),
+    ("tail", "file"),
+    ("log", "file"),
+    ("logs", "file"),
+    ("filestream", "file"),
+    ("filelog", "file"),
+    ("logfile", "file"),
+    ("tcp", "syslog"),
+    ("udp", "syslog"),
+    ("unix", "syslog"),
+    ("socket", "syslog"),
+    ("rsyslog", "syslog"),
+    ("http_server", "http"),
+    ("http_listener", "http"),
+    ("webhook", "http"),
+    ("splunk_hec", "http"),
+    ("loki", "http"),
+    ("exec", "stdin"),
+    ("pipe", "stdin"),
+];
+
+/// Settings of connectors, and the connector that has them.
+const OF_CONNECTORS: [(&str, &str, &str); 16] = [
+    ("sources", "include", "file"),
+    ("sources", "exclude", "file"),
+    ("sources", "read_from", "file"),
+    ("sources", "path", "file"),
+    ("sources", "paths", "file"),
+    ("sources", "files", "file"),
+    ("sources", "listen", "syslog"),
+    ("sources", "address", "syslog"),
+    ("sinks", "endpoints", "elasticsearch"),
+    ("sinks", "endpoint", "elasticsearch"),
+    ("sinks", "hosts", "elasticsearch"),
+    ("sinks", "index", "elasticsearch"),
+    ("sinks", "path", "file"),
+    ("sinks", "codec", "file"),
+    ("sinks", "rotate", "file"),
+    ("sinks", "url", "http"),
+];
+
+/// The program whose configuration a text seems to be, and what to do about it.
+pub(super) fn program_of(text: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = lines.filter(|line| !line.starts_with('#'));
+    let first = lines.next()?.to_lowercase();
+    let (_, program) = TEXTS.iter().find(|(beginning, _)| first.starts_with(beginning))?;
+    Some(format!(
+        "this looks like a configuration of {program}; here it is YAML with `sources:` and `sinks:`; \
+         config/quickstart.yaml is an example"
+    ))
+}
+
+/// What to write for a setting that is not known in the block at `path`.
+pub(super) fn meant(path: &[Step], field: &str, connectors: [&[&str]; 2]) -> Option<String> {
+    match path {
+        [] => {
+            let same = |name: &str| field == name || is_part_of(field, name);
+            let (_, program, hint) = TOP.iter().find(|(name, _, _)| same(name))?;
+            Some(format!("it is a setting of {program}; {hint}"))
+        }
+        [Step::Key(block), Step::Key(_)] if block == "sources" || block == "sinks" => {
+            let (way, known) = match connectors {
+                [sources, _] if block == "sources" => ("from", sources),
+                [_, sinks] => ("to", sinks),
+            };
+            if matches!(field, "type" | "kind") {
+                let known = known.join(", ");
+                return Some(format!(
+                    "the name of the connector is a key: write `{way}: {{ NAME: {{ … }} }}`, NAME being one of {known}"
+                ));
+            }
+            if known.contains(&field) {
+                return Some(format!("write `{way}: {{ {field}: {{ … }} }}`"));
+            }
+            let mut settings = OF_CONNECTORS.iter();
+            let (_, _, connector) =
+                settings.find(|(of, setting, _)| of == block && *setting == field)?;
+            Some(format!(
+                "settings of a connector stand in its block, as in `{way}: {{ {connector}: {{ … }} }}`"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The connector that is called `name` elsewhere.
+pub(super) fn connector<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    let name = name.to_lowercase();
+    let (_, ours) = CONNECTORS.iter().find(|(other, _)| *other == name)?;
+    known.iter().find(|known| *known == ours).copied()
+}
+
+/// Whether `field` is `name` with more behind it, as in `filebeat.inputs`.
+fn is_part_of(field: &str, name: &str) -> bool {
+    let rest = field.strip_prefix(name);
+    rest.is_some_and(|rest| name.ends_with('.') || rest.starts_with(['.', '_']) || rest == "s")
+}
