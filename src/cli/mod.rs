@@ -2,6 +2,7 @@
 //! or the arguments are wrong).
 
 mod check;
+mod config_watch;
 mod consume;
 mod dlq;
 mod excerpt;
@@ -93,6 +94,9 @@ enum Command {
 struct RunArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Read the configuration again, as upon SIGHUP, whenever a file in its folder has changed
+    #[arg(long, env = "ANABRANCH_WATCH_CONFIG", value_parser = clap::builder::FalseyValueParser::new())]
+    watch_config: bool,
 }
 
 /// Which configuration is meant.
@@ -125,7 +129,7 @@ pub fn main() -> ExitCode {
     };
     if let Command::Run(args) = &cli.command {
         return match args.config.path() {
-            Ok(path) => run::run(&path),
+            Ok(path) => run::run(&path, args.watch_config),
             Err(failure) => failure.report(),
         };
     }

@@ -11,15 +11,16 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
+use super::config_watch::ConfigWatch;
 use super::excerpt::has_colours;
 use super::failure::{Failure, complain};
 use super::greeting;
 use crate::agent::{Agent, Signal};
 use crate::config::{self, Config, LogConfig, LogFormat};
 
-/// Runs the agent with the configuration at `path`.
+/// Runs the agent with the configuration at `path`; `watches`: reads it again when it changes.
 #[must_use]
-pub fn run(path: &Path) -> ExitCode {
+pub fn run(path: &Path, watches: bool) -> ExitCode {
     let config = match config::load_checked(path) {
         Ok((config, warnings)) => {
             start_log(&config.log);
@@ -41,7 +42,7 @@ pub fn run(path: &Path) -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(path.to_owned(), config));
+            let code = runtime.block_on(serve(path.to_owned(), config, watches));
             // Blocking reads that nobody waits for any more must not hold the process.
             runtime.shutdown_timeout(Duration::from_millis(200));
             code
@@ -53,10 +54,11 @@ pub fn run(path: &Path) -> ExitCode {
     }
 }
 
-async fn serve(path: PathBuf, config: Config) -> ExitCode {
+async fn serve(path: PathBuf, config: Config, watches: bool) -> ExitCode {
     let (send, mut signals) = mpsc::channel(4);
     let mut listener = crate::tasks::Tasks::new(mpsc::channel(1).0);
-    listener.spawn("signals", listen(path, send));
+    let watch = if watches { watch_config(&path) } else { None };
+    listener.spawn("signals", listen(path, send, watch));
     let started = tokio::select! {
         started = Agent::start(config.clone()) => started,
         () = told_to_stop(&mut signals) => return ExitCode::SUCCESS,
@@ -95,7 +97,7 @@ async fn told_to_stop(signals: &mut mpsc::Receiver<Signal>) {
 }
 
 /// Turns the process's signals into the agent's.
-async fn listen(path: PathBuf, signals: mpsc::Sender<Signal>) {
+async fn listen(path: PathBuf, signals: mpsc::Sender<Signal>, mut watch: Option<ConfigWatch>) {
     let (Ok(mut term), Ok(mut interrupt), Ok(mut hang_up)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -105,21 +107,45 @@ async fn listen(path: PathBuf, signals: mpsc::Sender<Signal>) {
         return std::future::pending().await;
     };
     loop {
-        let next = tokio::select! {
-            _ = term.recv() => Signal::Stop,
-            _ = interrupt.recv() => Signal::Stop,
-            _ = hang_up.recv() => match config::load_checked(&path) {
-                Ok((config, _)) => Signal::Reload(Box::new(config)),
-                Err(problem) => {
-                    error!("the new configuration is refused, the old one stays: {problem}");
-                    continue;
-                }
-            },
+        tokio::select! {
+            _ = hang_up.recv() => {}
+            () = changed(&mut watch) => info!("the configuration has changed"),
+            _ = term.recv() => return stop(&signals).await,
+            _ = interrupt.recv() => return stop(&signals).await,
+        }
+        let next = match config::load_checked(&path) {
+            Ok((config, _)) => Signal::Reload(Box::new(config)),
+            Err(problem) => {
+                error!("the new configuration is refused, the old one stays: {problem}");
+                continue;
+            }
         };
         if signals.send(next).await.is_err() {
             return;
         }
     }
+}
+
+async fn stop(signals: &mpsc::Sender<Signal>) {
+    // An agent that is gone has stopped.
+    signals.send(Signal::Stop).await.ok();
+}
+
+/// Resolves when the configuration has changed, if that is watched.
+async fn changed(watch: &mut Option<ConfigWatch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn watch_config(path: &Path) -> Option<ConfigWatch> {
+    let watch = ConfigWatch::new(path);
+    watch
+        .inspect_err(|error| {
+            warn!(path = %path.display(), %error, "the configuration cannot be watched; SIGHUP reads it again");
+        })
+        .ok()
 }
 
 /// Tells systemd twice per interval that the runtime still turns, if it wants to know.

@@ -112,3 +112,23 @@ fn metrics_and_health_do_not_wait_for_a_kafka_that_is_away() {
     assert!(id.starts_with("anabranch-"), "{id}");
     agent.kill();
 }
+
+#[test]
+fn a_configuration_that_is_watched_is_read_again_when_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sink = |name: &str| {
+        format!(
+            "  {name}: {{ topics: [app], to: {{ file: {{ path: \"{}/{name}\" }} }} }}\n",
+            folder.display()
+        )
+    };
+    let blocks = |sinks: &str| format!("sources:\n{}sinks:\n{sinks}", file_source(folder, ""));
+    let mut agent = Agent::start_watching(folder, &blocks(&sink("first")));
+    append_lines(&folder.join("logs/one.log"), "one", 0..10);
+    agent.configure("sinks: nonsense");
+    wait_until(SOON, "a refusal", || agent.log().contains("the new configuration is refused"));
+    agent.configure(&blocks(&(sink("first") + &sink("second"))));
+    wait_until(SOON, "a second sink", || file_line_count(&folder.join("second")) == 10);
+    agent.stop();
+}

@@ -152,6 +152,11 @@ impl Agent {
         (status.code(), program.log())
     }
 
+    /// The same, which reads its configuration again by itself.
+    pub(crate) fn start_watching(folder: &Path, blocks: &str) -> Self {
+        Self::start_under(folder, blocks, &["env", "ANABRANCH_WATCH_CONFIG=true"])
+    }
+
     /// Sends SIGHUP, upon which it reads its configuration again.
     pub(crate) fn reload(&mut self) {
         self.program.as_mut().expect("a running agent").signal(Signal::HUP);
