@@ -11,7 +11,7 @@
 //!
 //! Some senders count wrong: characters in place of bytes, without the line feed, before they cut. So a count is believed
 //! when another message stands behind what it counts ([`ends_at`]). When none does, the next message is looked for by
-//! its own count and priority ([`restart`]).
+//! its own count and priority (`restart.rs`).
 //!
 //! Source: RFC 6587, section 3.4.1.
 
