@@ -230,7 +230,7 @@ fn sinks(metrics: &Metrics, seen: &Seen, text: &mut Text) {
 
 /// How far each sink of the configuration is behind, whatever state it is in.
 fn lags(metrics: &Metrics, seen: &Seen, text: &mut Text) {
-    let now_ms = now_ms();
+    let (sinks, now_ms) = (metrics.sinks(), now_ms());
     let seconds = |lag: &Lag| match (lag.records, lag.oldest_ms) {
         (0, _) => Some(0.0),
         (_, Some(oldest_ms)) => {
@@ -242,9 +242,10 @@ fn lags(metrics: &Metrics, seen: &Seen, text: &mut Text) {
     let mut gauge = |name: &str, help: &str, value: &dyn Fn(&SinkMeter, &Lag) -> Option<String>| {
         text.head(name, "gauge", help);
         for GroupLag { group, partitions } in &seen.lags {
-            let meter = metrics.sink(group);
+            // What was seen may be older than the configuration: a sink that was taken out is shown no more.
+            let Some((_, meter)) = sinks.iter().find(|(name, _)| name == group) else { continue };
             for lag in partitions {
-                let Some(value) = value(&meter, lag) else { continue };
+                let Some(value) = value(meter, lag) else { continue };
                 let number = lag.partition.to_string();
                 let labels =
                     [("group", group.as_str()), ("topic", &lag.topic), ("partition", &number)];
