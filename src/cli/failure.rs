@@ -38,7 +38,8 @@ impl Failure {
         match self {
             Self::Failed(what) => Self::Failed(format!("{place}: {what}")),
             Self::Wrong(what) => Self::Wrong(format!("{place}: {what}")),
-            Self::Unread => Self::Unread,
+            // It says itself where it stands.
+            other @ (Self::Config(_) | Self::Unread) => other,
         }
     }
 
