@@ -254,14 +254,14 @@ fn found_in(config: &Config, reading: &mut Reading) -> Vec<Invalid> {
     let mut found = check(config);
     found.retain(|found| is_sure(found, reading));
     let mut last = check_connectors(config);
-    last.retain(|found| is_sure(found, reading));
+    last.retain(|found| found.level == Level::Error && is_sure(found, reading));
     while !last.is_empty() {
         for found in &last {
             reading.take_out(found.path.clone());
         }
         let Some(rest) = reading.read() else { break };
         last = check_connectors(&rest);
-        last.retain(|found| !reading.is_gone(&found.path));
+        last.retain(|found| found.level == Level::Error && !reading.is_gone(&found.path));
         found.extend(last.iter().cloned());
     }
     found

@@ -82,7 +82,8 @@ fn a_sink_and_a_source_that_are_taken_out_are_shown_no_more_and_the_group_may_be
         output.unwrap().status.success()
     };
     assert!(reset("leaves"));
-    assert!(!reset("stays"));
+    // That of a sink that runs is moved with the sink (`cli::clients` has what comes of it).
+    assert!(reset("stays"));
     agent.stop();
 }
 

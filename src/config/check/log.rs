@@ -87,7 +87,7 @@ mod tests {
             "info,anabranch::log=debug",
             "anabranch=trace, warn",
             "tokio=info,hyper::client=off",
-            "info,[span{field=a,other=b}]=debug",
+            "info,[span{field=a}]=debug",
             "info,anabranch[x]=trace",
         ] {
             assert_eq!(found(level), Vec::<String>::new(), "{level}");
