@@ -81,7 +81,8 @@ fn fixed(glob: &str) -> (&str, &str) {
 
 fn with_links_resolved(glob: &str, base: &Path) -> String {
     let (folder, form) = fixed(glob);
-    let rest = glob.find(['*', '?', '[', '{']).and_then(|open| glob.get(open..)).unwrap_or_default();
+    let rest =
+        glob.find(['*', '?', '[', '{']).and_then(|open| glob.get(open..)).unwrap_or_default();
     let folder = resolve(&plain(&base.join(folder)));
     format!("{}/{form}{rest}", glob::Pattern::escape(&folder.to_string_lossy()))
 }
