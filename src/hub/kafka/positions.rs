@@ -74,6 +74,9 @@ fn read(settings: &Settings, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>
     list.add_partition_offset(topic, 0, Offset::Beginning)
         .and_then(|()| reader.assign(&list))
         .map_err(|error| trouble("assign", &error))?;
+    // Other agents go on writing: what is there now is enough, or the end would never come.
+    let end = reader.fetch_watermarks(topic, 0, SILENCE_MAX).map(|(_, end)| end);
+    let end = end.map_err(|error| trouble("ask for its end", &error))?;
     let mut found = BTreeMap::new();
     let mut silent_until = Instant::now() + SILENCE_MAX;
     loop {
@@ -81,6 +84,9 @@ fn read(settings: &Settings, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>
             Some(Ok(message)) => {
                 silent_until = Instant::now() + SILENCE_MAX;
                 note(message.key(), message.payload(), prefix, &mut found);
+                if message.offset() + 1 >= end {
+                    return Ok(found);
+                }
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
             Some(Err(error)) if Instant::now() >= silent_until => {
