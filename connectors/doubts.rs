@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use crate::registry::SinkConfig;
-use crate::{elasticsearch, file, http};
+use crate::{elasticsearch, file, http, shown};
 
 /// Names of fields that templates of other programs have, too.
 const FIELDS: [&str; 5] = ["topic", "partition", "date", "host", "key"];
@@ -60,17 +60,18 @@ fn of_search(config: &elasticsearch::SinkConfig) -> Vec<Doubt> {
     let mut doubts: Vec<Doubt> = of_template("index", &config.index).into_iter().collect();
     let addresses = config.endpoints.iter().filter_map(|address| Url::parse(address).ok());
     for (url, address) in addresses.zip(&config.endpoints) {
+        let shown = shown::address(address);
         if url.scheme() == "http"
             && url.port().is_none()
             && !address.trim_end_matches('/').ends_with(":80")
         {
-            let problem = format!("has \"{address}\" without a port, which is port 80");
+            let problem = format!("has \"{shown}\" without a port, which is port 80");
             let host = url.host_str().unwrap_or_default();
             let hint = format!("write http://{host}:{SEARCH_PORT}, or :80 where that is meant");
             doubts.push(Doubt { setting: "endpoints", problem, hint });
         }
         if let Some(last) = url.path().rsplit('/').find(|part| part.starts_with('_')) {
-            let problem = format!("has \"{address}\", which ends in a request (`{last}`)");
+            let problem = format!("has \"{shown}\", which ends in a request (`{last}`)");
             let hint = "write the address alone; requests are the sink's".to_owned();
             doubts.push(Doubt { setting: "endpoints", problem, hint });
         }

@@ -23,6 +23,9 @@ pub mod wire;
 
 pub use anabranch_connectors as connectors;
 pub use client::{
-    Admin, ClientError, Connection, ConsumedRecord, Consumer, ConsumerSettings, HubHandle, Message,
-    Producer, ProducerSettings, RecordMetadata, connect, connect_with,
+    Admin, ClientError, Connection, ConsumedRecord, Consumer, ConsumerSettings, GroupDescription,
+    HubHandle, Json, Message, MessagePack, PartitionProgress, Producer, ProducerSettings, Raw,
+    RecordMetadata, Serializer, Text, connect, connect_with, is_topic_name,
 };
+pub use config::{Acks, Compression};
+pub use hub::{HubError, Lag, Offset, PartitionInfo, StartAt, TopicInfo};

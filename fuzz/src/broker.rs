@@ -91,6 +91,7 @@ impl Rig {
             Arc::clone(&broker),
             Network::start().unwrap(),
             vec![listening],
+            None,
         ));
         Self { _folder: folder, hub, broker, peer: None, serving }
     }

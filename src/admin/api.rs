@@ -14,8 +14,8 @@
 //! Who may ask is said in [`super::gate`]; with access control for the hub, who comes this way is `admin.principal`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use anabranch_connectors::source::{NotStored, Stored};
 use anabranch_connectors::{Batch, Emission};
@@ -31,8 +31,8 @@ use tokio::sync::oneshot;
 
 use super::line;
 use crate::agent::Control;
-use crate::broker::Broker;
 use crate::broker::auth::acl::{Operation, Resource};
+use crate::broker::{Addresses, Broker};
 use crate::client::is_topic_name;
 use crate::hub::{Hub, HubError, Offset, Part};
 use crate::metrics::Metrics;
@@ -58,7 +58,7 @@ pub(super) struct Api {
     /// The agent's data folder.
     pub data_dir: PathBuf,
     /// Where it listens for clients of Kafka's protocol, `PROTOCOL://host:port`.
-    pub listening: Vec<String>,
+    pub listening: Addresses,
 }
 
 impl std::fmt::Debug for Api {
@@ -144,7 +144,8 @@ pub(super) fn router(api: Api) -> Router {
 async fn show_hub(State(api): State<Api>) -> Answer {
     let folder = std::path::absolute(&api.data_dir).unwrap_or(api.data_dir);
     let state = api.hub.state().unwrap_or_else(|problem| problem);
-    Ok(Json(json!({ "state": state, "data_dir": folder, "listening": api.listening })))
+    let listening = api.listening.read().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(Json(json!({ "state": state, "data_dir": folder, "listening": listening })))
 }
 
 #[derive(Deserialize)]

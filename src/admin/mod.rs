@@ -20,7 +20,7 @@ mod token;
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
@@ -31,7 +31,7 @@ use serde_json::{Map, Value, json};
 use tracing::warn;
 
 use crate::agent::Control;
-use crate::broker::Broker;
+use crate::broker::{Addresses, Broker};
 use crate::config::AdminConfig;
 use crate::exposition;
 use crate::hub::Hub;
@@ -63,7 +63,7 @@ pub struct State {
     /// The agent's data folder.
     pub data_dir: PathBuf,
     /// Where clients of Kafka's protocol reach the hub, each such as `SASL_SSL://10.0.0.7:9093`.
-    pub listening: Vec<String>,
+    pub listening: Addresses,
 }
 
 impl std::fmt::Debug for State {
@@ -90,7 +90,7 @@ pub async fn serve(
         metrics: Arc::clone(&state.metrics),
         control: state.control.clone(),
         data_dir: state.data_dir.clone(),
-        listening: state.listening.clone(),
+        listening: Arc::clone(&state.listening),
     };
     let watching = Router::new().route("/health", get(health)).route("/metrics", get(show_metrics));
     let routes = listen::Routes {
@@ -135,7 +135,9 @@ async fn health(Shared(state): Shared<State>) -> impl IntoResponse {
         .map(|(name, meter)| (name.clone(), sinks::state_of(meter)))
         .collect();
     let hub = match state.hub.state() {
-        Ok(is) => json!({ "state": "ok", "is": is, "listening": state.listening }),
+        Ok(is) => {
+            json!({ "state": "ok", "is": is, "listening": *state.listening.read().unwrap_or_else(PoisonError::into_inner) })
+        }
         Err(problem) => json!({ "state": "failing", "problem": problem }),
     };
     let is = |state: &str| {

@@ -1,13 +1,18 @@
 //! The listeners for clients of Kafka's protocol, before an embedded hub.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
+use futures::FutureExt;
 use tracing::{error, info, warn};
 
 use super::{Agent, AgentError};
-use crate::broker::{self, Broker, Listening, Network, Security};
+use crate::broker::{self, Addresses, Broker, Listening, Network, Security};
 use crate::config::{Config, EmbeddedConfig, HubConfig, Listen, ListenerConfig, SaslConfig};
 use crate::hub::embedded::Embedded;
+
+/// The protocol of `hub.embedded.listen`.
+const PLAIN: &str = "PLAINTEXT";
 
 /// What of the listeners can be replaced while they are in use.
 pub(super) struct Clients {
@@ -16,17 +21,22 @@ pub(super) struct Clients {
     /// By the order of `listeners`.
     security: Vec<Arc<Security>>,
     /// Where it listens, for `/health`.
-    pub(super) listening: Vec<String>,
+    pub(super) listening: Addresses,
 }
+
+/// How often a default address is tried that was taken.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 impl Agent {
     /// Where clients of Kafka's protocol are answered, as `PROTOCOL://host:port`.
     #[must_use]
-    pub fn listening(&self) -> &[String] {
-        self.clients.as_ref().map_or(&[], |clients| &clients.listening)
+    pub fn listening(&self) -> Vec<String> {
+        let listening = self.clients.as_ref().map(|clients| &clients.listening);
+        listening
+            .map_or_else(Vec::new, |all| all.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// Begins to listen, if the hub is embedded and is to listen. A default address that is taken is only said so.
+    /// Begins to listen, if the hub is embedded and is to listen. A default address that is taken is tried again.
     pub(super) async fn start_broker(
         &mut self,
         hub: Option<Arc<Embedded>>,
@@ -35,7 +45,9 @@ impl Agent {
             return Ok(());
         };
         let mut bound: Vec<(Listening, &str)> = Vec::new();
-        bound.extend(bind(&embedded.listen).await?.map(|one| (one, "PLAINTEXT")));
+        let default = bind(&embedded.listen).await?;
+        let is_awaited = default.is_none() && embedded.listen.address().is_some();
+        bound.extend(default.map(|one| (one, PLAIN)));
         let mut security = Vec::with_capacity(embedded.listeners.len());
         for (index, config) in embedded.listeners.iter().enumerate() {
             let failed = |why| AgentError::Listen(format!("hub.embedded.listeners[{index}].{why}"));
@@ -44,24 +56,21 @@ impl Agent {
             let listening = bind_listener(config.clone(), asked).await.map_err(failed)?;
             bound.push((listening, config.security_protocol()));
         }
-        let mut listening = Vec::with_capacity(bound.len());
-        for (one, protocol) in &bound {
-            if let Ok(address) = one.address() {
-                info!(%address, protocol, "listening for clients of Kafka's protocol");
-                listening.push(format!("{protocol}://{address}"));
-            }
-        }
+        let listening = Addresses::default();
+        bound.iter().for_each(|(one, protocol)| note(one, protocol, &listening));
         let broker = Broker::new(hub, settings(embedded));
         broker.set_access(embedded.access());
         broker.set_asked(security.clone());
-        if bound.is_empty() {
+        if bound.is_empty() && !is_awaited {
             self.clients = Some(Clients { broker, security, listening });
             return Ok(());
         }
         let sockets = bound.into_iter().map(|(listening, _)| listening).collect();
         let network = Network::start()
             .map_err(|error| AgentError::Listen(format!("cannot start a thread: {error}")))?;
-        self.broker.spawn("broker", broker::serve(Arc::clone(&broker), network, sockets));
+        let later =
+            is_awaited.then(|| later(embedded.listen.clone(), Arc::clone(&listening)).boxed());
+        self.broker.spawn("broker", broker::serve(Arc::clone(&broker), network, sockets, later));
         self.clients = Some(Clients { broker, security, listening });
         Ok(())
     }
@@ -91,6 +100,26 @@ impl Agent {
     }
 }
 
+/// Notes where a socket listens, and says so.
+fn note(one: &Listening, protocol: &str, listening: &Addresses) {
+    if let Ok(address) = one.address() {
+        info!(%address, protocol, "listening for clients of Kafka's protocol");
+        let mut listening = listening.write().unwrap_or_else(PoisonError::into_inner);
+        listening.push(format!("{protocol}://{address}"));
+    }
+}
+
+/// The default address, once it is free.
+async fn later(listen: Listen, listening: Addresses) -> Listening {
+    loop {
+        tokio::time::sleep(TRY_AGAIN).await;
+        if let Ok(one) = bind_default(&listen).await {
+            note(&one, PLAIN, &listening);
+            return one;
+        }
+    }
+}
+
 /// Whether a listener can become the other one without a new socket.
 fn is_same(one: &ListenerConfig, other: &ListenerConfig) -> bool {
     one.address == other.address
@@ -99,19 +128,28 @@ fn is_same(one: &ListenerConfig, other: &ListenerConfig) -> bool {
 }
 
 async fn bind(listen: &Listen) -> Result<Option<Listening>, AgentError> {
-    let Some(address) = listen.address() else { return Ok(None) };
-    let named = listen.clone();
-    let advertised = Box::new(move |local| named.advertised_to(local));
-    match Listening::bind(address, advertised, Arc::default()).await {
+    if listen.address().is_none() {
+        return Ok(None);
+    }
+    match bind_default(listen).await {
         Ok(bound) => Ok(Some(bound)),
         Err(error) if listen.is_explicit() => {
             Err(AgentError::Listen(format!("hub.embedded.listen: {error}")))
         }
         Err(error) => {
-            warn!("{error}; the hub runs without, set hub.embedded.listen to choose a port");
+            warn!(
+                "{error}; the hub runs without and tries again every {TRY_AGAIN:?}; set hub.embedded.listen to choose \
+                 another port, or none"
+            );
             Ok(None)
         }
     }
+}
+
+async fn bind_default(listen: &Listen) -> Result<Listening, String> {
+    let named = listen.clone();
+    let advertised = Box::new(move |local| named.advertised_to(local));
+    Listening::bind(listen.address().unwrap_or_default(), advertised, Arc::default()).await
 }
 
 async fn bind_listener(config: ListenerConfig, asked: Arc<Security>) -> Result<Listening, String> {
@@ -144,5 +182,26 @@ fn settings(config: &EmbeddedConfig) -> broker::Settings {
         max_request_bytes: config.max_request_size.bytes(),
         idle_timeout: config.idle_timeout,
         auto_create_topics: config.auto_create_topics,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_default_address_that_was_taken_is_had_once_it_is_free() {
+        let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = other.local_addr().unwrap().to_string();
+        let listen = Listen::by_default(&address);
+        assert!(bind(&listen).await.unwrap().is_none(), "it is taken");
+        let listening = Addresses::default();
+        let mut coming = Box::pin(later(listen, Arc::clone(&listening)));
+        assert!(tokio::time::timeout(3 * TRY_AGAIN, &mut coming).await.is_err());
+        assert!(listening.read().unwrap().is_empty());
+        drop(other);
+        let one = coming.await;
+        assert_eq!(one.address().unwrap().to_string(), address);
+        assert_eq!(*listening.read().unwrap(), [format!("{PLAIN}://{address}")]);
     }
 }

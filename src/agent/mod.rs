@@ -164,7 +164,7 @@ impl Agent {
             listening: self
                 .clients
                 .as_ref()
-                .map_or_else(Vec::new, |clients| clients.listening.clone()),
+                .map_or_else(Default::default, |clients| Arc::clone(&clients.listening)),
         };
         let admin = self.config.admin.clone();
         let server = crate::admin::serve(&admin, state).await.map_err(AgentError::Admin)?;

@@ -1,5 +1,6 @@
 //! A new configuration for a running agent: parts that did not change keep running.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use tracing::{error, info, warn};
@@ -7,6 +8,42 @@ use tracing::{error, info, warn};
 use super::parts::{self, relying_on};
 use super::{Agent, GRACE, hub};
 use crate::config::Config;
+
+/// What became of parts, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes {
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
+}
+
+impl Changes {
+    fn between<T: PartialEq>(old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Self {
+        let mut changes = Self::default();
+        for (name, part) in new {
+            match old.get(name) {
+                None => changes.added.push(name.clone()),
+                Some(before) if before != part => changes.changed.push(name.clone()),
+                Some(_) => {}
+            }
+        }
+        changes.removed = old.keys().filter(|name| !new.contains_key(*name)).cloned().collect();
+        changes
+    }
+
+    fn words(&self, what: &str) -> Vec<String> {
+        let lists =
+            [("added", &self.added), ("changed", &self.changed), ("removed", &self.removed)];
+        let there = lists.into_iter().filter(|(_, names)| !names.is_empty());
+        there.map(|(done, names)| format!("{what} {done}: {}", names.join(", "))).collect()
+    }
+}
+
+/// What a reload has done, in words.
+fn said_of(sources: &Changes, sinks: &Changes) -> String {
+    let said = [sources.words("sources"), sinks.words("sinks")].concat();
+    if said.is_empty() { "none of sources and sinks".to_owned() } else { said.join("; ") }
+}
 
 impl Agent {
     /// Takes over what changed of the sources and sinks, and who may connect. A changed sink goes on at its committed offset, a changed
@@ -34,7 +71,15 @@ impl Agent {
         self.hub.keep_for(hub::groups(&self.config));
         *self.reads.write().unwrap_or_else(PoisonError::into_inner) = parts::reads(&self.config);
         let restarted = self.reload_sinks(&old).await + self.reload_sources(&old).await;
-        info!(restarted, "the configuration was reloaded");
+        let (sources, sinks) = (
+            Changes::between(&old.sources, &self.config.sources),
+            Changes::between(&old.sinks, &self.config.sinks),
+        );
+        let said = said_of(&sources, &sinks);
+        info!(restarted, changes = said, "the configuration was reloaded");
+        if self.config.sources.is_empty() && self.config.sinks.is_empty() {
+            warn!("neither a source nor a sink is left; the agent only keeps what it has");
+        }
     }
 
     async fn reload_sinks(&mut self, old: &Config) -> usize {
@@ -83,5 +128,27 @@ impl Agent {
             self.start_source(name);
         }
         restarted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_changed_and_went_is_said_by_name() {
+        let parts = |of: &[(&str, u8)]| -> BTreeMap<String, u8> {
+            of.iter().map(|(name, is)| ((*name).to_owned(), *is)).collect()
+        };
+        let (old, new) =
+            (parts(&[("a", 1), ("b", 1), ("c", 1)]), parts(&[("b", 2), ("c", 1), ("d", 1)]));
+        let sources = Changes::between(&old, &new);
+        let sinks = Changes::between(&old, &parts(&[]));
+        assert_eq!(
+            said_of(&sources, &sinks),
+            "sources added: d; sources changed: b; sources removed: a; sinks removed: a, b, c"
+        );
+        let none = Changes::between(&old, &old);
+        assert_eq!(said_of(&none, &none), "none of sources and sinks");
     }
 }

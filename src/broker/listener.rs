@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anabranch_connectors::stream::{Door, Ended, Heard, Listener, Place, Places, Stream};
+use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -22,6 +23,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Host and port that a client is told to connect to which has reached the address.
 type Advertised = Box<dyn Fn(SocketAddr) -> (String, u16) + Send + Sync>;
+
+/// Where clients are answered, as `PROTOCOL://host:port`; an address that was taken at the start may come later.
+pub type Addresses = Arc<RwLock<Vec<String>>>;
 
 /// A socket that is bound.
 pub struct Listening {
@@ -83,7 +87,13 @@ pub async fn serve_stream<S: AsyncRead + AsyncWrite + Send>(
 }
 
 /// Serves all who connect on the threads of `network`, until it is dropped.
-pub async fn serve(broker: Arc<Broker>, network: Network, listening: Vec<Listening>) {
+/// What comes `later` is served from then on.
+pub async fn serve(
+    broker: Arc<Broker>,
+    network: Network,
+    listening: Vec<Listening>,
+    later: Option<BoxFuture<'static, Listening>>,
+) {
     let network = Arc::new(network);
     let meter = Arc::clone(&broker.metrics.hub_connections);
     let places = Places::new("hub", broker.settings.max_connections, meter);
@@ -91,6 +101,10 @@ pub async fn serve(broker: Arc<Broker>, network: Network, listening: Vec<Listeni
     for one in listening {
         let (broker, network) = (Arc::clone(&broker), Arc::clone(&network));
         sockets.spawn(accept(broker, network, one, Arc::clone(&places)));
+    }
+    if let Some(later) = later {
+        let broker = Arc::clone(&broker);
+        sockets.spawn(async move { accept(broker, network, later.await, places).await });
     }
     let members = broker.hub.members();
     tokio::select! {

@@ -39,7 +39,7 @@ use crate::scram::Hash;
 use auth::acl::{Acls, Rule};
 use auth::kept_users::KeptUsers;
 
-pub use listener::{Listening, serve, serve_stream};
+pub use listener::{Addresses, Listening, serve, serve_stream};
 pub use network::Network;
 pub(crate) use security::Security;
 

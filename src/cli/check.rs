@@ -14,7 +14,7 @@ use super::failure::{Done, Failure};
 use super::table::Table;
 use crate::config::{self, Config, HubConfig};
 use crate::hub::Hub;
-use crate::hub::kafka::Kafka;
+use crate::hub::kafka::{Kafka, reach};
 use crate::log::Folder;
 
 /// How long a far end may take to answer.
@@ -150,7 +150,11 @@ async fn try_hub(config: &Config) -> Result<String, String> {
             let mut settings = crate::agent::kafka_settings(config, kafka);
             settings.transactional = false;
             settings.positions_topic = String::new();
-            let connected = tokio::task::spawn_blocking(|| Kafka::connect(settings)).await;
+            let connected = tokio::task::spawn_blocking(move || {
+                reach(&settings)?;
+                Kafka::connect(settings)
+            })
+            .await;
             let hub = connected.map_err(|error| error.to_string())?;
             let hub = hub.map_err(|error| error.to_string())?;
             let topics = tokio::time::timeout(PROBE_MAX, hub.topics()).await;
@@ -167,10 +171,8 @@ async fn try_hub(config: &Config) -> Result<String, String> {
 /// Whether the data folder, or the nearest one above it that is there, can be written.
 fn try_folder(folder: &Path) -> Result<String, String> {
     if Folder::is_held(folder) {
-        let folder = folder.display();
-        return Err(format!(
-            "{folder} is in use by a running agent; one data folder belongs to one agent"
-        ));
+        let (shown, holder) = (folder.display(), Folder::holder(folder));
+        return Err(format!("{shown} is in use by {holder}; one data folder belongs to one agent"));
     }
     let whole = std::path::absolute(folder).unwrap_or_else(|_unknown| folder.to_owned());
     let there = whole.ancestors().find(|path| path.exists()).unwrap_or(&whole);

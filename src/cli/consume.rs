@@ -41,7 +41,8 @@ pub(super) struct ConsumeArgs {
     /// Stop at the end (this is the default without --follow)
     #[arg(long, conflicts_with = "follow")]
     until_end: bool,
-    /// value, json (bytes that are no text as base64), pretty, keys, or a template
+    /// value, json (bytes that are no text as base64), pretty, keys, a template, or raw: on a terminal all but raw show
+    /// control characters instead of sending them to it
     #[arg(long, value_name = "FORMAT", default_value = "value")]
     format: Format,
     /// Print headers too
@@ -49,6 +50,13 @@ pub(super) struct ConsumeArgs {
     headers: bool,
     #[command(flatten)]
     hub: HubArgs,
+}
+
+impl ConsumeArgs {
+    /// Whether values are printed as they are, also on a terminal.
+    pub(super) fn is_raw(&self) -> bool {
+        self.format == Format::Raw
+    }
 }
 
 pub(super) async fn consume(args: ConsumeArgs, out: &mut dyn Write) -> Done {
@@ -177,14 +185,20 @@ async fn meant(args: &ConsumeArgs, hub: &HubHandle) -> Result<Vec<TopicInfo>, Fa
 }
 
 fn settings(args: &ConsumeArgs, meant: &[TopicInfo]) -> Result<ConsumerSettings, Failure> {
-    let group = args.group.clone().unwrap_or_else(|| {
+    let by_pattern = args.topics.iter().any(|topic| topic.starts_with('^'));
+    let follows_pattern = args.follow && by_pattern && args.partition.is_none();
+    let group = match &args.group {
+        Some(group) => group.clone(),
         // Never commits, so no group comes of it.
-        format!("anabranch-console-{}", uuid::Uuid::new_v4().simple())
-    });
+        None if follows_pattern => {
+            format!("anabranch-console-{}", uuid::Uuid::new_v4().simple())
+        }
+        // Partitions are read without a group, which may need a right that the user does not have.
+        None => String::new(),
+    };
     let settings = ConsumerSettings::new(&group).auto_commit(None).start(args.from.0);
     let settings = settings.max_poll_records(10_000);
-    let by_pattern = args.topics.iter().any(|topic| topic.starts_with('^'));
-    if args.group.is_some() || (args.follow && by_pattern && args.partition.is_none()) {
+    if args.group.is_some() || follows_pattern {
         let topics: Vec<&str> = args.topics.iter().map(String::as_str).collect();
         return Ok(settings.subscribe(&topics)?);
     }

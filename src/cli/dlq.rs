@@ -84,6 +84,13 @@ enum Action {
     },
 }
 
+impl DlqArgs {
+    /// Whether values are printed as they are, also on a terminal.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(&self.action, Action::Show { format: Format::Raw, .. })
+    }
+}
+
 pub(super) async fn dlq(args: DlqArgs, out: &mut dyn Write) -> Done {
     match args.action {
         Action::List { hub } => {
@@ -179,8 +186,7 @@ async fn show(
 ) -> Done {
     let filter = filter.parsed()?;
     let (_, ends) = ends(hub, sink).await?;
-    let group = format!("anabranch-console-{}", uuid::Uuid::new_v4().simple());
-    let mut settings = ConsumerSettings::new(&group).auto_commit(None);
+    let mut settings = ConsumerSettings::new("").auto_commit(None);
     for end in &ends {
         settings = settings.assign(&end.topic, end.partition);
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use super::visible::visible;
 use crate::config::{ConfigError, Level, Place};
 
 /// What is shown of a long line, characters.
@@ -57,6 +58,8 @@ pub(super) fn print_line(
     text: &str,
     colours: bool,
 ) -> io::Result<()> {
+    // Words of the far side may stand in it.
+    let text = &visible(text.as_bytes());
     match (level, colours) {
         (Level::Error, false) => writeln!(out, "error: {text}"),
         (Level::Error, true) => writeln!(out, "\x1b[1;31merror:\x1b[0m {text}"),

@@ -108,10 +108,11 @@ impl From<ClientError> for Failure {
             | ClientError::Internal(_)
             | ClientError::ReservedHeader(_)
             | ClientError::Pattern(_)
-            | ClientError::NoPartition { .. } => Self::Wrong(error.to_string()),
+            | ClientError::NoPartition { .. }
+            | ClientError::Partitions(_) => Self::Wrong(error.to_string()),
             ClientError::Hub(_)
             | ClientError::NotStored(_)
-            | ClientError::TimedOut
+            | ClientError::TimedOut(_)
             | ClientError::Format { .. }
             | ClientError::Closed => Self::Failed(error.to_string()),
         }

@@ -15,6 +15,8 @@ use crate::client::ConsumedRecord;
 pub(super) enum Format {
     /// The value alone, a line each.
     Value,
+    /// The same, on a terminal, too, byte for byte.
+    Raw,
     /// One JSON object a line.
     Json,
     /// Several lines for people.
@@ -38,12 +40,13 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "value" => Ok(Self::Value),
+            "raw" => Ok(Self::Raw),
             "json" => Ok(Self::Json),
             "pretty" => Ok(Self::Pretty),
             "keys" => Ok(Self::Keys),
             template if template.contains('%') => template_of(template).map(Self::Template),
             _ => Err(
-                "expected `value`, `json`, `pretty`, `keys`, or a template such as \"%k=%v\\n\""
+                "expected `value`, `json`, `pretty`, `keys`, `raw`, or a template such as \"%k=%v\\n\""
                     .to_owned(),
             ),
         }
@@ -88,7 +91,7 @@ impl Format {
     pub(super) fn print(&self, record: &ConsumedRecord, headers: bool, out: &mut Vec<u8>) {
         let value = record.value.as_deref().unwrap_or_default();
         match self {
-            Self::Value => {
+            Self::Value | Self::Raw => {
                 push_headers(record, headers, out);
                 out.extend_from_slice(value);
                 out.push(b'\n');

@@ -15,7 +15,7 @@ use crate::client::{Connection, HubHandle, ProducerSettings};
 use crate::config::{AdminConfig, ApiListen, Config, HubConfig};
 use crate::hub::embedded::view::View;
 use crate::hub::embedded::{Embedded, Settings, TopicSettings};
-use crate::hub::kafka::Kafka;
+use crate::hub::kafka::{Kafka, reach};
 use crate::hub::remote::{Remote, Way};
 use crate::hub::running::Agent;
 use crate::hub::{Hub, Reads};
@@ -150,15 +150,22 @@ impl HubArgs {
     /// Opens the hub for a member of `group`. While an agent has the data folder, the way leads through the hub's
     /// listener if everybody may use it, so that all members share what there is.
     pub(super) async fn member(&self, group: &str) -> Result<HubHandle, Failure> {
-        let held = match self.free().await? {
-            Ok(hub) => return Ok(hub),
-            Err(held) => held,
+        let held = match self.target()? {
+            Target::Kafka(settings) => {
+                let kafka = connect(*settings).await?;
+                if kafka.is_of_sink(group).await {
+                    kafka.close().await;
+                    return Err(of_sink(group));
+                }
+                return Ok(HubHandle::from(kafka as Arc<dyn Hub>));
+            }
+            Target::Embedded { .. } => match self.free().await? {
+                Ok(hub) => return Ok(hub),
+                Err(held) => held,
+            },
         };
         if held.config.as_ref().is_some_and(|config| config.sinks.contains_key(group)) {
-            return Err(Failure::wrong(format!(
-                "group \"{group}\" is that of a sink, which would not get what is read here; \
-                 read without --group, or as another group"
-            )));
+            return Err(of_sink(group));
         }
         let remote = held.ask_agent().await?;
         let is_for_all = held.config.is_some_and(|config| match &config.hub {
@@ -226,8 +233,9 @@ impl Held {
         else {
             let folder = folder.display();
             return Err(Failure::failed(format!(
-                "{folder} is in use by another process, and no agent answers at {}; if it is an agent, name its \
+                "{folder} is in use by {}, and no agent answers at {}; if it is an agent, name its \
                  configuration with --config, so that it can be asked through `admin.listen`, or stop it first",
+                Folder::holder(&self.settings.data_dir),
                 socket.display()
             )));
         };
@@ -281,8 +289,22 @@ fn keep_all(folder: &Path) -> Settings {
     Settings { topic_defaults, ..Settings::new(folder) }
 }
 
+fn of_sink(group: &str) -> Failure {
+    Failure::wrong(format!(
+        "group \"{group}\" is that of a sink, which would not get what is read here; \
+         read without --group, or as another group"
+    ))
+}
+
 async fn connect_kafka(settings: crate::hub::kafka::Settings) -> Result<HubHandle, Failure> {
-    let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
-    let hub = connected.map_err(|error| Failure::failed(error.to_string()))??;
-    Ok(HubHandle::from(hub as Arc<dyn Hub>))
+    Ok(HubHandle::from(connect(settings).await? as Arc<dyn Hub>))
+}
+
+async fn connect(settings: crate::hub::kafka::Settings) -> Result<Arc<Kafka>, Failure> {
+    let connected = tokio::task::spawn_blocking(move || {
+        reach(&settings)?;
+        Kafka::connect(settings)
+    })
+    .await;
+    Ok(connected.map_err(|error| Failure::failed(error.to_string()))??)
 }

@@ -21,9 +21,10 @@ pub mod run;
 mod sinks;
 mod table;
 mod topics;
+mod visible;
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use failure::{Done, Failure};
+use visible::Visible;
 
 /// The program's arguments.
 #[derive(Debug, Parser)]
@@ -89,6 +91,26 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether it prints what came from elsewhere, and is not asked for the bytes as they are.
+    fn shows_far_text(&self) -> bool {
+        match self {
+            Self::Consume(args) => !args.is_raw(),
+            Self::Dlq(args) => !args.is_raw(),
+            Self::Produce(_)
+            | Self::Topics(_)
+            | Self::Groups(_)
+            | Self::Sinks(_)
+            | Self::Log(_) => true,
+            Self::Run(_)
+            | Self::Check(_)
+            | Self::Bench(_)
+            | Self::Version
+            | Self::Completions { .. } => false,
+        }
+    }
+}
+
 /// Which configuration `run` runs.
 #[derive(Debug, Args)]
 struct RunArgs {
@@ -133,7 +155,9 @@ pub fn main() -> ExitCode {
             Err(failure) => failure.report(),
         };
     }
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let stdout = std::io::stdout();
+    let shows = stdout.is_terminal() && cli.command.shows_far_text();
+    let mut out = Visible::new(std::io::BufWriter::new(stdout.lock()), shows);
     let done = perform(cli.command, &mut out).and_then(|()| Ok(out.flush()?));
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -70,7 +70,7 @@ async fn serve(path: PathBuf, config: Config, watches: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    greet(&config, agent.listening());
+    greet(&config, &agent.listening());
     // Without systemd there is nobody to tell.
     sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
     let mut watchdog = crate::tasks::Tasks::new(mpsc::channel(1).0);

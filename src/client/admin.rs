@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ClientError, HubHandle, check_topic};
 use crate::hub::{GroupInfo, HubError, Offset, TopicInfo};
+use crate::topic_name::PARTITIONS_MAX;
 
 /// Makes, lists and changes topics and groups.
 #[derive(Debug, Clone)]
@@ -45,10 +46,13 @@ impl Admin {
     /// Makes a topic.
     ///
     /// # Errors
-    /// [`ClientError::TopicName`] and [`ClientError::Internal`], or [`ClientError::Hub`] when it exists or cannot be
-    /// made.
+    /// [`ClientError::TopicName`], [`ClientError::Internal`] and [`ClientError::Partitions`], or [`ClientError::Hub`]
+    /// when it exists or cannot be made.
     pub async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), ClientError> {
         check_topic(name)?;
+        if !(1..=u32::from(PARTITIONS_MAX)).contains(&partitions) {
+            return Err(ClientError::Partitions(partitions));
+        }
         Ok(self.hub.hub().create_topic(name, partitions).await?)
     }
 

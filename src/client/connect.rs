@@ -111,6 +111,9 @@ fn open(connection: Connection, settings: &ProducerSettings) -> Result<Arc<dyn H
     }
 }
 
+/// What brokers see as the name of those who are no agent.
+const CLIENT_ID: &str = "anabranch-client";
+
 /// How clients use a cluster: without transactions and positions, which belong to an agent.
 #[must_use]
 pub(crate) fn kafka_settings(
@@ -121,6 +124,7 @@ pub(crate) fn kafka_settings(
     kafka::Settings {
         bootstrap_servers,
         options,
+        client_id: CLIENT_ID.to_owned(),
         transactional: false,
         positions_topic: String::new(),
         partitions: 1,

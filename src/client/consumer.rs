@@ -201,6 +201,9 @@ impl Consumer {
         if offsets.is_empty() {
             return Ok(());
         }
+        if self.settings.group.is_empty() {
+            return Err(HubError::without_group().into());
+        }
         self.inner.commit(offsets, None).await.map_err(ClientError::Hub)
     }
 
@@ -223,12 +226,12 @@ impl Consumer {
     /// # Errors
     /// As [`Consumer::commit`].
     pub async fn close(mut self) -> Result<(), ClientError> {
-        if self.settings.auto_commit.is_some() { self.commit().await } else { Ok(()) }
+        if self.settings.commits().is_some() { self.commit().await } else { Ok(()) }
     }
 
     /// An automatic commit that comes too late (the partitions have gone to another member) is no error.
     async fn commit_if_due(&mut self) -> Result<(), ClientError> {
-        let Some(interval) = self.settings.auto_commit else { return Ok(()) };
+        let Some(interval) = self.settings.commits() else { return Ok(()) };
         if self.polled.is_empty() || self.committed_at.elapsed() < interval {
             return Ok(());
         }

@@ -28,7 +28,7 @@ mod worker;
 use thiserror::Error;
 
 use crate::hub::HubError;
-use crate::topic_name::{INTERNAL, name_fault};
+use crate::topic_name::{INTERNAL, PARTITIONS_MAX, name_fault};
 
 pub use admin::{Admin, GroupDescription, PartitionProgress};
 pub(crate) use connect::kafka_settings;
@@ -48,9 +48,12 @@ pub enum ClientError {
     /// The hub does not have the record, and will not by itself.
     #[error("not stored: {0}")]
     NotStored(String),
-    /// The record was not stored within `delivery_timeout`.
-    #[error("the record was not stored within the delivery timeout")]
-    TimedOut,
+    /// The record was not stored within `delivery_timeout`; what the hub said last.
+    #[error("the record was not stored within the delivery timeout: {0}")]
+    TimedOut(String),
+    /// A topic cannot have so many partitions.
+    #[error("a topic has 1 to {PARTITIONS_MAX} partitions, not {0}")]
+    Partitions(u32),
     /// A header's name is one of those that the hub keeps for itself.
     #[error("header \"{0}\" is reserved; choose a name that does not begin with `__anabranch.`")]
     ReservedHeader(String),

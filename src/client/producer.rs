@@ -80,7 +80,7 @@ impl Producer {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(failed)?;
-        let worker = Worker::new(hub.hub().appender(), settings, choose);
+        let worker = Worker::new(hub.hub(), settings, choose);
         let thread = std::thread::Builder::new()
             .name("client-producer".to_owned())
             .spawn(move || runtime.block_on(worker.run(queue)))

@@ -56,6 +56,8 @@ pub struct ConsumerSettings {
 impl ConsumerSettings {
     /// A member of `group`, that reads nothing yet. It begins at the oldest record where the group has committed
     /// nothing, commits every 5 s what was polled, and gets at most 500 records a poll.
+    ///
+    /// With an empty name it reads without a group: it begins where [`Self::start`] says and commits nothing.
     #[must_use]
     pub fn new(group: &str) -> Self {
         Self {
@@ -101,6 +103,11 @@ impl ConsumerSettings {
     pub const fn auto_commit(mut self, interval: Option<Duration>) -> Self {
         self.auto_commit = interval;
         self
+    }
+
+    /// How often what was polled is committed by itself.
+    pub(super) fn commits(&self) -> Option<Duration> {
+        self.auto_commit.filter(|_| !self.group.is_empty())
     }
 
     /// Gives at most so many records a poll.

@@ -14,17 +14,20 @@ use tokio::time::Instant;
 
 use super::producer::{Choose, Request, Sending, place};
 use super::{ClientError, ProducerSettings, RecordMetadata};
-use crate::hub::{Appender, HubError, Part};
+use crate::hub::{Appender, Hub, HubError, Part};
 
 /// What became of a message.
 pub(super) type Outcome = Result<RecordMetadata, ClientError>;
 
 /// Wait between two tries to find or make a topic.
 const TOPIC_RETRY: Duration = Duration::from_millis(200);
+/// Longest wait for one answer about a topic.
+const LOOK_MAX: Duration = Duration::from_secs(30);
 /// How long the number of partitions of a topic is believed.
 const PARTITIONS_FRESH: Duration = Duration::from_secs(60);
 
 pub(super) struct Worker {
+    hub: Arc<dyn Hub>,
     appender: Arc<dyn Appender>,
     settings: ProducerSettings,
     choose: Option<Box<Choose>>,
@@ -50,12 +53,13 @@ struct Waiting {
 
 impl Worker {
     pub(super) fn new(
-        appender: Arc<dyn Appender>,
+        hub: &Arc<dyn Hub>,
         settings: ProducerSettings,
         choose: Option<Box<Choose>>,
     ) -> Self {
         Self {
-            appender,
+            appender: hub.appender(),
+            hub: Arc::clone(hub),
             settings,
             choose,
             partitions: HashMap::new(),
@@ -160,12 +164,13 @@ impl Worker {
         self.appender.append(&topic, partition, vec![part]);
         let first = waiting.first().map_or(sent, |first| first.sending.sent);
         let limit = first + self.settings.delivery_timeout;
+        let hub = Arc::clone(&self.hub);
         self.under_way.push(Box::pin(async move {
             let outcome = match tokio::time::timeout_at(limit, settled).await {
                 Ok(Ok(Ok(stored))) => Ok(stored),
                 Ok(Ok(Err(NotStored(why)))) => Err(ClientError::NotStored(why)),
                 Ok(Err(_gone)) => Err(ClientError::NotStored("the hub is closing".to_owned())),
-                Err(_elapsed) => Err(ClientError::TimedOut),
+                Err(_elapsed) => Err(ClientError::TimedOut(hub.state().unwrap_or_else(|why| why))),
             };
             tell(&outcome, waiting);
         }));
@@ -181,16 +186,19 @@ impl Worker {
         }
         let mut tries = 0;
         loop {
-            match self.appender.partitions(topic) {
+            let left = self.settings.delivery_timeout.saturating_sub(sending.sent.elapsed());
+            match self.appender.partitions_within(topic, left.min(LOOK_MAX)) {
                 Ok(partitions) => {
                     let partitions = partitions.max(1);
                     self.partitions.insert(topic.clone(), (partitions, Instant::now()));
                     return Ok(partitions);
                 }
-                Err(error @ HubError::NotNow(_))
-                    if tries >= self.settings.retries
-                        || sending.sent.elapsed() >= self.settings.delivery_timeout =>
+                Err(HubError::NotNow(why))
+                    if sending.sent.elapsed() >= self.settings.delivery_timeout =>
                 {
+                    return Err(ClientError::TimedOut(why));
+                }
+                Err(error @ HubError::NotNow(_)) if tries >= self.settings.retries => {
                     return Err(error.into());
                 }
                 Err(HubError::NotNow(_)) => tokio::time::sleep(TOPIC_RETRY).await,

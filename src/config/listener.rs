@@ -29,6 +29,12 @@ impl Listen {
         self.address.as_deref()
     }
 
+    /// As if this address were the default.
+    #[cfg(test)]
+    pub(crate) fn by_default(address: &str) -> Self {
+        Self { address: Some(address.to_owned()), explicit: false }
+    }
+
     /// Host and port that a client is told to connect to which has reached `local`.
     #[must_use]
     pub fn advertised_to(&self, local: SocketAddr) -> (String, u16) {

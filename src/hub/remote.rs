@@ -21,6 +21,7 @@ use crate::hub::embedded::view::{StoresOffsets, View};
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
 };
+use crate::log::Folder;
 
 /// Longest wait for an answer: an agent whose disk is full answers when there is room.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -52,17 +53,18 @@ impl Remote {
         let listen = way.to_string();
         let folder = view.folder().to_owned();
         let answer = api.call(api.client.get(api.url("hub"))).await.map_err(|error| {
-            let folder = folder.display();
+            let (holder, folder) = (Folder::holder(&folder), folder.display());
             HubError::Fatal(format!(
-                "{folder} is in use by another process, and no agent answers at {listen}: {error}; \
+                "{folder} is in use by {holder}, and no agent answers at {listen}: {error}; \
                  see `admin.listen` and `admin.api` of its configuration"
             ))
         })?;
         let theirs = answer.get("data_dir").and_then(Value::as_str).unwrap_or_default();
         if !is_same(Path::new(theirs), &folder) {
             return Err(HubError::Fatal(format!(
-                "{} is in use by another process, and the agent at {listen} has {theirs}",
-                folder.display()
+                "{} is in use by {}, and the agent at {listen} has {theirs}",
+                folder.display(),
+                Folder::holder(&folder)
             )));
         }
         let view = view.storing_offsets(Arc::new(api.clone()));

@@ -25,6 +25,10 @@ pub struct Batch {
     pub count: i32,
     /// How far it is.
     pub state: State,
+    /// Number of the append that it belongs to, as its owner counts.
+    pub owner: Option<usize>,
+    /// The offset of its first record, once the leader has told it.
+    pub offset: Option<i64>,
     /// How often it was sent.
     pub(super) tries: u32,
     /// The sequence number of its first record, once it has one under the producer's present identity.
@@ -48,7 +52,8 @@ impl Batch {
     /// A batch that is to be sent.
     #[must_use]
     pub fn new(place: Place, bytes: Buffer, count: i32) -> Self {
-        Self { place, bytes, count, state: State::Waiting, tries: 0, sequence: None }
+        let state = State::Waiting;
+        Self { place, bytes, count, state, owner: None, offset: None, tries: 0, sequence: None }
     }
 
     /// Whether it is to be sent.
@@ -59,6 +64,7 @@ impl Batch {
     /// Forgets that it was sent: it is sent anew, under whatever identity the producer has then.
     pub fn begin_again(&mut self) {
         (self.state, self.tries, self.sequence) = (State::Waiting, 0, None);
+        self.offset = None;
     }
 
     /// Writes the producer's identity and the batch's sequence into its head.

@@ -15,6 +15,7 @@ mod produce;
 mod producer;
 #[cfg(test)]
 mod producer_tests;
+mod reach;
 mod sasl;
 mod scram;
 mod sequences;
@@ -29,5 +30,6 @@ pub use error::Error;
 pub use messages::Identity;
 pub use options::{Options, Patience};
 pub use producer::{Goal, Producer, ProducerSettings};
+pub use reach::reach;
 pub use sasl::{Mechanism, Sasl};
 pub use tls::{Tls, TlsSettings};

@@ -68,6 +68,8 @@ pub(super) struct Outcome<'a> {
     pub(super) topic: &'a str,
     pub(super) partition: i32,
     pub(super) code: Code,
+    /// Offset of the batch's first record; negative when it is not known.
+    pub(super) base_offset: i64,
 }
 
 /// Reads the answer to a request of that version.
@@ -77,7 +79,7 @@ pub(super) fn read(answer: &[u8], version: i16) -> Option<Vec<Outcome<'_>>> {
         let topic = one.string()?;
         one.each(|partition| {
             let (number, code) = (partition.i32()?, Code(partition.i16()?));
-            let _base_offset = partition.i64()?;
+            let base_offset = partition.i64()?;
             let _append_time = partition.i64()?;
             if version >= 5 {
                 let _log_start = partition.i64()?;
@@ -89,7 +91,7 @@ pub(super) fn read(answer: &[u8], version: i16) -> Option<Vec<Outcome<'_>>> {
                 })?;
                 let _words = partition.string()?;
             }
-            Some(Outcome { topic, partition: number, code })
+            Some(Outcome { topic, partition: number, code, base_offset })
         })
     })?;
     Some(topics.into_iter().flatten().collect())
@@ -130,7 +132,8 @@ mod tests {
             push_count(1, &mut answer);
             answer.extend_from_slice(&3i32.to_be_bytes());
             answer.extend_from_slice(&6i16.to_be_bytes());
-            answer.extend_from_slice(&[0; 16]);
+            answer.extend_from_slice(&7i64.to_be_bytes());
+            answer.extend_from_slice(&[0; 8]);
             if version >= 5 {
                 answer.extend_from_slice(&[0; 8]);
             }
@@ -141,7 +144,7 @@ mod tests {
                 push_nullable(Some("no"), &mut answer);
             }
             answer.extend_from_slice(&[0; 4]);
-            let expected = Outcome { topic: "logs", partition: 3, code: Code(6) };
+            let expected = Outcome { topic: "logs", partition: 3, code: Code(6), base_offset: 7 };
             assert_eq!(read(&answer, version), Some(vec![expected]));
         }
     }

@@ -340,20 +340,20 @@ impl Producer {
                     place.is_some_and(|place| *place.0 == *one.topic && place.1 == one.partition)
                 });
                 // What the broker does not speak of is asked for again.
-                (*number, outcome.map_or(Code(13), |outcome| outcome.code))
+                (*number, outcome.map_or((Code(13), -1), |one| (one.code, one.base_offset)))
             });
             Ok(codes.collect())
         });
         match heard {
             Ok(codes) => {
-                codes.into_iter().for_each(|(number, code)| self.note(number, code, batches));
+                codes.into_iter().for_each(|(number, answer)| self.note(number, answer, batches));
                 Ok(())
             }
             Err(error) => self.lose(node, error, batches),
         }
     }
 
-    fn note(&mut self, number: usize, code: Code, batches: &mut [Batch]) {
+    fn note(&mut self, number: usize, (code, offset): (Code, i64), batches: &mut [Batch]) {
         let Some((before, rest)) = batches.split_at_mut_checked(number) else { return };
         let Some(batch) = rest.first_mut() else { return };
         let follows_a_gap =
@@ -363,6 +363,7 @@ impl Producer {
             Code::NONE | Code::DUPLICATE => {
                 (self.setbacks, self.setback) = (0, None);
                 self.sequences.stored(&batch.place);
+                batch.offset = Some(offset).filter(|offset| *offset >= 0);
                 State::Stored
             }
             Code::OUT_OF_ORDER if follows_a_gap() => State::Waiting,

@@ -1,6 +1,7 @@
 //! A data folder: its lock, its identity, its epoch, and the partitions in it.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::log::private::{self, Narrowed};
@@ -40,10 +41,13 @@ impl Folder {
     pub fn open(path: &Path, new_id: &str) -> Result<Self, LogError> {
         private::create_folders(path).map_err(LogError::io("create", path))?;
         let lock_path = path.join(".lock");
-        let lock = private::create(&lock_path).map_err(LogError::io("create", &lock_path))?;
+        // Whoever holds it has written its number there.
+        let mut lock = private::keep(&lock_path).map_err(LogError::io("create", &lock_path))?;
         if lock.try_lock().is_err() {
-            return Err(LogError::Locked { path: path.to_owned() });
+            return Err(LogError::Locked { path: path.to_owned(), holder: Self::holder(path) });
         }
+        // Only said to others; a full disk is no reason not to start.
+        lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).ok();
         let narrowed = private::narrow(path);
         let meta = match Meta::load(path)? {
             Some(meta) => meta,
@@ -67,6 +71,20 @@ impl Folder {
     #[must_use]
     pub fn is_held(path: &Path) -> bool {
         File::open(path.join(".lock")).is_ok_and(|lock| lock.try_lock().is_err())
+    }
+
+    /// The process that holds the folder at `path`, in words for a person.
+    #[must_use]
+    pub fn holder(path: &Path) -> String {
+        let number = std::fs::read_to_string(path.join(".lock")).ok();
+        let Some(id) = number.and_then(|number| number.trim().parse::<u32>().ok()) else {
+            return "another process".to_owned();
+        };
+        // In another container the number means nothing here.
+        match std::fs::read_to_string(format!("/proc/{id}/comm")) {
+            Ok(name) => format!("process {id} ({})", name.trim()),
+            Err(_unseen) => format!("process {id}"),
+        }
     }
 
     /// Its path.

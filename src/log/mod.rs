@@ -94,10 +94,12 @@ pub enum LogError {
         path: PathBuf,
     },
     /// Another process holds the folder.
-    #[error("{} is in use by another process; one data folder belongs to one agent", path.display())]
+    #[error("{} is in use by {holder}; one data folder belongs to one agent", path.display())]
     Locked {
         /// The folder.
         path: PathBuf,
+        /// The process, in words.
+        holder: String,
     },
     /// The partition was deleted.
     #[error("{partition} was deleted")]

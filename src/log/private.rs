@@ -21,6 +21,14 @@ pub fn create(path: &Path) -> io::Result<File> {
     open(path, OpenOptions::new().read(true).write(true).create(true).truncate(true))
 }
 
+/// Opens a file with what is in it, or makes it.
+///
+/// # Errors
+/// What the system says.
+pub fn keep(path: &Path) -> io::Result<File> {
+    open(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))
+}
+
 /// Makes a file that must not be there.
 ///
 /// # Errors

@@ -220,7 +220,10 @@ fn a_folder_belongs_to_one_process_and_an_unclean_end_begins_an_epoch() {
     let path = folder.path().join("data");
     let first = Folder::open(&path, "id-1").unwrap();
     assert_eq!((first.epoch(), first.was_clean()), (0, false));
-    assert!(matches!(Folder::open(&path, "id-2"), Err(LogError::Locked { .. })));
+    let held = Folder::open(&path, "id-2").unwrap_err();
+    assert!(matches!(held, LogError::Locked { .. }));
+    let holder = format!("is in use by process {} (", std::process::id());
+    assert!(held.to_string().contains(&holder), "{held}");
     first.mark_clean().unwrap();
     drop(first);
     let second = Folder::open(&path, "id-2").unwrap();

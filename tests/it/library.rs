@@ -1,18 +1,18 @@
 //! Every example of the library, run as a program: on an embedded hub, and on Kafka when there is one.
 
 use std::process::Command;
+use std::time::Duration;
 
-use super::support::server;
+use anabranch::{Admin, ClientError, Connection, Message, Producer, ProducerSettings};
+
+use super::support::{Agent, SOON, free_port, server};
 
 /// The example, and what it prints; where Kafka differs, what it prints there.
 const EXAMPLES: &[(&str, &str, Option<&str>)] = &[
     (
         "send",
         "one: partition 0, offset 0\ntwo: partition 0, offset 1\nthree: partition 0, offset 2\n",
-        Some(
-            "one: partition 0, offset not told\ntwo: partition 0, offset not told\n\
-             three: partition 0, offset not told\n",
-        ),
+        None,
     ),
     ("send_with_callbacks", "1000 stored, 0 failed\n", None),
     ("keyed", "ada: 1 partition\nbob: 1 partition\neve: 1 partition\n", None),
@@ -89,4 +89,44 @@ fn no_example_is_forgotten() {
     let mut known: Vec<_> = EXAMPLES.iter().map(|(name, _, _)| (*name).to_owned()).collect();
     known.sort();
     assert_eq!(names, known);
+}
+
+#[tokio::test]
+async fn a_record_that_kafka_has_stored_is_told_its_offset() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_agent, address) = Agent::listening(folder.path(), 1);
+    let hub = anabranch::connect(Connection::kafka(&address)).await.unwrap();
+    let producer = Producer::new(&hub, ProducerSettings::default()).unwrap();
+    for offset in 0..3 {
+        let told = producer.send(Message::new("t").value("x")).await.unwrap();
+        assert_eq!((told.partition, told.offset), (0, Some(offset)));
+    }
+    producer.close().await;
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_away_is_told_within_the_delivery_timeout_with_its_address() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let delivery_timeout = Duration::from_secs(3);
+    let settings = ProducerSettings { delivery_timeout, retries: 0, ..ProducerSettings::default() };
+    let hub = anabranch::connect_with(Connection::kafka(&address), &settings).await.unwrap();
+    let producer = Producer::new(&hub, settings).unwrap();
+    let sent = producer.send(Message::new("t").value("x"));
+    let outcome = tokio::time::timeout(SOON, sent).await.expect("an outcome in time");
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, ClientError::TimedOut(_)), "{error:?}");
+    assert!(error.to_string().contains(&address), "{error}");
+    let asked = Admin::new(&hub).topics(false);
+    let error = tokio::time::timeout(2 * SOON, asked).await.expect("an answer").unwrap_err();
+    assert!(error.to_string().contains(&address), "{error}");
+}
+
+#[tokio::test]
+async fn a_topic_has_at_least_one_partition() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = anabranch::connect(Connection::Embedded(folder.path().join("d"))).await.unwrap();
+    let refused = Admin::new(&hub).create_topic("t", 0).await.unwrap_err();
+    assert_eq!(refused, ClientError::Partitions(0));
+    hub.close().await;
 }

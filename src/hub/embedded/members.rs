@@ -19,7 +19,7 @@ use super::writer::{Command, Done};
 use crate::hub::HubError;
 
 /// Where members of this process run, as tools show it.
-pub(super) const IN_PROCESS: &str = "/in-process";
+pub(crate) const IN_PROCESS: &str = "/in-process";
 
 /// How often the clock is looked at while a member of this process waits.
 const TICK: Duration = Duration::from_millis(20);

@@ -61,6 +61,7 @@ pub use decode::decode;
 pub(crate) use decode::decode_within;
 pub(crate) use encode::OWN_PRODUCER;
 pub(crate) use groups::Committed;
+pub(crate) use members::IN_PROCESS;
 pub(crate) use produce::{ProduceFault, Produced};
 pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
 pub(crate) use topics::TopicState;

@@ -12,36 +12,62 @@ use rdkafka::{Offset as At, TopicPartitionList};
 
 use super::context::Quiet;
 use super::settings::Settings;
+use crate::hub::embedded::IN_PROCESS;
 use crate::hub::{GroupInfo, HubError, Offset, PartitionInfo, TopicInfo};
 
 /// How long one question to the cluster may take.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
+/// What an agent's clients call themselves, unless a property says otherwise; members beside each other add a number.
+const AGENT: &str = "anabranch";
+
 /// How long a look at one thing may take; it stands in the way of a stop.
 const LOOK_MAX: Duration = Duration::from_secs(3);
 
 /// Looks at the cluster; a client without a group.
-pub(super) struct Observer(BaseConsumer<Quiet>);
+pub(super) struct Observer {
+    client: BaseConsumer<Quiet>,
+    servers: String,
+}
 
 impl Observer {
     pub(super) fn new(settings: &Settings) -> Result<Self, HubError> {
-        let client = settings.consumer("").create_with_context(Quiet);
-        client.map(Self).map_err(|error| unusable(&error))
+        let client = settings.consumer("").create_with_context(Quiet::default());
+        let servers = settings.bootstrap_servers.join(",");
+        client.map(|client| Self { client, servers }).map_err(|error| unusable(&error))
+    }
+
+    /// Why a question was not answered: where, and what librdkafka said about its connections.
+    fn trouble(&self, error: &KafkaError) -> HubError {
+        // What it has to say comes with the events.
+        self.serve();
+        self.client.context().trouble(&self.servers, error)
     }
 
     /// The cluster's own name.
     pub(super) fn cluster_id(&self) -> Result<String, HubError> {
-        self.0.client().fetch_cluster_id(LOOK_MAX).ok_or_else(|| {
-            HubError::NotNow(
-                "the kafka cluster does not tell its id; are the brokers reachable?".to_owned(),
-            )
+        self.client.client().fetch_cluster_id(LOOK_MAX).ok_or_else(|| {
+            HubError::NotNow(format!(
+                "kafka at {} does not tell its id; are the brokers reachable?",
+                self.servers
+            ))
         })
     }
 
     /// How many partitions `topic` has; `None` when it does not exist.
     pub(super) fn partitions(&self, topic: &str) -> Result<Option<u32>, HubError> {
+        self.partitions_within(topic, LOOK_MAX)
+    }
+
+    /// The same, waiting no longer than `limit`.
+    pub(super) fn partitions_within(
+        &self,
+        topic: &str,
+        limit: Duration,
+    ) -> Result<Option<u32>, HubError> {
         self.serve();
-        let metadata = self.0.fetch_metadata(Some(topic), LOOK_MAX).map_err(not_now)?;
+        let asked = self.client.fetch_metadata(Some(topic), limit);
+        let metadata = asked.map_err(|error| self.trouble(&error))?;
         let known = metadata.topics().iter().find(|known| known.name() == topic);
         match known.map(|known| (known.error(), known)) {
             None | Some((Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), _)) => {
@@ -58,7 +84,8 @@ impl Observer {
     /// The names of all topics and how many partitions each has.
     pub(super) fn names(&self) -> Result<Vec<(String, u32)>, HubError> {
         self.serve();
-        let metadata = self.0.fetch_metadata(None, ANSWER_MAX).map_err(not_now)?;
+        let metadata =
+            self.client.fetch_metadata(None, ANSWER_MAX).map_err(|error| self.trouble(&error))?;
         let mut names: Vec<_> =
             metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic))).collect();
         names.sort();
@@ -80,7 +107,9 @@ impl Observer {
     }
 
     fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), HubError> {
-        self.0.fetch_watermarks(topic, partition, ANSWER_MAX).map_err(not_now)
+        self.client
+            .fetch_watermarks(topic, partition, ANSWER_MAX)
+            .map_err(|error| self.trouble(&error))
     }
 
     pub(super) fn offsets_at(&self, topic: &str, time_ms: i64) -> Result<Vec<Offset>, HubError> {
@@ -90,12 +119,15 @@ impl Observer {
         for partition in numbers(partitions) {
             wanted
                 .add_partition_offset(topic, partition, At::Offset(time_ms.max(0)))
-                .map_err(not_now)?;
+                .map_err(|error| self.trouble(&error))?;
         }
-        let found = self.0.offsets_for_times(wanted, ANSWER_MAX).map_err(not_now)?;
+        let found = self
+            .client
+            .offsets_for_times(wanted, ANSWER_MAX)
+            .map_err(|error| self.trouble(&error))?;
         let mut offsets = Vec::new();
         for place in found.elements() {
-            place.error().map_err(not_now)?;
+            place.error().map_err(|error| self.trouble(&error))?;
             let offset = match place.offset() {
                 At::Offset(offset) => offset,
                 At::Beginning | At::End | At::Stored | At::Invalid | At::OffsetTail(_) => {
@@ -109,7 +141,8 @@ impl Observer {
     }
 
     pub(super) fn groups(&self, settings: &Settings) -> Result<Vec<GroupInfo>, HubError> {
-        let list = self.0.fetch_group_list(None, ANSWER_MAX).map_err(not_now)?;
+        let list =
+            self.client.fetch_group_list(None, ANSWER_MAX).map_err(|error| self.trouble(&error))?;
         let mut names: Vec<String> = list
             .groups()
             .iter()
@@ -126,6 +159,21 @@ impl Observer {
         group(settings, name, &self.names()?)
     }
 
+    /// Whether a member of the group is the sink of an agent: by the name of its client, or because it is in the
+    /// process of the broker itself.
+    pub(super) fn is_of_sink(&self, group: &str) -> Result<bool, HubError> {
+        let list = self.client.fetch_group_list(Some(group), ANSWER_MAX);
+        let list = list.map_err(|error| self.trouble(&error))?;
+        let mut members = list.groups().iter().flat_map(|known| known.members());
+        Ok(members.any(|member| {
+            let id = member.client_id();
+            let number = id.strip_prefix(AGENT).and_then(|rest| rest.strip_prefix('-'));
+            member.client_host() == IN_PROCESS
+                || id == AGENT
+                || number.is_some_and(|number| number.parse::<u32>().is_ok())
+        }))
+    }
+
     /// Stores offsets for a group that nobody is in.
     pub(super) fn set_offsets(
         &self,
@@ -133,7 +181,10 @@ impl Observer {
         group: &str,
         offsets: &[Offset],
     ) -> Result<(), HubError> {
-        let list = self.0.fetch_group_list(Some(group), ANSWER_MAX).map_err(not_now)?;
+        let list = self
+            .client
+            .fetch_group_list(Some(group), ANSWER_MAX)
+            .map_err(|error| self.trouble(&error))?;
         let members: usize = list.groups().iter().map(|known| known.members().len()).sum();
         if members > 0 {
             return Err(HubError::NotNow(format!(
@@ -147,13 +198,13 @@ impl Observer {
                 .map_err(|error| HubError::Fatal(format!("offset {}: {error}", offset.offset)))?;
         }
         let member = group_client(settings, group)?;
-        member.commit(&wanted, CommitMode::Sync).map_err(not_now)
+        member.commit(&wanted, CommitMode::Sync).map_err(|error| self.trouble(&error))
     }
 
     /// Lets the client hand on its log lines.
     fn serve(&self) {
         // Without a group there are no messages to come.
-        let _nothing = self.0.poll(Duration::ZERO);
+        let _nothing = self.client.poll(Duration::ZERO);
     }
 }
 
@@ -168,8 +219,10 @@ fn group(
             wanted.add_partition(topic, partition);
         }
     }
-    let found =
-        group_client(settings, &name)?.committed_offsets(wanted, ANSWER_MAX).map_err(not_now)?;
+    let client = group_client(settings, &name)?;
+    let servers = settings.bootstrap_servers.join(",");
+    let found = client.committed_offsets(wanted, ANSWER_MAX);
+    let found = found.map_err(|error| client.context().trouble(&servers, &error))?;
     let mut offsets = Vec::new();
     for place in found.elements() {
         if let At::Offset(offset) = place.offset() {
@@ -181,7 +234,7 @@ fn group(
 }
 
 fn group_client(settings: &Settings, group: &str) -> Result<BaseConsumer<Quiet>, HubError> {
-    settings.consumer(group).create_with_context(Quiet).map_err(|error| unusable(&error))
+    settings.consumer(group).create_with_context(Quiet::default()).map_err(|error| unusable(&error))
 }
 
 /// Makes a topic; one that is there already is [`HubError::Exists`].
@@ -264,15 +317,19 @@ fn with_admin<T: Send>(
     call: impl AsyncFnOnce(&AdminClient<Quiet>, &AdminOptions) -> Result<T, KafkaError> + Send,
 ) -> Result<T, HubError> {
     let run = || {
-        let client: AdminClient<Quiet> =
-            settings.admin().create_with_context(Quiet).map_err(|error| unusable(&error))?;
+        let client: AdminClient<Quiet> = settings
+            .admin()
+            .create_with_context(Quiet::default())
+            .map_err(|error| unusable(&error))?;
         let options = AdminOptions::new()
             .request_timeout(Some(ANSWER_MAX))
             .operation_timeout(Some(ANSWER_MAX));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|error| HubError::NotNow(format!("cannot start a runtime: {error}")))?;
-        runtime.block_on(call(&client, &options)).map_err(not_now)
+        let done = runtime.block_on(call(&client, &options));
+        let servers = settings.bootstrap_servers.join(",");
+        done.map_err(|error| client.inner().context().trouble(&servers, &error))
     };
     std::thread::scope(|scope| scope.spawn(run).join())
         .unwrap_or_else(|_panic| Err(HubError::NotNow("the admin client has failed".to_owned())))

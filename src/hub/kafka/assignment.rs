@@ -175,6 +175,10 @@ impl Assignments {
         client: &BaseConsumer<Self>,
         wanted: &TopicPartitionList,
     ) -> Result<TopicPartitionList, HubError> {
+        // Without a group nothing is committed, and nobody has to allow it.
+        if self.group.is_empty() {
+            return Ok(wanted.clone());
+        }
         let mut last = None;
         for _ in 0..TRIES {
             match client.committed_offsets(wanted.clone(), ANSWER_MAX / 2) {

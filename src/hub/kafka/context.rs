@@ -11,17 +11,37 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use tracing::{debug, info, warn};
 
-/// For clients that only ask.
+use crate::hub::HubError;
+
+/// For clients that only ask: keeps what went wrong last, for whoever asks why.
 #[derive(Debug, Default)]
-pub(super) struct Quiet;
+pub(super) struct Quiet(Mutex<Option<String>>);
+
+impl Quiet {
+    /// Why the cluster at `servers` did not answer: the error, and what was said about a connection last.
+    pub(super) fn trouble(&self, servers: &str, error: &KafkaError) -> HubError {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = last.map_or_else(String::new, |last| format!(" ({last})"));
+        HubError::NotNow(format!("kafka at {servers}: {error}{last}"))
+    }
+}
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            // In front stands the name of librdkafka's thread.
+            let said = message.split_once("]: ").map_or(message, |(_, said)| said);
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said.to_owned());
+        }
         log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         debug!(%error, reason, "kafka client reports an error");
+        // That all are down says less than what was said of each.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
     }
 }
 

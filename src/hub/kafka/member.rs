@@ -60,7 +60,12 @@ impl Member {
             begun: AtomicBool::new(false),
             rejoin: AtomicBool::new(false),
         };
-        let mut config = settings.consumer(&group);
+        let mut config = if group.is_empty() {
+            // Librdkafka assigns nothing to a client without one. Nothing is asked of it and nothing committed.
+            settings.consumer(&format!("anabranch-{}", uuid::Uuid::new_v4().simple()))
+        } else {
+            settings.consumer(&group)
+        };
         let (number, of) = spec.member;
         if of > 1 {
             config.set("client.id", format!("{}-{number}", settings.client_id));

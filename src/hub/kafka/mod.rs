@@ -27,6 +27,7 @@ mod reader;
 mod round;
 mod settings;
 mod topics;
+mod way;
 mod writer;
 
 use std::fmt;
@@ -46,6 +47,7 @@ pub use self::options::{OptionFault, PROPERTIES, option_faults};
 use self::queue::{Job, Queue};
 pub use self::settings::{Acks, Settings};
 use self::topics::Topics;
+pub use self::way::reach;
 use self::writer::Writer;
 use super::{Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo};
 
@@ -116,6 +118,12 @@ impl Kafka {
     #[must_use]
     pub fn cut_records(&self) -> u64 {
         self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Whether an agent's sink reads as this group; `false` when nobody may tell.
+    pub async fn is_of_sink(&self, group: &str) -> bool {
+        let group = group.to_owned();
+        self.ask(move |observer, _| observer.is_of_sink(&group)).await.unwrap_or(false)
     }
 
     /// Asks the cluster on a thread that may block.
@@ -249,6 +257,10 @@ struct WayIn {
 impl Appender for WayIn {
     fn partitions(&self, topic: &str) -> Result<u32, HubError> {
         self.topics.partitions(topic)
+    }
+
+    fn partitions_within(&self, topic: &str, limit: Duration) -> Result<u32, HubError> {
+        self.topics.partitions_within(topic, limit)
     }
 
     fn append(&self, topic: &str, partition: i32, parts: Vec<Part>) {

@@ -68,7 +68,7 @@ fn read(settings: &Settings, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>
     };
     let reader: BaseConsumer<Quiet> = settings
         .reader()
-        .create_with_context(Quiet)
+        .create_with_context(Quiet::default())
         .map_err(|error| HubError::Fatal(format!("kafka client: {error}")))?;
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Beginning)

@@ -193,6 +193,9 @@ impl Reader {
     /// Errors that pass are librdkafka's to mend; those that do not are told.
     fn note(&self, error: &KafkaError) {
         let code = error.rdkafka_error_code();
+        if self.spec.group.is_empty() && code == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+            return debug!(%error, "no right on a group, and no need of one");
+        }
         let told = format!("reading as group \"{}\": {error}", self.spec.group);
         if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
             self.handover.fail(HubError::Fatal(told));

@@ -57,8 +57,38 @@ impl Round {
     pub(super) fn push(&mut self, job: Job) {
         self.bytes += job.bytes;
         self.records += job.records();
-        self.batches.extend(job.batches);
+        let owner = Some(self.parts.len());
+        self.batches.extend(job.batches.into_iter().map(|mut batch| {
+            batch.owner = owner;
+            batch
+        }));
         self.parts.push((job.partition, job.parts));
+    }
+
+    /// For each of `parts`, the offset of the first record, where its append is in one piece.
+    pub(super) fn offsets(&self) -> Vec<Option<i64>> {
+        let mut ends: Vec<Option<(i64, i64)>> = vec![None; self.parts.len()];
+        let mut is_torn = vec![false; self.parts.len()];
+        for batch in &self.batches {
+            let Some(owner) = batch.owner else { continue };
+            let (Some(end), Some(torn)) = (ends.get_mut(owner), is_torn.get_mut(owner)) else {
+                continue;
+            };
+            match (batch.offset, *end) {
+                (Some(offset), None) => *end = Some((offset, offset + i64::from(batch.count))),
+                (Some(offset), Some((first, before))) if offset == before => {
+                    *end = Some((first, offset + i64::from(batch.count)));
+                }
+                _ => *torn = true,
+            }
+        }
+        let records = |parts: &[Part]| parts.iter().map(Part::records).sum::<u64>();
+        let found = ends.into_iter().zip(is_torn).zip(&self.parts);
+        let whole = found.map(|((end, torn), (_, parts))| {
+            let (first, end) = end.filter(|_| !torn)?;
+            (u64::try_from(end - first).ok()? == records(parts)).then_some(first)
+        });
+        whole.collect()
     }
 
     /// Whether there is nothing to store.

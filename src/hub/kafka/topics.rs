@@ -19,6 +19,13 @@ const FRESH: Duration = Duration::from_secs(60);
 /// How long a caller waits for a topic that cannot be had.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Between two looks at a topic that cannot be had.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long one look may take, at least and at most; it stands in the way of a stop.
+const LOOK_MIN: Duration = Duration::from_millis(100);
+const LOOK_MAX: Duration = Duration::from_secs(3);
+
 /// The brokers' default for the largest batch.
 const MESSAGE_MAX: usize = 1_048_588;
 
@@ -46,23 +53,34 @@ impl Topics {
 
     /// How many partitions `topic` has; it is made when it does not exist. Waits for a cluster that is away.
     pub(super) fn partitions(&self, topic: &str) -> Result<u32, HubError> {
-        let give_up_at = Instant::now() + PATIENCE;
+        self.partitions_within(topic, PATIENCE)
+    }
+
+    /// As [`Topics::partitions`], for no longer than `limit`.
+    pub(super) fn partitions_within(&self, topic: &str, limit: Duration) -> Result<u32, HubError> {
+        let give_up_at = Instant::now() + limit;
         loop {
-            match self.partitions_now(topic) {
-                Err(HubError::NotNow(_)) if Instant::now() < give_up_at => {}
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            let pause = PAUSE.min(left);
+            match self.partitions_once(topic, left.clamp(LOOK_MIN, LOOK_MAX)) {
+                Err(HubError::NotNow(_)) if left > PAUSE => {}
                 answer => return answer,
             }
-            std::thread::park_timeout(Duration::from_millis(200));
+            std::thread::park_timeout(pause);
         }
     }
 
     /// As [`Topics::partitions`], with one try.
     pub(super) fn partitions_now(&self, topic: &str) -> Result<u32, HubError> {
+        self.partitions_once(topic, LOOK_MAX)
+    }
+
+    fn partitions_once(&self, topic: &str, limit: Duration) -> Result<u32, HubError> {
         let known = self.known(topic);
         if let Some(known) = known.filter(|known| known.looked.elapsed() < FRESH) {
             return Ok(known.partitions);
         }
-        let found = match (self.look(topic, known), known) {
+        let found = match (self.look(topic, known, limit), known) {
             (Ok(found), _) => found,
             // What was known counts a while longer.
             (Err(HubError::NotNow(_)), Some(known)) => Known { looked: Instant::now(), ..known },
@@ -131,8 +149,8 @@ impl Topics {
         }
     }
 
-    fn look(&self, topic: &str, known: Option<Known>) -> Result<Known, HubError> {
-        let partitions = match self.observer.partitions(topic)? {
+    fn look(&self, topic: &str, known: Option<Known>, limit: Duration) -> Result<Known, HubError> {
+        let partitions = match self.observer.partitions_within(topic, limit)? {
             Some(partitions) => partitions,
             None => self.make(topic)?,
         };

@@ -294,9 +294,13 @@ impl Writer {
     fn settle(&mut self) {
         let number = self.round.number + 1;
         let round = std::mem::replace(&mut self.round, Round { number, ..Round::default() });
-        for (partition, parts) in round.parts {
+        let offsets = round.offsets();
+        for ((partition, parts), first) in round.parts.into_iter().zip(offsets) {
+            let mut next = first;
             for part in parts {
-                part.settle(Ok(Stored { partition, offset: -1 }));
+                let offset = next.unwrap_or(-1);
+                next = next.map(|next| next.saturating_add_unsigned(part.records()));
+                part.settle(Ok(Stored { partition, offset }));
             }
         }
         self.committed = Instant::now();

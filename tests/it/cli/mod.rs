@@ -3,6 +3,7 @@
 mod clients;
 mod damage;
 mod dead_letters;
+mod far;
 mod isolation;
 mod members;
 mod newcomers;

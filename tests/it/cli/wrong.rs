@@ -28,7 +28,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "consume t --data-dir data --format yaml",
-        "error: invalid value 'yaml' for '--format <FORMAT>': expected `value`, `json`, `pretty`, `keys`, or a template such as \"%k=%v\\n\"",
+        "error: invalid value 'yaml' for '--format <FORMAT>': expected `value`, `json`, `pretty`, `keys`, `raw`, or a template such as \"%k=%v\\n\"",
     ),
     (
         "consume t --data-dir data --format %x",

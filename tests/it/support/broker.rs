@@ -59,6 +59,26 @@ impl Broker {
         broker
     }
 
+    /// The same, with access control: who comes by the plain listener may do all, "agent" what it is given.
+    pub(crate) fn start_guarded(folder: &Path) -> Self {
+        let lines = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+                     super.users=User:ANONYMOUS\n";
+        let mut broker = Self::new(folder.join("kafka"), free_ports(5)).with_lines(folder, lines);
+        broker.arguments.push("--secure".to_owned());
+        broker.start_again();
+        broker
+    }
+
+    /// Gives "agent" the right to read a topic.
+    pub(crate) fn let_agent_read(&self, topic: &str) {
+        let address = self.address();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/kafka");
+        let mut command = Command::new(script);
+        command.args(["tool", "org.apache.kafka.tools.AclCommand", "--bootstrap-server", &address]);
+        command.args(["--add", "--allow-principal", "User:agent", "--operation", "Read"]);
+        run(command.args(["--topic", topic]), b"");
+    }
+
     /// The port of the listener that is so many after the plain one.
     pub(crate) fn port(&self, after: u16) -> u16 {
         self.port + after
