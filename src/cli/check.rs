@@ -5,6 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
+use anabranch_connectors::SourceConfig;
 use anabranch_connectors::registry::BuildError;
 use clap::Args;
 
@@ -78,7 +79,12 @@ fn summary(config: &Config, out: &mut dyn Write) -> Done {
         [part, kind, name, topics, &at].map(str::to_owned).to_vec()
     };
     for (name, source) in &config.sources {
-        let at = source.from.listens().join(" ");
+        let at = match &source.from {
+            SourceConfig::File(file) => file.include.join(" "),
+            other @ (SourceConfig::Syslog(_) | SourceConfig::Http(_) | SourceConfig::Stdin(_)) => {
+                other.listens().join(" ")
+            }
+        };
         table.row(row("source", source.from.kind(), name, &source.topic, at));
     }
     let hub = match config.hub {

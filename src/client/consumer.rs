@@ -216,6 +216,24 @@ impl Consumer {
         self.polled.iter().map(offset).collect()
     }
 
+    /// Reads on in that partition at `offset`, or at the nearest that is kept; gives the offset, which counts as polled
+    /// from then on.
+    ///
+    /// # Errors
+    /// [`ClientError::Hub`] when this consumer does not read the partition, or the hub does not answer.
+    pub async fn seek(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<i64, ClientError> {
+        let went = self.inner.seek(topic, partition, offset).await?;
+        self.buffered.retain(|record| record.partition != partition || record.topic() != topic);
+        self.passed.retain(|passed| passed.partition != partition || passed.topic != topic);
+        self.polled.insert((topic.to_owned(), partition), (went, -1));
+        Ok(went)
+    }
+
     /// How far the group is behind, by partition.
     pub async fn lag(&mut self) -> Vec<Lag> {
         self.inner.lag().await

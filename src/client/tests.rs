@@ -126,3 +126,31 @@ async fn a_consumer_that_is_closed_has_committed_what_it_polled() {
     producer.close().await;
     hub.close().await;
 }
+
+#[tokio::test]
+async fn who_seeks_reads_on_there_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = hub(&folder).await;
+    let producer = producer(&hub);
+    for number in 0..5 {
+        producer.send(Message::new("events").value(number.to_string())).await.unwrap();
+    }
+    let assigned = ConsumerSettings::new("g").assign("events", 0).max_poll_records(2);
+    for settings in [settings("h").max_poll_records(2), assigned] {
+        let mut consumer = Consumer::new(&hub, settings).await.unwrap();
+        // Before anything was read, and with records that wait to be polled.
+        assert_eq!(consumer.seek("events", 0, 3).await.unwrap(), 3);
+        assert_eq!(texts(&mut consumer, 2).await, ["3", "4"]);
+        assert_eq!(consumer.seek("events", 0, 1).await.unwrap(), 1);
+        assert_eq!(texts(&mut consumer, 2).await, ["1", "2"]);
+        assert_eq!(consumer.seek("events", 0, 99).await.unwrap(), 5);
+        assert_eq!(consumer.seek("events", 0, -1).await.unwrap(), 0);
+        assert_eq!(texts(&mut consumer, 4).await, ["0", "1", "2", "3"]);
+        let elsewhere = consumer.seek("events", 7, 0).await.unwrap_err().to_string();
+        assert!(elsewhere.contains("partition 7 is not read"), "{elsewhere}");
+        consumer.commit().await.unwrap();
+        drop(consumer);
+    }
+    producer.close().await;
+    hub.close().await;
+}

@@ -288,6 +288,12 @@ pub trait Consumer: Send {
     /// committed comes again, to whoever has its partition by then.
     fn rewind(&mut self);
 
+    /// Reads on in that partition at `offset`, or at the nearest that is kept; gives the offset.
+    ///
+    /// # Errors
+    /// [`HubError::NotNow`] when the partition is not one that it reads, or the hub does not answer.
+    async fn seek(&mut self, topic: &str, partition: i32, offset: i64) -> Result<i64, HubError>;
+
     /// For each partition that it reads, the committed offset and the end.
     async fn lag(&mut self) -> Vec<Lag>;
 }
@@ -383,6 +389,13 @@ impl HubError {
     /// Who reads without a group has no progress to store.
     pub(crate) fn without_group() -> Self {
         Self::Fatal("a consumer without a group cannot commit; give it a group".to_owned())
+    }
+
+    /// A consumer does not read that partition.
+    pub(crate) fn not_read(topic: &str, partition: i32) -> Self {
+        Self::NotNow(format!(
+            "topic \"{topic}\", partition {partition} is not read by this consumer"
+        ))
     }
 
     /// The hub's threads are ending, or have ended.

@@ -3,7 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anabranch::{Admin, ClientError, Connection, Message, Producer, ProducerSettings};
+use anabranch::{
+    Admin, ClientError, Connection, Consumer, ConsumerSettings, Message, Producer, ProducerSettings,
+};
 
 use super::support::{Agent, SOON, free_port, server};
 
@@ -117,7 +119,8 @@ async fn a_cluster_that_is_away_is_told_within_the_delivery_timeout_with_its_add
     let error = outcome.unwrap_err();
     assert!(matches!(error, ClientError::TimedOut(_)), "{error:?}");
     assert!(error.to_string().contains(&address), "{error}");
-    let asked = Admin::new(&hub).topics(false);
+    let admin = Admin::new(&hub);
+    let asked = admin.topics(false);
     let error = tokio::time::timeout(2 * SOON, asked).await.expect("an answer").unwrap_err();
     assert!(error.to_string().contains(&address), "{error}");
 }
@@ -128,5 +131,38 @@ async fn a_topic_has_at_least_one_partition() {
     let hub = anabranch::connect(Connection::Embedded(folder.path().join("d"))).await.unwrap();
     let refused = Admin::new(&hub).create_topic("t", 0).await.unwrap_err();
     assert_eq!(refused, ClientError::Partitions(0));
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn who_seeks_on_kafka_reads_on_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_agent, address) = Agent::listening(folder.path(), 2);
+    let hub = anabranch::connect(Connection::kafka(&address)).await.unwrap();
+    Admin::new(&hub).create_topic("t", 2).await.unwrap();
+    let producer = Producer::new(&hub, ProducerSettings::default()).unwrap();
+    for partition in [0, 1] {
+        for number in 0..5 {
+            let message = Message::new("t").partition(partition).value(number.to_string());
+            producer.send(message).await.unwrap();
+        }
+    }
+    let settings = ConsumerSettings::new("g").assign("t", 0).assign("t", 1).auto_commit(None);
+    let mut consumer = Consumer::new(&hub, settings).await.unwrap();
+    let mut read = Vec::new();
+    while read.len() < 10 {
+        read.extend(consumer.poll(SOON).await.unwrap());
+    }
+    assert_eq!(consumer.seek("t", 1, 3).await.unwrap(), 3);
+    let mut again = Vec::new();
+    while again.len() < 2 {
+        let records = consumer.poll(SOON).await.unwrap();
+        again.extend(records.iter().map(|record| (record.partition, record.offset)));
+    }
+    assert_eq!(again, [(1, 3), (1, 4)]);
+    assert_eq!(consumer.seek("t", 0, 99).await.unwrap(), 5);
+    assert!(consumer.seek("t", 7, 0).await.is_err());
+    drop(consumer);
+    producer.close().await;
     hub.close().await;
 }

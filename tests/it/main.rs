@@ -25,6 +25,7 @@ mod privacy;
 mod programs;
 mod refusals;
 mod rights;
+mod runner;
 mod seen;
 mod sinks;
 mod sources;

@@ -68,7 +68,18 @@ fn first_with(
     })
 }
 
+/// What old clients do wrong, and what to do about it. To take it would be to take what somebody between the two has
+/// put before the nonce.
+const DOUBLED: &str = "the nonce has the client's part twice, as librdkafka before 2.6.1 sends it; use a newer one \
+                       (kcat of Debian 12 has an old one), or PLAIN over TLS";
+
 impl Asked {
+    /// The client's part of the nonce.
+    fn client_nonce(&self) -> &str {
+        let nonce = self.client_first.split(',').find_map(|part| part.strip_prefix("r="));
+        nonce.unwrap_or_default()
+    }
+
     /// Checks the last message; gives the server's own proof.
     ///
     /// # Errors
@@ -79,7 +90,11 @@ impl Asked {
             return Err(Fault::Message("the header differs from that of the first message"));
         }
         if last.nonce != self.nonce {
-            return Err(Fault::Message("the nonce differs from that of the exchange"));
+            let is_doubled =
+                last.nonce.strip_suffix(self.nonce.as_str()) == Some(self.client_nonce());
+            let problem =
+                if is_doubled { DOUBLED } else { "the nonce differs from that of the exchange" };
+            return Err(Fault::Message(problem));
         }
         let auth_message =
             [&*self.client_first, &*self.reply, last.without_proof].join(",").into_bytes();
@@ -200,6 +215,23 @@ pub(super) mod tests {
         let (one, two) = (ask(), ask());
         assert!(one.reply.starts_with("r=abc") && two.reply.starts_with("r=abc"));
         assert_ne!(one.nonce, two.nonce);
+    }
+
+    #[test]
+    fn a_nonce_that_an_old_librdkafka_has_doubled_is_refused_with_what_to_do() {
+        let table = users(&[("user", "pencil")]).table();
+        for hash in Hash::ALL {
+            let asked = first(b"n,,n=user,r=abc", hash, &table).unwrap();
+            let right = client_final(hash, "pencil", ("n,,", "n=user,r=abc"), &asked.reply);
+            let doubled = right.replacen("r=abc", "r=abcabc", 1);
+            let Err(Fault::Message(problem)) = asked.last(doubled.as_bytes()) else { panic!() };
+            assert!(
+                problem.contains("librdkafka before 2.6.1") && problem.contains("PLAIN over TLS")
+            );
+            let other = right.replacen("r=abc", "r=xabc", 1);
+            let nonce = Fault::Message("the nonce differs from that of the exchange");
+            assert_eq!(asked.last(other.as_bytes()), Err(nonce));
+        }
     }
 
     #[test]

@@ -115,6 +115,10 @@ impl Consumer for ToldConsumer {
         self.0.rewind();
     }
 
+    async fn seek(&mut self, topic: &str, partition: i32, offset: i64) -> Result<i64, HubError> {
+        self.0.seek(topic, partition, offset).await
+    }
+
     async fn lag(&mut self) -> Vec<Lag> {
         self.0.lag().await
     }

@@ -324,6 +324,15 @@ impl Consumer for EmbeddedConsumer {
         (self.resumed, self.rewound) = (false, true);
     }
 
+    async fn seek(&mut self, topic: &str, partition: i32, offset: i64) -> Result<i64, HubError> {
+        if self.readers.is_empty() {
+            self.assign().await?;
+        }
+        let mut readers = self.readers.iter_mut();
+        let reader = readers.find(|mine| mine.is_of(topic, partition));
+        Ok(reader.ok_or_else(|| HubError::not_read(topic, partition))?.seek(offset))
+    }
+
     async fn lag(&mut self) -> Vec<Lag> {
         let groups = self.shared.groups();
         let lag = |mine: &PartitionReader| {

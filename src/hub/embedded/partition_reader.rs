@@ -31,6 +31,20 @@ impl PartitionReader {
         Self { topic, reader: Reader::new(partition, from), from, told: from }
     }
 
+    /// Whether it reads that partition.
+    pub(super) fn is_of(&self, topic: &str, partition: i32) -> bool {
+        let name = self.reader.partition().name();
+        name.topic == topic && name.partition == partition
+    }
+
+    /// Reads on at `offset`, or at the nearest that is kept; gives the offset.
+    pub(super) fn seek(&mut self, offset: i64) -> i64 {
+        let partition = Arc::clone(self.reader.partition());
+        let offset = offset.clamp(partition.start(), partition.end());
+        *self = Self::new(Arc::clone(&self.topic), partition, offset);
+        offset
+    }
+
     /// The partition.
     pub(super) fn partition(&self) -> &Arc<Partition> {
         self.reader.partition()

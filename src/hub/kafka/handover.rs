@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anabranch_connectors::StoredBatch;
 use anabranch_connectors::sink::Resumed;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::hub::{Fetched, FetchedBatch, HubError, Offset};
@@ -24,6 +24,16 @@ pub(super) struct Place {
     pub(super) committed: i64,
     /// The offset after the last record that was read.
     pub(super) read: i64,
+}
+
+/// A wish to read on elsewhere, for the thread that reads.
+#[derive(Debug)]
+pub(super) struct Seek {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// Is told the offset.
+    pub(super) done: oneshot::Sender<Result<i64, HubError>>,
 }
 
 /// Between the two.
@@ -53,6 +63,7 @@ struct State {
     resumed: Option<Resumed>,
     places: Vec<Place>,
     error: Option<HubError>,
+    seek: Option<Seek>,
     idle_since: Option<Instant>,
     closing: bool,
     ended: bool,
@@ -82,7 +93,7 @@ impl Handover {
     pub(super) fn has_room(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         let mut state = self.lock();
-        while state.bytes >= BYTES_MAX && !state.closing {
+        while state.bytes >= BYTES_MAX && !state.closing && state.seek.is_none() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -91,6 +102,37 @@ impl Handover {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// Asks the thread that reads to go on elsewhere.
+    pub(super) fn ask(&self, seek: Seek) {
+        self.lock().seek = Some(seek);
+        self.room.notify_all();
+    }
+
+    /// What was asked, once it is known what is read.
+    pub(super) fn asked(&self) -> Option<Seek> {
+        let mut state = self.lock();
+        if state.generation == 0 { None } else { state.seek.take() }
+    }
+
+    /// Whether something is asked.
+    pub(super) fn is_asked(&self) -> bool {
+        self.lock().seek.is_some()
+    }
+
+    /// Drops what waits of a partition, which is read from `offset` on now.
+    pub(super) fn begin_at(&self, topic: &str, partition: i32, offset: i64) {
+        let mut state = self.lock();
+        state.batches.retain(|batch| batch.partition != partition || batch.topic.name != topic);
+        state.bytes = state.batches.iter().map(|batch| batch.data.len()).sum();
+        let mut places = state.places.iter_mut();
+        if let Some(place) =
+            places.find(|place| place.partition == partition && place.topic == topic)
+        {
+            place.read = offset;
+        }
+        state.idle_since = None;
     }
 
     /// Nothing has come for a while.

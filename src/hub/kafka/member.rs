@@ -9,12 +9,13 @@ use anabranch_connectors::clock;
 use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::admin::{self, Observer};
 use super::assignment::{self, Assignments};
-use super::handover::{Handover, Place};
+use super::handover::{Handover, Place, Seek};
 use super::reader::Reader;
 use super::settings::Settings;
 use crate::hub::{Consumer, ConsumerSpec, Fetched, HubError, Lag, Offset};
@@ -139,6 +140,19 @@ impl Consumer for Member {
         };
         let done = tokio::task::spawn_blocking(commit).await;
         done.unwrap_or_else(|error| Err(HubError::NotNow(format!("kafka commit: {error}"))))
+    }
+
+    async fn seek(&mut self, topic: &str, partition: i32, offset: i64) -> Result<i64, HubError> {
+        let (done, went) = oneshot::channel();
+        self.handover.ask(Seek { topic: topic.to_owned(), partition, offset, done });
+        let answer = tokio::time::timeout(3 * admin::ANSWER_MAX, went).await;
+        match answer {
+            Ok(Ok(went)) => went,
+            Ok(Err(_gone)) => Err(HubError::closing()),
+            Err(_elapsed) => Err(HubError::NotNow(format!(
+                "topic \"{topic}\", partition {partition}: it is not known yet what is read"
+            ))),
+        }
     }
 
     fn rewind(&mut self) {

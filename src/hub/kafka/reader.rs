@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset as At, TopicPartitionList};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::admin::Observer;
+use super::admin::{ANSWER_MAX, Observer};
 use super::assignment::Assignments;
 use super::gather::Gatherer;
-use super::handover::Handover;
+use super::handover::{Handover, Seek};
 use super::settings::Settings;
 use crate::hub::{ConsumerSpec, HubError, TopicSelector};
 
@@ -78,6 +78,9 @@ impl Reader {
             if Instant::now() >= look_again {
                 look_again = Instant::now() + self.follow(&mut subscribed);
             }
+            if let Some(seek) = self.handover.asked() {
+                self.seek(seek, &mut gatherer, generation);
+            }
             if !self.handover.has_room(STALL_MAX) {
                 self.wait_paused(&mut gatherer, &mut generation);
             }
@@ -124,7 +127,11 @@ impl Reader {
         let assigned = self.client.assignment();
         let pause = assigned.as_ref().map_or(Ok(()), |assigned| self.client.pause(assigned));
         let paused = pause.is_ok();
-        while paused && !self.handover.has_room(Duration::ZERO) && !self.handover.is_closing() {
+        while paused
+            && !self.handover.has_room(Duration::ZERO)
+            && !self.handover.is_closing()
+            && !self.handover.is_asked()
+        {
             self.poll_once(gatherer, generation);
         }
         if let Ok(assigned) = assigned
@@ -132,6 +139,40 @@ impl Reader {
         {
             warn!(group = self.spec.group, %error, "cannot resume partitions");
         }
+    }
+
+    /// Reads on elsewhere in one partition. What was gathered of others goes on its way first.
+    fn seek(&self, seek: Seek, gatherer: &mut Gatherer, generation: u64) {
+        let Seek { topic, partition, offset, done } = seek;
+        if let Some(batch) = gatherer.take() {
+            self.handover.push(batch, generation);
+        }
+        let went = if self.handover.reads(&topic, partition) {
+            self.begin_at(&topic, partition, offset)
+        } else {
+            Err(HubError::not_read(&topic, partition))
+        };
+        // Who asked may have given up waiting.
+        done.send(went).ok();
+    }
+
+    fn begin_at(&self, topic: &str, partition: i32, offset: i64) -> Result<i64, HubError> {
+        let failed = |error: KafkaError| {
+            HubError::NotNow(format!("topic \"{topic}\", partition {partition}: {error}"))
+        };
+        let ends = self.client.fetch_watermarks(topic, partition, ANSWER_MAX);
+        let (start, end) = ends.map_err(failed)?;
+        let offset = offset.clamp(start, end.max(start));
+        // Librdkafka's own seek fails where reading has not begun yet.
+        let mut list = TopicPartitionList::new();
+        for place in self.handover.places().0 {
+            let is_it = place.partition == partition && place.topic == topic;
+            let at = At::Offset(if is_it { offset } else { place.read });
+            list.add_partition_offset(&place.topic, place.partition, at).map_err(failed)?;
+        }
+        self.client.assign(&list).map_err(failed)?;
+        self.handover.begin_at(topic, partition, offset);
+        Ok(offset)
     }
 
     /// Reads the topics that are meant now; how long that holds.

@@ -157,6 +157,13 @@ impl Consumer for ViewConsumer {
         self.resumed = false;
     }
 
+    async fn seek(&mut self, topic: &str, partition: i32, offset: i64) -> Result<i64, HubError> {
+        self.refresh()?;
+        let mut readers = self.readers.iter_mut();
+        let mine = readers.find(|mine| mine.reader.is_of(topic, partition));
+        Ok(mine.ok_or_else(|| HubError::not_read(topic, partition))?.reader.seek(offset))
+    }
+
     async fn lag(&mut self) -> Vec<Lag> {
         let lag = |mine: &Mine| {
             let partition = mine.reader.partition();
