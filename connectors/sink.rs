@@ -52,6 +52,12 @@ pub trait Sink: Send {
         Ok(None)
     }
 
+    /// Whether what was written since the last commit may be gone, so that it cannot be committed any more: the delivery
+    /// loop then goes back to the committed offsets, calls [`Sink::resume`], and all since then comes again.
+    fn is_in_doubt(&self) -> bool {
+        false
+    }
+
     /// Records that had arrived, and that somebody has destroyed before they were committed, since it was last asked.
     fn lost(&mut self) -> u64 {
         0

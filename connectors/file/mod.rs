@@ -10,6 +10,7 @@ mod copies;
 #[cfg(test)]
 mod destroyed;
 mod discover;
+mod durable;
 mod exact;
 #[cfg(test)]
 mod exactness;

@@ -70,7 +70,8 @@ pub(super) struct Files {
     compressor: Compressor,
     pub(super) entries: HashMap<Arc<str>, Entry>,
     touched: Vec<Arc<str>>,
-    folders: BTreeSet<PathBuf>,
+    /// Whose names may not be on the disk.
+    pub(super) folders: BTreeSet<PathBuf>,
     spare: Vec<Vec<u8>>,
     pub(super) open: usize,
     /// Records that somebody has destroyed before they were committed.
@@ -337,30 +338,6 @@ impl Files {
         }
         self.entries.len() < known
     }
-
-    /// Brings what was written to the disk, and the folders that name new files.
-    ///
-    /// # Errors
-    /// The file or folder and what the system says. What was written may then be lost.
-    pub(super) fn sync(&mut self) -> Result<(), Failed> {
-        for (name, entry) in &mut self.entries {
-            if !entry.dirty {
-                continue;
-            }
-            let path = numbered(&self.base.join(&**name), entry.place.sequence);
-            let synced = match &entry.handle {
-                Some(file) => file.sync_data(),
-                None => File::open(&path).and_then(|file| file.sync_data()),
-            };
-            accept(synced).map_err(|error| (path, error))?;
-        }
-        while let Some(folder) = self.folders.pop_first() {
-            let named = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-            let synced = File::open(named).and_then(|file| file.sync_all());
-            accept(synced).map_err(|error| (folder, error))?;
-        }
-        Ok(())
-    }
 }
 
 /// Empties the buffer of `entry` and keeps it for another file.
@@ -370,12 +347,6 @@ fn recycle(entry: &mut Entry, spare: &mut Vec<Vec<u8>>) {
     if spare.len() < SPARE_MAX && buffer.capacity() <= 4 * CHUNK {
         spare.push(buffer);
     }
-}
-
-/// Some file systems and devices cannot be synced, and say so; what somebody has removed need not be.
-fn accept(synced: io::Result<()>) -> io::Result<()> {
-    let harmless = [ErrorKind::InvalidInput, ErrorKind::Unsupported, ErrorKind::NotFound];
-    synced.or_else(|error| if harmless.contains(&error.kind()) { Ok(()) } else { Err(error) })
 }
 
 /// Cuts `file` to the `length` that is ours and returns it; a file that is shorter has lost something.

@@ -63,8 +63,8 @@ pub struct FileSink {
     pub(super) state: Option<String>,
     /// Whether other deliveries of this sink write beside it.
     pub(super) parted: bool,
-    /// Why nothing can be trusted until the files are cut to their committed lengths at the next start.
-    broken: Option<(PathBuf, String)>,
+    /// What could not be synced, until the files are cut to their committed lengths.
+    pub(super) broken: Option<(PathBuf, String)>,
     /// The file of the record before, and of this one.
     names: (String, String),
 }
@@ -160,10 +160,12 @@ impl FileSink {
 
     fn trusted(&self) -> Result<(), WriteError> {
         self.broken.as_ref().map_or(Ok(()), |(path, reason)| {
-            Err(WriteError::Fatal {
+            Err(WriteError::NotNow {
                 target: path.display().to_string(),
-                reason: format!("could not be brought to the disk: {reason}"),
-                hint: "look at the disk, then restart the agent; what may be lost is written again",
+                reason: format!(
+                    "could not be brought to the disk, what may be lost is written again: {reason}"
+                ),
+                retry_after: None,
             })
         })
     }
@@ -372,6 +374,10 @@ impl Sink for FileSink {
             entry.dirty = false;
         }
         Ok(self.state.clone())
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.broken.is_some()
     }
 
     fn lost(&mut self) -> u64 {

@@ -21,7 +21,9 @@ impl FileSink {
             reason,
             hint: "was the group's offset committed by another program? reset the offsets of the group",
         })?;
-        self.settle_all(known, Instant::now()).map_err(refuse)
+        self.settle_all(known, Instant::now()).map_err(refuse)?;
+        self.broken = None;
+        Ok(())
     }
 
     /// Cuts files to their committed lengths.
@@ -32,7 +34,7 @@ impl FileSink {
             let place = match std::fs::OpenOptions::new().write(true).open(&path) {
                 Ok(file) => {
                     let length = settle(&file, &path, place.length);
-                    Place { length: length.map_err(|error| (path, error))?, ..place }
+                    Place { length: length.map_err(|error| (path.clone(), error))?, ..place }
                 }
                 Err(missing) if missing.kind() == ErrorKind::NotFound => {
                     if place.length > 0 {
@@ -46,6 +48,7 @@ impl FileSink {
                 // One that has lost something is not where its state says: that is committed before it is written.
                 let is_as_committed = place.length == committed;
                 self.files.insert((name, place, of), is_as_committed, now);
+                self.files.doubt_folders_of(&path);
             }
         }
         Ok(())

@@ -87,6 +87,10 @@ impl Loop {
             Ok(state) => state,
             Err(error) => {
                 self.commit_wait = self.sink_fails(Step::Checkpoint, &error, backoff);
+                if self.sink.is_in_doubt() {
+                    self.pause(self.commit_wait).await?;
+                    return Err(Halt::Moved);
+                }
                 return Ok(Tried::Again);
             }
         };

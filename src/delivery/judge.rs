@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use anabranch_connectors::Records;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::refusal::Refused;
@@ -115,7 +116,9 @@ impl Loop {
     ) -> Result<(), Halt> {
         let Some((_, reason)) = dead.first() else { return Ok(()) };
         let topic = self.dead_letters.topic();
-        warn!(sink = self.name, records = dead.len(), reason, topic, "records were refused");
+        if let Some(records) = self.burials.count(dead.len(), Instant::now()) {
+            warn!(sink = self.name, records, reason, topic, "records were refused");
+        }
         let mut backoff = self.backoff();
         while let Err(error) = self.dead_letters.store(records, dead, rounds, &self.progress).await
         {
@@ -126,6 +129,14 @@ impl Loop {
         self.works(Step::Bury);
         self.meter.dead.fetch_add(dead.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Tells the log what it has not been told of refused records.
+    pub(super) fn tell_rest(&mut self) {
+        if let Some(records) = self.burials.rest() {
+            let topic = self.dead_letters.topic();
+            warn!(sink = self.name, records, topic, "more records were refused");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! Invariant: an offset is committed only when every record before it has arrived, or lies with the dead letters.
 
+mod burials;
 mod buried;
 mod commit;
 mod dead_letter;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::{Consumer, Fetched, HubError};
 use crate::metrics::SinkMeter;
 use crate::retry::Backoff;
+use burials::Burials;
 pub use buried::Buried;
 pub use dead_letter::{DEAD_LETTER_SOURCE, DeadLetters, FALLBACK_SOURCE};
 pub(crate) use dead_letter::{fallback_of, topic_of};
@@ -126,6 +128,7 @@ struct Loop {
     in_hand: bool,
     troubles: Troubles,
     refusals: Refusals,
+    burials: Burials,
     /// A record that has arrived, for a sink that takes repeats.
     witness: Option<Records>,
 }
@@ -163,6 +166,7 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         in_hand: false,
         troubles: Troubles::new(member),
         refusals,
+        burials: Burials::default(),
         witness: None,
     };
     loop {
@@ -178,6 +182,7 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         state.try_commit(&mut backoff).await.ok();
     }
     state.forget_troubles();
+    state.tell_rest();
 }
 
 impl Loop {

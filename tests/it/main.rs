@@ -15,6 +15,7 @@ mod config;
 mod crash;
 mod elasticsearch;
 mod end_to_end;
+mod faults;
 mod folders;
 mod full_disk;
 mod guard;

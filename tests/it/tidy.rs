@@ -122,7 +122,8 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 /// The Rust files, with their text.
 fn sources() -> Vec<(PathBuf, String)> {
-    let all = ["src", "connectors", "tests", "fuzz", "examples"].into_iter().flat_map(files);
+    let all =
+        ["src", "connectors", "tests", "fuzz", "examples", "benches"].into_iter().flat_map(files);
     let rust = all.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     rust.map(|path| (path.clone(), fs::read_to_string(root().join(path)).unwrap())).collect()
 }

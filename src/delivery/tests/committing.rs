@@ -44,3 +44,19 @@ async fn a_topic_that_is_gone_does_not_keep_the_offsets_of_others_from_being_com
     assert_eq!(told.written(), [["a"]]);
     rig.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sink_could_not_make_durable_is_written_again_from_the_committed_offsets() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    rig.produce(&["a"]).await;
+    let told = Arc::new(Told::default());
+    rig.deliver(&told, |_| rig.committed() == 1).await;
+    rig.produce(&["b", "c"]).await;
+    told.loses.store(true, Ordering::Relaxed);
+    rig.deliver(&told, |_| rig.committed() == 3).await;
+    assert_eq!(told.written(), [vec!["a"], vec!["b", "c"], vec!["b", "c"]]);
+    // At the start of the second life, and when it was lost.
+    assert_eq!(*told.resumed.lock().unwrap(), ["1 writes", "1 writes"]);
+    rig.close().await;
+}

@@ -31,6 +31,10 @@ struct Told {
     resumed: Mutex<Vec<String>>,
     /// Whether its state must be committed before the next write.
     is_new: AtomicBool,
+    /// Whether what was written since the last commit is gone, as it is found when it is to be made durable.
+    is_in_doubt: AtomicBool,
+    /// Whether the next write is lost in this way.
+    loses: AtomicBool,
     /// What the next commits are answered with.
     commits: Mutex<VecDeque<HubError>>,
     /// Whether another sink has what this one cannot deliver, at once.
@@ -53,6 +57,7 @@ struct ToldSink(Arc<Told>);
 impl Sink for ToldSink {
     async fn resume(&mut self, resumed: &Resumed) -> Result<(), WriteError> {
         self.0.resumed.lock().unwrap().extend(resumed.latest().map(str::to_owned));
+        self.0.is_in_doubt.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -74,11 +79,20 @@ impl Sink for ToldSink {
             self.0.answers.lock().unwrap().pop_front()
         };
         self.0.writes.lock().unwrap().push(texts);
+        self.0.is_in_doubt.fetch_or(self.0.loses.swap(false, Ordering::Relaxed), Ordering::Relaxed);
         answer.unwrap_or_else(|| Ok(Written::done()))
     }
 
     async fn checkpoint(&mut self) -> Result<Option<String>, WriteError> {
+        if self.is_in_doubt() {
+            let (target, reason) = ("t".into(), "cannot be synced".into());
+            return Err(WriteError::NotNow { target, reason, retry_after: None });
+        }
         Ok(Some(format!("{} writes", self.0.writes.lock().unwrap().len())))
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.0.is_in_doubt.load(Ordering::Relaxed)
     }
 
     fn committed(&mut self) {
