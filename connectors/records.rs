@@ -66,7 +66,21 @@ pub struct StoredRecord<'a> {
     pub batch: &'a StoredBatch,
 }
 
-impl StoredRecord<'_> {
+/// Header that names the topic of a record that was given to one sink again.
+pub const ORIGIN: &str = "__anabranch.topic";
+
+impl<'a> StoredRecord<'a> {
+    /// The topic that it first came from, which is that of its batch unless it was given to one sink again.
+    #[must_use]
+    pub fn topic(&self) -> &'a str {
+        let here = self.batch.topic.name.as_str();
+        if !self.batch.is_mixed() {
+            return here;
+        }
+        let origin = self.record.headers.get(ORIGIN);
+        origin.and_then(|origin| str::from_utf8(origin).ok()).unwrap_or(here)
+    }
+
     /// What names this record for ever: topic id, partition, epoch, offset. At most 80 bytes of ASCII.
     #[must_use]
     pub fn id(&self) -> String {
@@ -76,6 +90,12 @@ impl StoredRecord<'_> {
 }
 
 impl StoredBatch {
+    /// Whether its records come from several topics: it was given to one sink again.
+    #[must_use]
+    pub fn is_mixed(&self) -> bool {
+        self.topic.name.ends_with(".replay")
+    }
+
     /// Whether the section is `count` whole records and nothing else.
     #[must_use]
     pub fn is_framed(&self) -> bool {

@@ -114,7 +114,7 @@ fn push_place(stored: &StoredRecord<'_>, original: Option<&[u8]>, claimed: u32, 
             out.extend_from_slice(b"\",");
         }
         if claimed & merge::EVENT_DATASET == 0 {
-            json::push_member("dataset", stored.batch.topic.name.as_bytes(), out);
+            json::push_member("dataset", stored.topic().as_bytes(), out);
         }
         if let Some(original) = original {
             json::push_member("original", original, out);

@@ -100,6 +100,7 @@ impl PathTemplate {
             && (!needs.day
                 || before.timestamp_ms == after.timestamp_ms
                 || hour(before) == hour(after))
+            && (!needs.topic || !next.batch.is_mixed())
             && (!needs.headers || before.headers.own == after.headers.own)
             && (!needs.key || before.key == after.key)
     }

@@ -174,7 +174,9 @@ impl FileSink {
     fn survey(&mut self, records: &Records, now: Instant) -> Result<bool, WriteError> {
         let (mut last, mut news, now_s) = (None, false, clock::now_ms().div_euclid(1000));
         self.names.0.clear();
-        if self.template.needs.only_the_batch() {
+        let needs = self.template.needs;
+        let is_mixed = needs.topic && records.batches().any(|(batch, _)| batch.is_mixed());
+        if needs.only_the_batch() && !is_mixed {
             for stored in records.batches().filter_map(|(batch, _)| batch.iter().next()) {
                 news |= self.next_name(&stored, &mut last) && self.meet(&stored, now, now_s)?;
             }

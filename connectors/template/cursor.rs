@@ -66,8 +66,9 @@ impl Cursor {
     #[inline]
     fn is_same(&mut self, stored: &StoredRecord<'_>) -> bool {
         let topic = &stored.batch.topic;
+        let is_last = |last: &Arc<Topic>| Arc::ptr_eq(last, topic) || last == topic;
         let is_topic = !self.needs.topic
-            || self.topic.as_ref().is_some_and(|last| Arc::ptr_eq(last, topic) || last == topic);
+            || (self.topic.as_ref().is_some_and(is_last) && !stored.batch.is_mixed());
         let is_partition = !self.needs.partition || self.partition == stored.batch.partition;
         is_topic
             && is_partition

@@ -190,7 +190,7 @@ impl Field {
     /// What the record has; dates are written elsewhere.
     fn value<'a>(&self, stored: &StoredRecord<'a>) -> Option<Cow<'a, str>> {
         let bytes = match self {
-            Self::Topic => return Some(Cow::Borrowed(&stored.batch.topic.name)),
+            Self::Topic => return Some(Cow::Borrowed(stored.topic())),
             Self::Partition => {
                 let mut digits = Vec::new();
                 push_decimal(i64::from(stored.batch.partition), &mut digits);

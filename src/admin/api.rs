@@ -10,6 +10,7 @@
 //! | `DELETE /api/v1/topics/{topic}/records?partition=N&before=OFFSET` |           | deletes the records before it      |
 //! | `POST /api/v1/offsets`               | `{"group": "g", "offsets": [{"topic": "t", "partition": 0, "offset": 7}]}` | moves a group; a sink of this agent goes on from there |
 //! | `DELETE /api/v1/offsets`             | `{"group": "g"}`                       | forgets a group                    |
+//! | `POST /api/v1/advance`               | see [`super::advance`]                 | stores records and moves a group, both or neither |
 //!
 //! Who may ask is said in [`super::gate`]; with access control for the hub, who comes this way is `admin.principal`.
 
@@ -68,7 +69,7 @@ impl std::fmt::Debug for Api {
 }
 
 /// What went wrong: a status and a sentence, in the body as `{"error": …}`.
-pub(super) struct Refused(StatusCode, String);
+pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -173,7 +174,7 @@ async fn create(State(api): State<Api>, Path(topic): Path<String>, body: Bytes) 
     Ok(Json(json!({ "partitions": creation.partitions })))
 }
 
-fn check_name(topic: &str) -> Result<(), Refused> {
+pub(super) fn check_name(topic: &str) -> Result<(), Refused> {
     if is_topic_name(topic) && !topic.starts_with(INTERNAL) {
         return Ok(());
     }
@@ -181,7 +182,7 @@ fn check_name(topic: &str) -> Result<(), Refused> {
     Err(Refused(StatusCode::BAD_REQUEST, problem))
 }
 
-fn bad(error: &serde_json::Error) -> Refused {
+pub(super) fn bad(error: &serde_json::Error) -> Refused {
     Refused(StatusCode::BAD_REQUEST, error.to_string())
 }
 
@@ -330,7 +331,7 @@ fn is_of_sink(api: &Api, group: &str) -> bool {
 }
 
 /// The groups of running sinks are theirs.
-fn is_nobodys(api: &Api, group: &str) -> Result<(), Refused> {
+pub(super) fn is_nobodys(api: &Api, group: &str) -> Result<(), Refused> {
     if !is_of_sink(api, group) {
         return Ok(());
     }

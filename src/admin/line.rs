@@ -89,7 +89,11 @@ pub(super) fn parse(body: &[u8]) -> Result<Batch, String> {
     Ok(batch)
 }
 
-fn push(line: &Line, batch: &mut Batch) -> Result<(), String> {
+/// Adds the record of a line.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn push(line: &Line, batch: &mut Batch) -> Result<(), String> {
     let bytes = |text: &str| match line.encoding {
         Encoding::Text => Ok(text.as_bytes().to_vec()),
         Encoding::Base64 => STANDARD.decode(text).map_err(|error| error.to_string()),

@@ -10,6 +10,7 @@
 //! | `sinks.rs`  | sinks: how they are, paused, taken up again                              |
 //! | `line.rs`   | one record of a request                                                  |
 
+mod advance;
 mod api;
 mod gate;
 mod glance;
@@ -39,6 +40,7 @@ use crate::metrics::Metrics;
 use crate::producer::Producer;
 use gate::Gate;
 
+pub use advance::{At, Sent, Steps};
 pub use api::BODY_MAX;
 pub use glance::{Glance, Seen, SharedReads};
 pub use line::{Encoding, Line, LineHeaders};
@@ -95,7 +97,7 @@ pub async fn serve(
     let watching = Router::new().route("/health", get(health)).route("/metrics", get(show_metrics));
     let routes = listen::Routes {
         watching: watching.with_state(state),
-        api: api::router(api.clone()).merge(sinks::router(api)),
+        api: api::router(api.clone()).merge(advance::router(api.clone())).merge(sinks::router(api)),
     };
     Ok(listen::serve(faces, routes, gate, metrics))
 }

@@ -11,7 +11,7 @@ use crate::config::{Config, SinkBlock, SourceBlock, Start};
 use crate::delivery::{
     self, DEAD_LETTER_SOURCE, DeadLetters, Delivery, FALLBACK_SOURCE, Fallback, Pace, fallback_of,
 };
-use crate::hub::{ConsumerSpec, Hub, HubError, Reads, StartAt, TopicSelector};
+use crate::hub::{ConsumerSpec, Hub, HubError, REPLAY, Reads, StartAt, TopicSelector};
 use crate::metrics::SourceMeter;
 use crate::producer::Producer;
 use crate::retry::Backoff;
@@ -148,13 +148,14 @@ pub(super) fn consumer_spec(
     })
 }
 
-/// The topics of a sink: its own, and those of sinks whose fallback it is, once these are there.
+/// The topics of a sink: its own, and once they are there what it is given again and those of sinks whose fallback it
+/// is.
 pub(super) fn selectors(name: &str, config: &Config) -> Result<Vec<TopicSelector>, HubError> {
     let own = config.sinks.get(name).map(|block| block.topics.as_slice()).unwrap_or_default();
-    let others = relying_on(name, config).into_iter();
-    let others = others.map(|other| format!("^{}$", regex::escape(&fallback_of(other))));
-    let topics = own.iter().cloned().chain(others);
-    topics.map(|topic| TopicSelector::parse(&topic).map_err(HubError::Fatal)).collect()
+    let own = own.iter().map(|topic| TopicSelector::parse(topic).map_err(HubError::Fatal));
+    let others = relying_on(name, config).into_iter().map(fallback_of);
+    let addressed = std::iter::once(format!("{name}{REPLAY}")).chain(others);
+    own.chain(addressed.map(|topic| Ok(TopicSelector::Addressed(topic)))).collect()
 }
 
 /// The sinks whose fallback is `name`.

@@ -79,10 +79,11 @@ Examples:
   anabranch dlq show search --reason mapper_parsing_exception --since 2h
   anabranch dlq replay search                 give them to their topics again
   anabranch dlq replay search --reason \"HTTP 400\"
+  anabranch dlq replay search --to archive    give them to one sink alone, the same or another
   anabranch dlq purge search --yes            delete those that were replayed
   anabranch dlq purge search --before 7d --yes
 
-A replay goes on where the last one stopped (group <sink>.dlq-replay). What --reason, --since and --before do not name
+A replay goes on where the last one stopped, also when it was killed (group <sink>.dlq-replay). What --reason, --since and --before do not name
 goes behind those that there are, and waits for the next.";
 
 pub(super) const LOG: &str = "\

@@ -193,6 +193,24 @@ impl HubArgs {
         agent::reads(&config).into_iter().find(|reads| reads.group == name)
     }
 
+    /// Whether the configuration that is meant, if one is, has a sink of that name.
+    ///
+    /// # Errors
+    /// Which sinks there are.
+    pub(super) fn is_sink(&self, name: &str) -> Result<(), Failure> {
+        if self.config.is_none() && (self.bootstrap.is_some() || self.data_dir.is_some()) {
+            return Ok(());
+        }
+        let Ok(path) = config_path(self.config.as_deref()) else { return Ok(()) };
+        let (config, _) = config::load_checked(&path)?;
+        if config.sinks.contains_key(name) {
+            return Ok(());
+        }
+        let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
+        let (path, known) = (path.display(), known.join(", "));
+        Err(Failure::wrong(format!("{path} has no sink \"{name}\"; there are: {known}")))
+    }
+
     fn target(&self) -> Result<Target, Failure> {
         if let Some(bootstrap) = &self.bootstrap {
             let options = options::read(self.options_file.as_deref(), &self.options)?;

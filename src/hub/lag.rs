@@ -69,7 +69,8 @@ pub(super) fn of_group(reads: &Reads, topics: &[TopicInfo], groups: &[GroupInfo]
     for topic in topics.iter().filter(|topic| reads.wants(&topic.name)) {
         for (number, partition) in (0i32..).zip(&topic.partitions) {
             let at = committed(&topic.name, number);
-            let at = at.unwrap_or_else(|| begins(reads.start, partition)).max(partition.start);
+            let start = TopicSelector::start_of(&reads.topics, &topic.name, reads.start);
+            let at = at.unwrap_or_else(|| begins(start, partition)).max(partition.start);
             partitions.push(Lag::of(&topic.name, number, at, partition.end));
         }
     }

@@ -1,6 +1,7 @@
 //! The hub: where batches are kept once and read by many. Two of them stand behind the same small traits: the
 //! embedded log in this process, and an Apache Kafka cluster.
 
+mod advance;
 pub mod embedded;
 mod error;
 pub mod kafka;
@@ -18,6 +19,7 @@ use anabranch_connectors::sink::Resumed;
 use async_trait::async_trait;
 use regex::Regex;
 
+pub use advance::{Advance, Placed};
 pub use error::HubError;
 pub use lag::{GroupLag, Lag, Reads};
 pub use part::Part;
@@ -27,6 +29,9 @@ pub const DEAD_LETTERS: &str = ".dlq";
 
 /// Suffix of the topic that keeps what a sink could not deliver, for the sink that is its fallback.
 pub const FALLBACK: &str = ".fallback";
+
+/// Suffix of the topic that keeps what one sink alone is given again.
+pub const REPLAY: &str = ".replay";
 
 /// Prefix of the name under which they enter the producer.
 pub const FALLBACK_SOURCE: &str = "fallback:";
@@ -100,6 +105,16 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// [`HubError`] when the group is in use or the offsets could not be stored.
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError>;
+
+    /// Stores records and moves the group that they come from, both or neither.
+    ///
+    /// # Errors
+    /// [`HubError::Moved`] when the group stands elsewhere, and what kept it from being stored. When the answer of a
+    /// cluster is lost it may have been: the group tells.
+    async fn advance(&self, step: Advance) -> Result<(), HubError> {
+        let group = step.group;
+        Err(HubError::Fatal(format!("this hub is only read; group \"{group}\" stays where it is")))
+    }
 
     /// Deletes a group with its committed offsets; it must have no members. Says whether there was one.
     ///
@@ -225,7 +240,9 @@ impl ConsumerSpec {
 pub enum TopicSelector {
     /// Just this one.
     Name(String),
-    /// Every topic that matches, but for internal ones and dead letters.
+    /// The same, once it is there, and from its first record on: it is filled for this group alone.
+    Addressed(String),
+    /// Every topic that matches, but for internal ones, dead letters, and what is addressed to one sink.
     Pattern(Regex),
 }
 
@@ -245,13 +262,20 @@ impl TopicSelector {
     #[must_use]
     pub fn matches(&self, topic: &str) -> bool {
         match self {
-            Self::Name(name) => name == topic,
+            Self::Name(name) | Self::Addressed(name) => name == topic,
             Self::Pattern(pattern) => {
-                !topic.starts_with("__")
-                    && !topic.ends_with(DEAD_LETTERS)
-                    && pattern.is_match(topic)
+                let is_special =
+                    [DEAD_LETTERS, FALLBACK, REPLAY].iter().any(|end| topic.ends_with(end));
+                !topic.starts_with("__") && !is_special && pattern.is_match(topic)
             }
         }
+    }
+
+    /// Where a group that reads these begins in a partition of `topic` of which it has committed nothing.
+    #[must_use]
+    pub fn start_of(selectors: &[Self], topic: &str, start: StartAt) -> StartAt {
+        let addressed = |one: &Self| matches!(one, Self::Addressed(name) if name == topic);
+        if selectors.iter().any(addressed) { StartAt::Earliest } else { start }
     }
 }
 

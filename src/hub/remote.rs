@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use anabranch_connectors::records::ORIGIN;
 use anabranch_connectors::source::{NotStored, Stored};
 use anabranch_connectors::{Batch, Record};
 use async_trait::async_trait;
@@ -16,10 +17,10 @@ use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admin::{BODY_MAX, Encoding, Line, LineHeaders, Token};
+use crate::admin::{BODY_MAX, Encoding, Line, LineHeaders, Sent, Steps, Token};
 use crate::hub::embedded::view::{StoresOffsets, View};
 use crate::hub::{
-    Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
+    Advance, Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
 };
 use crate::log::Folder;
 
@@ -237,6 +238,23 @@ impl Hub for Remote {
 
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
         self.api.store(group, offsets).await
+    }
+
+    async fn advance(&self, step: Advance) -> Result<(), HubError> {
+        let at = |all: Vec<Offset>| {
+            let at = |Offset { topic, partition, offset, epoch }| (topic, partition, offset, epoch);
+            all.into_iter().map(at).collect()
+        };
+        let mut records = Vec::new();
+        for placed in &step.records {
+            records.extend(placed.batch.iter().map(|record| {
+                let origin = record.headers.get(ORIGIN).map(String::from_utf8_lossy);
+                let (topic, partition) = (placed.topic.clone(), placed.partition);
+                Sent { topic, partition, origin: origin.map(Into::into), line: line(&record) }
+            }));
+        }
+        let steps = Steps { group: step.group, from: at(step.from), to: at(step.to), records };
+        self.api.call(self.api.client.post(self.api.url("advance")).json(&steps)).await.map(drop)
     }
 
     async fn delete_group(&self, name: &str) -> Result<bool, HubError> {

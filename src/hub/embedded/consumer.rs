@@ -17,7 +17,8 @@ use super::partition_reader::PartitionReader;
 use super::topics::TopicState;
 use super::writer::{Command, Place};
 use crate::hub::{
-    Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt, state,
+    Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt, TopicSelector,
+    state,
 };
 use crate::log::{Damage, Partition, PartitionName};
 
@@ -174,7 +175,9 @@ impl EmbeddedConsumer {
             if self.readers.iter().any(known) {
                 continue;
             }
-            let start = if is_first { self.spec.start } else { StartAt::Earliest };
+            let (spec, name) = (&self.spec, &partition.name().topic);
+            let start = TopicSelector::start_of(&spec.topics, name, spec.start);
+            let start = if is_first { start } else { StartAt::Earliest };
             let (from, is_committed) = self.start_of(&partition, start)?;
             if !is_committed {
                 let PartitionName { topic, partition } = partition.name().clone();

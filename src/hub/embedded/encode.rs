@@ -20,26 +20,66 @@ pub(super) fn encode(
     parts: &[Part],
     out: &mut Vec<u8>,
 ) -> Result<i32, CompressionError> {
-    let base_timestamp_ms = parts.first().map_or(0, |part| part.batch.timestamp_ms());
-    let mut max_timestamp_ms = i64::MIN;
-    let mut count = 0i32;
+    let mut encoding = Encoding::begin(parts.first().map(|part| &part.batch));
     builder.begin(out);
     for part in parts {
-        let position = encode_position(part);
-        let last = part.batch.len().saturating_sub(1);
-        for (number, record) in part.batch.iter().enumerate() {
-            let extra = if number == last { position.as_slice() } else { &[] };
-            let delta_ms = record.timestamp_ms.wrapping_sub(base_timestamp_ms);
-            let deltas = (delta_ms, i64::from(count));
+        encoding.add(&part.batch, &encode_position(part), builder, out)?;
+    }
+    encoding.end(builder, out)
+}
+
+/// Encodes the records of one batch, without a position.
+pub(super) fn encode_alone(
+    builder: &mut Builder,
+    batch: &Batch,
+    out: &mut Vec<u8>,
+) -> Result<i32, CompressionError> {
+    let mut encoding = Encoding::begin(Some(batch));
+    builder.begin(out);
+    encoding.add(batch, &[], builder, out)?;
+    encoding.end(builder, out)
+}
+
+/// A batch that is being encoded.
+struct Encoding {
+    base_timestamp_ms: i64,
+    max_timestamp_ms: i64,
+    count: i32,
+}
+
+impl Encoding {
+    fn begin(first: Option<&Batch>) -> Self {
+        let base_timestamp_ms = first.map_or(0, Batch::timestamp_ms);
+        Self { base_timestamp_ms, max_timestamp_ms: i64::MIN, count: 0 }
+    }
+
+    /// Adds all records of `batch`, the last with `position` as one more header.
+    fn add(
+        &mut self,
+        batch: &Batch,
+        position: &[u8],
+        builder: &mut Builder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressionError> {
+        let last = batch.len().saturating_sub(1);
+        for (number, record) in batch.iter().enumerate() {
+            let extra = if number == last { position } else { &[] };
+            let delta_ms = record.timestamp_ms.wrapping_sub(self.base_timestamp_ms);
+            let deltas = (delta_ms, i64::from(self.count));
             records::push_record(&record, deltas, extra, builder.records());
-            max_timestamp_ms = max_timestamp_ms.max(record.timestamp_ms);
-            count += 1;
+            self.max_timestamp_ms = self.max_timestamp_ms.max(record.timestamp_ms);
+            self.count += 1;
             builder.pack(out)?;
         }
+        Ok(())
     }
-    let producer = (OWN_PRODUCER, 0, -1);
-    builder.finish(Stamp { base_timestamp_ms, max_timestamp_ms, count, producer }, out)?;
-    Ok(count)
+
+    fn end(self, builder: &mut Builder, out: &mut Vec<u8>) -> Result<i32, CompressionError> {
+        let Self { base_timestamp_ms, max_timestamp_ms, count } = self;
+        let producer = (OWN_PRODUCER, 0, -1);
+        builder.finish(Stamp { base_timestamp_ms, max_timestamp_ms, count, producer }, out)?;
+        Ok(count)
+    }
 }
 
 fn encode_position(part: &Part) -> Vec<u8> {

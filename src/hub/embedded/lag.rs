@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use super::{Embedded, Shared};
-use crate::hub::{GroupLag, HubError, Lag, Reads, StartAt};
+use crate::hub::{GroupLag, HubError, Lag, Reads, StartAt, TopicSelector};
 use crate::log::{Partition, PartitionName};
 
 /// Times of the oldest records that groups have not committed, by group and partition, and the offset that each is of:
@@ -38,7 +38,8 @@ impl Shared {
     /// The next offset of a partition that a group will read.
     fn place_of(&self, reads: &Reads, partition: &Arc<Partition>) -> Result<i64, HubError> {
         let committed = self.groups().committed(&reads.group, partition.name()).cloned();
-        let at = match (committed, reads.start) {
+        let topic = &partition.name().topic;
+        let at = match (committed, TopicSelector::start_of(&reads.topics, topic, reads.start)) {
             (Some(committed), _) => committed.offset,
             (None, StartAt::Earliest) => partition.start(),
             (None, StartAt::Latest) => partition.end(),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: only the writer appends; what a receipt or a commit promises is on disk as `flush` says before it settles.
 
+mod advance;
 mod appender;
 mod commit;
 mod compactor;
@@ -68,8 +69,8 @@ pub(crate) use topics::TopicState;
 pub(crate) use transactions::{Phase, Transaction, TransactionFault};
 
 use crate::hub::{
-    Appender, Consumer, ConsumerSpec, GroupInfo, GroupLag, Hub, HubError, Offset, Reads, TopicInfo,
-    TopicSelector,
+    Advance, Appender, Consumer, ConsumerSpec, GroupInfo, GroupLag, Hub, HubError, Offset, Reads,
+    TopicInfo, TopicSelector,
 };
 use crate::log::{Damage, Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
@@ -303,6 +304,10 @@ impl Hub for Embedded {
         self.check_offsets(group, offsets)?;
         let offsets = offsets.iter().map(|offset| (offset.clone(), String::new())).collect();
         self.commit_offsets(group, offsets).await
+    }
+
+    async fn advance(&self, step: Advance) -> Result<(), HubError> {
+        self.take_step(step).await
     }
 
     async fn delete_group(&self, name: &str) -> Result<bool, HubError> {

@@ -233,7 +233,11 @@ fn group(
     Ok(GroupInfo { name, offsets })
 }
 
-fn group_client(settings: &Settings, group: &str) -> Result<BaseConsumer<Quiet>, HubError> {
+/// A client of that group which is no member.
+pub(super) fn group_client(
+    settings: &Settings,
+    group: &str,
+) -> Result<BaseConsumer<Quiet>, HubError> {
     settings.consumer(group).create_with_context(Quiet::default()).map_err(|error| unusable(&error))
 }
 

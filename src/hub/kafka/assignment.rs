@@ -215,14 +215,15 @@ impl Assignments {
             let (first, end) =
                 client.fetch_watermarks(&topic, partition, ANSWER_MAX).map_err(not_now)?;
             let at = times.as_ref().and_then(|times| times.find_partition(&topic, partition));
-            let start = match (self.start, at.map(|at| at.offset())) {
+            let wanted = TopicSelector::start_of(&self.topics, &topic, self.start);
+            let start = match (wanted, at.map(|at| at.offset())) {
                 (StartAt::Earliest, _) => first,
                 (StartAt::Latest, _) if new_since => first,
                 (StartAt::Time(_), Some(At::Offset(offset))) => offset,
                 (StartAt::Offset(offset), _) => offset.clamp(first, end.max(first)),
                 (StartAt::Time(_) | StartAt::Latest, _) => end,
             };
-            if self.keeps_start && self.start != StartAt::Earliest {
+            if self.keeps_start && wanted != StartAt::Earliest {
                 list.add_partition(&topic, partition)
                     .set_offset(At::Offset(start))
                     .map_err(not_now)?;

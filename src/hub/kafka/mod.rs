@@ -10,6 +10,7 @@
 //! Readers should use `isolation.level=read_committed` (librdkafka's default), or they also see what was aborted.
 
 mod admin;
+mod advance;
 mod amend;
 mod assignment;
 mod context;
@@ -49,7 +50,9 @@ pub use self::settings::{Acks, Settings};
 use self::topics::Topics;
 pub use self::way::reach;
 use self::writer::Writer;
-use super::{Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo};
+use super::{
+    Advance, Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
+};
 
 /// How much may wait for the writer, bytes.
 const QUEUE_BYTES: usize = 16 << 20;
@@ -196,6 +199,10 @@ impl Hub for Kafka {
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
         let (group, offsets) = (group.to_owned(), offsets.to_vec());
         self.ask(move |observer, settings| observer.set_offsets(settings, &group, &offsets)).await
+    }
+
+    async fn advance(&self, step: Advance) -> Result<(), HubError> {
+        self.ask(move |_, settings| advance::advance(settings, &step)).await
     }
 
     async fn delete_group(&self, name: &str) -> Result<bool, HubError> {

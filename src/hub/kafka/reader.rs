@@ -205,6 +205,9 @@ impl Reader {
         for selector in &self.spec.topics {
             match selector {
                 TopicSelector::Name(name) => names.push(name.clone()),
+                TopicSelector::Addressed(name) => {
+                    names.extend(self.observer.partitions(name)?.map(|_there| name.clone()));
+                }
                 TopicSelector::Pattern(_) => {
                     let known = self.observer.names()?.into_iter().map(|(name, _)| name);
                     let meant = known.filter(|name| {

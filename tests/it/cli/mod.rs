@@ -7,6 +7,7 @@ mod far;
 mod isolation;
 mod members;
 mod newcomers;
+mod replay;
 mod wire;
 mod wrong;
 

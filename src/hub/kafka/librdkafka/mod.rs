@@ -7,4 +7,5 @@ mod round;
 mod send;
 mod writer;
 
+pub(super) use send::headers_of;
 pub(super) use writer::Writer;

@@ -187,6 +187,11 @@ fn headers(record: &Record<'_>, common: Option<&OwnedHeaders>) -> Option<OwnedHe
     Some(add(OwnedHeaders::new(), record))
 }
 
+/// All headers of one record.
+pub(in crate::hub::kafka) fn headers_of(record: &Record<'_>) -> OwnedHeaders {
+    add(OwnedHeaders::new(), record)
+}
+
 fn add(mut headers: OwnedHeaders, record: &Record<'_>) -> OwnedHeaders {
     for (key, value) in record.headers.iter_all() {
         headers = headers.insert(Header { key, value });
