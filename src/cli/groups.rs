@@ -229,11 +229,15 @@ async fn reset(args: ResetArgs, out: &mut dyn Write) -> Done {
         return Ok(writeln!(out, "nothing was changed (--dry-run)")?);
     }
     confirm(args.yes, &format!("move group {}", args.group), out)?;
-    let hub = args.hub.writer().await?;
     let offsets: Vec<Offset> = planned.into_iter().map(|(offset, _)| offset).collect();
-    let moved = Admin::new(&hub).set_offsets(&args.group, &offsets).await;
-    hub.close().await;
-    moved?;
+    if let Some(agent) = args.hub.agent_with(&args.group).await? {
+        agent.set_offsets(&args.group, &offsets).await?;
+    } else {
+        let hub = args.hub.writer().await?;
+        let moved = Admin::new(&hub).set_offsets(&args.group, &offsets).await;
+        hub.close().await;
+        moved?;
+    }
     Ok(writeln!(out, "group {} moved", args.group)?)
 }
 

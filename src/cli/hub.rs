@@ -132,6 +132,17 @@ impl HubArgs {
         })
     }
 
+    /// The running agent that has a sink of that name and a Kafka cluster as its hub: only it can stop the sink while
+    /// its group is moved. With an embedded hub every way to write leads through the agent.
+    pub(super) async fn agent_with(&self, sink: &str) -> Result<Option<Agent>, Failure> {
+        let is_by_config = self.bootstrap.is_none() && matches!(self.target()?, Target::Kafka(_));
+        let Some(agent) = is_by_config.then(|| self.agent().ok()).flatten() else {
+            return Ok(None);
+        };
+        let has_it = agent.sinks().await?.iter().any(|known| known.name == sink);
+        Ok(has_it.then_some(agent))
+    }
+
     /// The hub, open for writing, unless a running agent has its data folder.
     async fn free(&self) -> Result<Result<HubHandle, Held>, Failure> {
         let (settings, config) = match self.target()? {

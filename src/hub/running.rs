@@ -5,8 +5,9 @@ use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::HubError;
+use super::embedded::view::StoresOffsets;
 use super::remote::{Api, Way};
+use super::{HubError, Offset};
 
 /// The agent.
 #[derive(Debug)]
@@ -59,6 +60,14 @@ impl Agent {
     /// As [`Agent::pause`].
     pub async fn resume(&self, sink: &str) -> Result<(), HubError> {
         self.order(&format!("sinks/{sink}/resume")).await
+    }
+
+    /// Moves a sink's group, which it goes on from at once.
+    ///
+    /// # Errors
+    /// [`HubError`] when it does not answer, or other members have the group.
+    pub async fn set_offsets(&self, sink: &str, offsets: &[Offset]) -> Result<(), HubError> {
+        self.0.store(sink, offsets).await
     }
 
     async fn order(&self, path: &str) -> Result<(), HubError> {

@@ -6,6 +6,7 @@ mod dead_letters;
 mod far;
 mod isolation;
 mod members;
+mod moved;
 mod newcomers;
 mod replay;
 mod wire;
