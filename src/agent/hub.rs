@@ -106,6 +106,7 @@ pub fn settings(
         topics,
         groups: groups(config),
         group_min_session_timeout: embedded.group_min_session_timeout,
+        internal_max_bytes: 16 << 20,
     })
 }
 

@@ -55,6 +55,8 @@ impl Loop {
                 Ok(true) => {
                     self.works(Step::Prepare);
                     self.progress.anchor(records);
+                    // A power cut must not leave what is written next without a state that tells of it.
+                    self.must_last = true;
                     return self.commit().await.map(|()| true);
                 }
                 Err(error) => {
@@ -97,7 +99,12 @@ impl Loop {
         self.works(Step::Checkpoint);
         self.meter.lost.fetch_add(self.sink.lost(), Ordering::Relaxed);
         let offsets = self.progress.offsets();
-        match self.consumer.commit(&offsets, state.as_deref()).await {
+        let committed = if self.must_last {
+            self.consumer.commit_durably(&offsets, state.as_deref()).await
+        } else {
+            self.consumer.commit(&offsets, state.as_deref()).await
+        };
+        match committed {
             Ok(()) => Ok(Tried::Done),
             Err(HubError::Moved(why)) => {
                 debug!(sink = self.name, why, "what was not committed comes again");
@@ -119,6 +126,7 @@ impl Loop {
 
     async fn committed(&mut self) {
         self.works(Step::Commit);
+        self.must_last = false;
         self.sink.committed();
         self.dead_letters.committed(&self.progress).await;
         if let Some(fallback) = &self.fallback {

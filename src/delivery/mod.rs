@@ -126,6 +126,8 @@ struct Loop {
     commit_wait: Duration,
     /// While a write is not settled: the sink's state is ahead of the offsets then, and must not be committed.
     in_hand: bool,
+    /// The next commit is on the disk when it is done, whatever is configured.
+    must_last: bool,
     troubles: Troubles,
     refusals: Refusals,
     burials: Burials,
@@ -164,6 +166,7 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         committed_at: Instant::now(),
         commit_wait: Duration::ZERO,
         in_hand: false,
+        must_last: false,
         troubles: Troubles::new(member),
         refusals,
         burials: Burials::default(),

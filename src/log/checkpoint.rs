@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::log::{LogError, PartitionName, write_atomically};
+use crate::log::{LogError, PartitionName, disk, write_atomically};
 
 /// Offsets by partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,13 +16,14 @@ impl Checkpoint {
     /// Reads the file; empty when it is missing or damaged.
     #[must_use]
     pub fn load(path: &Path) -> Self {
-        std::fs::read_to_string(path).ok().and_then(|text| Self::parse(&text)).unwrap_or_default()
+        let bytes = disk::read(path).unwrap_or_default();
+        str::from_utf8(&bytes).ok().and_then(Self::parse).unwrap_or_default()
     }
 
     /// Whether the file is there and cannot be read.
     #[must_use]
     pub fn is_damaged(path: &Path) -> bool {
-        std::fs::read(path)
+        disk::read(path)
             .is_ok_and(|bytes| str::from_utf8(&bytes).ok().and_then(Self::parse).is_none())
     }
 

@@ -1,10 +1,10 @@
 //! The end of a partition: its folder is put aside in one step, and removed when there is time.
 
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
+use crate::log::disk::{self, File};
 use crate::log::{LogError, Partition};
 
 /// How the name of a folder ends that was put aside. No partition's does: that ends with its number.
@@ -29,7 +29,7 @@ impl Partition {
         if self.deleted.swap(true, Ordering::AcqRel) {
             return Ok(aside);
         }
-        if let Err(cause) = std::fs::rename(&self.folder, &aside) {
+        if let Err(cause) = disk::rename(&self.folder, &aside) {
             self.deleted.store(false, Ordering::Release);
             return Err(LogError::io("rename", &self.folder)(cause));
         }
@@ -44,12 +44,11 @@ impl Partition {
 /// # Errors
 /// [`LogError`] when it cannot be removed; the next start tries again.
 pub fn discard(folder: &Path) -> Result<(), LogError> {
-    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+    for path in disk::list(folder).map_err(LogError::io("list", folder))? {
         // What cannot be cut has its room until it is closed.
-        OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(0)).ok();
+        File::open(&path, true).and_then(|file| file.set_len(0)).ok();
     }
-    std::fs::remove_dir_all(folder).map_err(LogError::io("delete", folder))
+    disk::remove_dir_all(folder).map_err(LogError::io("delete", folder))
 }
 
 /// The folders in a data folder that were put aside and are there still.
@@ -58,8 +57,7 @@ pub fn discard(folder: &Path) -> Result<(), LogError> {
 /// [`LogError`] when it cannot be listed.
 pub fn deleted_folders(data_folder: &Path) -> Result<Vec<PathBuf>, LogError> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(data_folder).map_err(LogError::io("list", data_folder))? {
-        let path = entry.map_err(LogError::io("list", data_folder))?.path();
+    for path in disk::list(data_folder).map_err(LogError::io("list", data_folder))? {
         let name = path.file_name().and_then(|name| name.to_str());
         if name.is_some_and(|name| name.ends_with(ENDING)) && path.is_dir() {
             found.push(path);

@@ -3,9 +3,7 @@
 //! Only what was appended in this life of the process is given so: it was whole and its sums were right when it came.
 //! Everything else is read and checked (see [`Partition::read_raw`]).
 
-use std::fs::File;
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, PoisonError};
 
 use rustix::fs::{Advice, fadvise};
@@ -29,8 +27,8 @@ pub struct Extent {
 impl Extent {
     /// The file.
     #[must_use]
-    pub fn file(&self) -> &File {
-        self.segment.file()
+    pub fn file(&self) -> &std::fs::File {
+        self.segment.file().inner()
     }
 
     /// Where in the file it begins.
@@ -59,7 +57,7 @@ impl Extent {
         let end = self.place + bytes.get();
         for place in (self.place..end).step_by(LOAD_STEP).chain([end - 1]) {
             // Waits until it is there. An error is for who reads it.
-            self.file().read_at(&mut [0], place).ok();
+            std::os::unix::fs::FileExt::read_at(self.file(), &mut [0], place).ok();
         }
     }
 

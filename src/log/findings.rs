@@ -12,7 +12,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::log::{LogError, write_atomically};
+use crate::log::{LogError, disk, write_atomically};
 
 const OPEN: &str = "damage";
 const ACKNOWLEDGED: &str = "damage-acknowledged";
@@ -123,7 +123,7 @@ pub fn acknowledge(folder: &Path) -> Result<Vec<Finding>, LogError> {
         store(&folder.join(ACKNOWLEDGED), &known)?;
     }
     let path = folder.join(OPEN);
-    match std::fs::remove_file(&path) {
+    match disk::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(LogError::io("remove", &path)(error))
         }
@@ -132,7 +132,7 @@ pub fn acknowledge(folder: &Path) -> Result<Vec<Finding>, LogError> {
 }
 
 fn load(path: &Path) -> Vec<Finding> {
-    let text = std::fs::read(path).unwrap_or_default();
+    let text = disk::read(path).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().filter_map(Finding::parse).collect()
 }
 

@@ -5,13 +5,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::log::private::{self, Narrowed};
-use crate::log::{Checkpoint, LogError, PartitionName, write_atomically};
+use crate::log::{Checkpoint, LogError, PartitionName, disk, write_atomically};
 
 /// The version of the format in [`crate::log`].
 const VERSION: &str = "1";
 const RECOVERY_POINTS: &str = "recovery-point-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
+const UNCHECKED: &str = "unchecked";
 
 /// A data folder, held exclusively.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Folder {
             None => Meta::create(path, new_id)?,
         };
         let epoch_path = path.join("leader-epoch");
-        let stored = std::fs::read_to_string(&epoch_path).ok();
+        let stored = disk::read(&epoch_path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let last: Option<i32> = stored.and_then(|text| text.trim().parse().ok());
         let mark = path.join("clean-shutdown");
         let clean = last.is_some() && mark.exists();
@@ -62,8 +63,14 @@ impl Folder {
         if last != Some(epoch) {
             store_epoch(&epoch_path, epoch)?;
         }
-        // From here on a crash is a crash.
-        std::fs::remove_file(&mark).ok();
+        if last.is_some() && !clean {
+            write_atomically(&path.join(UNCHECKED), "")?;
+        }
+        // From here on a crash is a crash: the mark must not come back with a power cut.
+        if mark.exists() {
+            disk::remove_file(&mark).map_err(LogError::io("delete", &mark))?;
+            crate::log::sync(path)?;
+        }
         Ok(Self { path: path.to_owned(), meta, epoch, clean, narrowed, _lock: lock })
     }
 
@@ -128,6 +135,21 @@ impl Folder {
         }
         self.epoch = seen + 1;
         store_epoch(&self.path.join("leader-epoch"), self.epoch)
+    }
+
+    /// Whether a life did not end in order, and not everything was read since.
+    #[must_use]
+    pub fn must_check(&self) -> bool {
+        self.path.join(UNCHECKED).exists()
+    }
+
+    /// Notes that everything was read.
+    ///
+    /// # Errors
+    /// [`LogError`] when the mark cannot be removed.
+    pub fn mark_checked(&self) -> Result<(), LogError> {
+        let path = self.path.join(UNCHECKED);
+        disk::remove_file(&path).map_err(LogError::io("delete", &path))
     }
 
     /// What is known to be on disk.
@@ -209,7 +231,7 @@ impl Meta {
     /// [`LogError::Format`] when it is not ours or of a later version.
     pub fn load(folder: &Path) -> Result<Option<Self>, LogError> {
         let path = folder.join("meta.properties");
-        let text = match std::fs::read(&path) {
+        let text = match disk::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(LogError::io("read", &path)(error)),
@@ -245,10 +267,8 @@ fn store_epoch(path: &Path, epoch: i32) -> Result<(), LogError> {
     let text = format!("{epoch}\n");
     match write_atomically(path, &text) {
         Err(LogError::NoSpace { .. }) if path.exists() => {
-            let file = std::fs::OpenOptions::new().write(true).open(path);
-            let file = file.map_err(LogError::io("open", path))?;
-            std::os::unix::fs::FileExt::write_all_at(&file, text.as_bytes(), 0)
-                .map_err(LogError::io("write", path))?;
+            let file = disk::File::open(path, true).map_err(LogError::io("open", path))?;
+            file.write_both_at(text.as_bytes(), &[], 0).map_err(LogError::io("write", path))?;
             file.sync_all().map_err(LogError::io("sync", path))
         }
         stored => stored,
@@ -267,8 +287,7 @@ pub fn log_starts(folder: &Path) -> Checkpoint {
 /// [`LogError`] when it cannot be listed.
 pub fn partitions(folder: &Path) -> Result<Vec<(PartitionName, PathBuf)>, LogError> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+    for path in disk::list(folder).map_err(LogError::io("list", folder))? {
         let name = path.file_name().and_then(|name| name.to_str()).and_then(PartitionName::parse);
         if let (Some(name), true) = (name, path.is_dir()) {
             found.push((name, path));

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use crate::log::partition::Partition;
 use crate::log::recovery::scan;
 use crate::log::segment::{CLEANED, Segment};
-use crate::log::{LogError, sync_parent};
+use crate::log::{LogError, disk, sync_parent};
 use crate::wire::HEADER_BYTES;
 
 impl Partition {
@@ -31,7 +31,7 @@ impl Partition {
         let _held = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let aside = active.path().with_extension(CLEANED);
         // One that an earlier try has left.
-        std::fs::remove_file(&aside).ok();
+        disk::remove_file(&aside).ok();
         let copy = Segment::create_aside(&self.folder, active.base_offset())?;
         let placed = copy_whole(&active, &copy)
             .and_then(|()| copy.seal_aside(active.modified()))

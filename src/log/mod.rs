@@ -9,6 +9,7 @@
 //!   log-start-offset-checkpoint     where partitions begin whose first records somebody deleted
 //!   cleaner-offset-checkpoint       up to where partitions are compacted: a hint
 //!   clean-shutdown                  there when the last life ended in order
+//!   unchecked                       there when one did not, until everything was read once
 //!   damage, damage-acknowledged     what was found missing or damaged (see [`findings`])
 //!   <topic>-<partition>/
 //!     00000000000000001234.log      record batches (magic 2), end to end, nothing else
@@ -33,12 +34,15 @@
 mod checkpoint;
 mod compact;
 mod delete;
+pub(crate) mod disk;
 mod extent;
 mod find;
 mod findings;
 mod folder;
+mod hints;
 mod index;
 mod mend;
+mod open;
 mod page_cache;
 mod partition;
 mod partition_name;
@@ -137,12 +141,11 @@ impl LogError {
 /// # Errors
 /// [`LogError`] when the system says no; the old file is then still there.
 pub(crate) fn write_atomically(path: &std::path::Path, text: &str) -> Result<(), LogError> {
-    use std::io::Write;
     let aside = path.with_extension("tmp");
-    let mut file = private::create(&aside).map_err(LogError::io("create", &aside))?;
-    file.write_all(text.as_bytes()).map_err(LogError::io("write", &aside))?;
+    let file = disk::File::create(&aside).map_err(LogError::io("create", &aside))?;
+    file.write_both_at(text.as_bytes(), &[], 0).map_err(LogError::io("write", &aside))?;
     file.sync_all().map_err(LogError::io("sync", &aside))?;
-    std::fs::rename(&aside, path).map_err(LogError::io("rename", &aside))?;
+    disk::rename(&aside, path).map_err(LogError::io("rename", &aside))?;
     sync_parent(path)
 }
 
@@ -159,6 +162,5 @@ pub(crate) fn sync_parent(path: &std::path::Path) -> Result<(), LogError> {
 /// # Errors
 /// [`LogError`] when the system says no.
 pub(crate) fn sync(folder: &std::path::Path) -> Result<(), LogError> {
-    let open = std::fs::File::open(folder).map_err(LogError::io("open", folder))?;
-    open.sync_all().map_err(LogError::io("sync", folder))
+    disk::sync_folder(folder).map_err(LogError::io("sync", folder))
 }

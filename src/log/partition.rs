@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::log::compact::settle;
 use crate::log::producers::{Aborted, Producers};
 use crate::log::raw::Cursor;
-use crate::log::recovery::{Recovered, recover, replay};
-use crate::log::segment::{Segment, base_offset};
-use crate::log::{Damage, LogError, PartitionName, Progress, private, sync_parent};
+use crate::log::segment::Segment;
+use crate::log::{LogError, PartitionName, Progress, disk, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
 use crate::wire::is_commit;
 
@@ -54,81 +52,6 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Opens the partition in `folder`, makes it when it is not there, and finds its end after a crash.
-    ///
-    /// # Errors
-    /// [`LogError`] when its files cannot be read or made.
-    pub fn open(
-        folder: &Path,
-        name: PartitionName,
-        settings: Settings,
-        recovery_point: i64,
-    ) -> Result<(Self, Recovered), LogError> {
-        if !folder.exists() {
-            private::create_folders(folder).map_err(LogError::io("create", folder))?;
-            sync_parent(folder)?;
-        }
-        let mut found = Recovered { epoch: -1, ..Recovered::default() };
-        let mut segments = Vec::new();
-        let paths = settle(folder)?;
-        let mut end = 0;
-        let mut producers = None;
-        for (number, (path, heads_end)) in paths.iter().enumerate() {
-            let segment = Segment::open(path, true)?;
-            let last = number + 1 == paths.len();
-            let before = std::mem::take(&mut producers);
-            if number > 0 && end < segment.base_offset() {
-                let reason =
-                    "a file of the log is missing, or the end of one is damaged".to_owned();
-                found.gaps.push(Damage::new(end, segment.base_offset(), reason));
-            }
-            end = end.max(segment.base_offset());
-            if last || !segment.load_index() {
-                let mut known = before.unwrap_or_default();
-                let hint = segment.hint().filter(|_| last);
-                let is = (last, hint.as_ref());
-                end = recover(&segment, recovery_point, is, &mut found, &mut known)?;
-                producers = Some(known);
-            } else {
-                end = heads_end.unwrap_or(end);
-                let next = paths.get(number + 1).and_then(|(path, _)| base_offset(path));
-                producers = segment.load_producers(next);
-                if producers.is_none() {
-                    let mut known = before.unwrap_or_default();
-                    replay(&segment, &mut known)?;
-                    producers = Some(known);
-                }
-            }
-            segments.push(Arc::new(segment));
-        }
-        if segments.is_empty() {
-            segments.push(Arc::new(Segment::create(folder, 0)?));
-            sync_parent(&folder.join("segment"))?;
-        }
-        if end < recovery_point {
-            found.lost = Some((end, recovery_point));
-        }
-        let partition = Self::assemble(folder, name, settings, (segments, end));
-        partition.set_producers(producers.unwrap_or_default());
-        partition.flush()?;
-        Ok((partition, found))
-    }
-
-    /// Makes the partition in `folder`, which must not be there. A power cut takes it away again unless its folder and
-    /// the one above are synced.
-    ///
-    /// # Errors
-    /// [`LogError`] when its files cannot be made.
-    pub fn create(
-        folder: &Path,
-        name: PartitionName,
-        settings: Settings,
-    ) -> Result<Self, LogError> {
-        private::create_folder(folder).map_err(LogError::io("create", folder))?;
-        let segment = Arc::new(Segment::create(folder, 0)?);
-        Ok(Self::assemble(folder, name, settings, (vec![segment], 0)))
-    }
-
     pub(super) fn assemble(
         folder: &Path,
         name: PartitionName,
@@ -324,9 +247,9 @@ impl Partition {
             active.close(&self.producers().encode(self.end()))?;
             self.flushed.fetch_max(self.end(), Ordering::AcqRel);
         }
+        Segment::clear_away(&self.folder, self.end());
         let segment = Arc::new(Segment::create(&self.folder, self.end())?);
         if let Err(error) = sync_parent(segment.path()) {
-            // Else it would be in the way of the next try.
             segment.delete().ok();
             return Err(error);
         }
@@ -383,8 +306,7 @@ impl Partition {
 /// The segments in a folder, oldest first.
 pub(super) fn segment_paths(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+    for path in disk::list(folder).map_err(LogError::io("list", folder))? {
         if path.extension().is_some_and(|extension| extension == "log") {
             paths.push(path);
         }

@@ -152,6 +152,13 @@ impl Reader {
         }
     }
 
+    /// Lets go of the memory that holds what it has read of its segment.
+    pub fn leave_memory(&self) {
+        if let Some(segment) = &self.segment {
+            segment.let_go(self.place);
+        }
+    }
+
     /// The segment in hand; looked up when there is none. `None` when the offset is no longer kept.
     fn here(&mut self) -> Result<Option<Arc<Segment>>, LogError> {
         if let Some(segment) = self.segment.as_ref().filter(|segment| !segment.is_replaced()) {

@@ -3,10 +3,7 @@
 //! Limits: a batch never spans two files; a file is closed before it would pass the segment size, and stays below
 //! 4 GiB. Written by one writer with plain `pwrite`; read by anyone below [`Segment::size_bytes`].
 
-use std::fs::{File, OpenOptions};
-use std::io::IoSlice;
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -14,15 +11,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Advice, fadvise};
 
+use crate::log::disk::{self, File};
 use crate::log::index::Index;
-use crate::log::producers::Producers;
-use crate::log::{LogError, private, sync_parent};
+use crate::log::{LogError, sync_parent};
 use crate::wire::BatchError;
 
 /// Bytes that stay in memory behind the readers: the log is not told of all of them.
 const KEEP_BYTES: u64 = 64 << 20;
 /// Bytes that are let go at a time. The largest page that a file system uses divides it.
 const STEP_BYTES: u64 = 8 << 20;
+
+/// Bytes that are written once more at a time.
+const REWRITE_BYTES: usize = 1 << 20;
 
 /// Extension of a segment that is written aside.
 pub(super) const CLEANED: &str = "log.cleaned";
@@ -40,6 +40,8 @@ pub struct Segment {
     replaced: AtomicBool,
     /// A sync has failed: whatever later ones say, what is in it need not be on disk.
     suspect: AtomicBool,
+    /// Something lies behind the last batch that could not be cut off.
+    is_ragged: AtomicBool,
     /// Bytes from the front that were let go from memory.
     left: AtomicU64,
 }
@@ -53,6 +55,12 @@ impl Segment {
         Self::create_as(folder, base_offset, "log")
     }
 
+    /// Removes what an earlier try to make the segment has left, if there is something.
+    pub(super) fn clear_away(folder: &Path, base_offset: i64) {
+        // Where it cannot be removed, the segment cannot be made, which is told.
+        disk::remove_file(&folder.join(format!("{base_offset:020}.log"))).ok();
+    }
+
     /// Makes an empty segment that will replace one or several: it is written aside (see [`Segment::put_in_place`]).
     pub(super) fn create_aside(folder: &Path, base_offset: i64) -> Result<Self, LogError> {
         Self::create_as(folder, base_offset, CLEANED)
@@ -61,7 +69,7 @@ impl Segment {
     fn create_as(folder: &Path, base_offset: i64, extension: &str) -> Result<Self, LogError> {
         let path = folder.join(format!("{base_offset:020}.log"));
         let made = path.with_extension(extension);
-        let file = private::create_new(&made).map_err(LogError::io("create", &made))?;
+        let file = File::create_new(&made).map_err(LogError::io("create", &made))?;
         Ok(Self {
             base_offset,
             path,
@@ -71,6 +79,7 @@ impl Segment {
             opened_bytes: 0,
             replaced: AtomicBool::new(false),
             suspect: AtomicBool::new(false),
+            is_ragged: AtomicBool::new(false),
             left: AtomicU64::new(0),
         })
     }
@@ -84,8 +93,7 @@ impl Segment {
             path: path.to_owned(),
             problem: "the name of a segment is its first offset in 20 digits".to_owned(),
         })?;
-        let file = OpenOptions::new().read(true).write(writable).open(path);
-        let file = file.map_err(LogError::io("open", path))?;
+        let file = File::open(path, writable).map_err(LogError::io("open", path))?;
         let size = file.metadata().map_err(LogError::io("inspect", path))?.len();
         Ok(Self {
             base_offset,
@@ -96,6 +104,7 @@ impl Segment {
             opened_bytes: size,
             replaced: AtomicBool::new(false),
             suspect: AtomicBool::new(false),
+            is_ragged: AtomicBool::new(false),
             // What an earlier life has written is not in memory, or because somebody reads it.
             left: AtomicU64::new(size),
         })
@@ -153,10 +162,11 @@ impl Segment {
         (first_offset, next_offset): (i64, i64),
         max_timestamp_ms: i64,
     ) -> Result<(), LogError> {
+        self.smooth()?;
         let place = self.size_bytes();
-        if let Err(cause) = write_both(&self.file, head, rest, place) {
-            // Readers never look beyond the size; cutting only gives the room back.
-            self.file.set_len(place).ok();
+        if let Err(cause) = self.file.write_both_at(head, rest, place) {
+            // Readers never look beyond the size, but the next start does.
+            self.is_ragged.store(self.file.set_len(place).is_err(), Ordering::Release);
             return Err(LogError::io("write", &self.path)(cause));
         }
         let end = place + (head.len() + rest.len()) as u64;
@@ -165,6 +175,15 @@ impl Segment {
         index.note_end(next_offset, end);
         drop(index);
         self.size_bytes.store(end, Ordering::Release);
+        Ok(())
+    }
+
+    /// Cuts off what an append that failed has left behind the last batch.
+    fn smooth(&self) -> Result<(), LogError> {
+        if self.is_ragged.load(Ordering::Acquire) {
+            self.truncate(self.size_bytes())?;
+            self.is_ragged.store(false, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -229,6 +248,28 @@ impl Segment {
         })
     }
 
+    /// Writes what lies from the batch of `offset` on once more where it lies, so that the next sync brings it to the disk: an
+    /// earlier life may have ended after a sync that failed, and nothing tells which pages it was that are gone.
+    pub(super) fn rewrite(&self, offset: i64) -> Result<(), LogError> {
+        let mut place = self.look_up(|index| index.before_offset(offset));
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            if self.read_at(place, REWRITE_BYTES, &mut bytes)? == 0 {
+                return Ok(());
+            }
+            match self
+                .file
+                .write_both_at(&bytes, &[], place)
+                .map_err(LogError::io("write", &self.path))
+            {
+                // Only where a file system never writes in place; no more is known of it then than before.
+                Ok(()) | Err(LogError::NoSpace { .. }) => place += bytes.len() as u64,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// As after a sync that failed.
     #[cfg(test)]
     pub(crate) fn suspect_for_test(&self) {
@@ -249,9 +290,17 @@ impl Segment {
         let bytes = place.saturating_sub(left);
         if let Some(bytes) = NonZeroU64::new(bytes) {
             // A hint: some file systems have no such pages.
-            fadvise(&self.file, left, Some(bytes), Advice::DontNeed).ok();
+            fadvise(self.file.inner(), left, Some(bytes), Advice::DontNeed).ok();
         }
         bytes
+    }
+
+    /// Lets go of all pages before `place`, whoever reads them.
+    pub(super) fn let_go(&self, place: u64) {
+        if let Some(bytes) = NonZeroU64::new(place) {
+            // A hint: some file systems have no such pages.
+            fadvise(self.file.inner(), 0, Some(bytes), Advice::DontNeed).ok();
+        }
     }
 
     /// Cuts the file; what is beyond `size_bytes` must have been kept elsewhere if anyone wants it.
@@ -263,31 +312,9 @@ impl Segment {
 
     /// Closes it for appends: writes its index and what its producers have done beside it.
     pub(super) fn close(&self, producers: &[u8]) -> Result<(), LogError> {
+        self.smooth()?;
         self.flush()?;
         self.write_hints(Some(producers))
-    }
-
-    /// What the file beside it says of its borders, though it may have grown since.
-    pub(super) fn hint(&self) -> Option<Index> {
-        Index::decode_any(&std::fs::read(self.path.with_extension("index")).ok()?)
-    }
-
-    /// Takes the index from the file beside it; `false` when there is none that fits.
-    pub(super) fn load_index(&self) -> bool {
-        let file = std::fs::read(self.path.with_extension("index"));
-        let index = file.ok().and_then(|file| Index::decode(&file, self.size_bytes()));
-        let Some(index) = index else { return false };
-        self.set_index(index);
-        true
-    }
-
-    /// What producers had done up to its end, from the file beside it; `None` when there is none that fits.
-    pub(super) fn load_producers(&self, end: Option<i64>) -> Option<Producers> {
-        let file = std::fs::read(self.path.with_extension("producers")).ok()?;
-        if Producers::speaks_up_to(&file) != end {
-            return None;
-        }
-        Producers::decode(&file)
     }
 
     /// Whether another segment holds now what it held.
@@ -319,7 +346,7 @@ impl Segment {
     pub(super) fn put_in_place(&self) -> Result<(), LogError> {
         for hint in ["index", "producers"] {
             let path = self.path.with_extension(hint);
-            match std::fs::remove_file(&path) {
+            match disk::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(LogError::io("delete", &path)(error));
                 }
@@ -327,51 +354,28 @@ impl Segment {
             }
         }
         sync_parent(&self.path)?;
-        std::fs::rename(self.path.with_extension(CLEANED), &self.path)
+        disk::rename(&self.path.with_extension(CLEANED), &self.path)
             .map_err(LogError::io("rename", &self.path))
     }
 
     /// Removes what was written aside.
     pub(super) fn discard_aside(&self) {
         // The next start removes it as well.
-        std::fs::remove_file(self.path.with_extension(CLEANED)).ok();
-    }
-
-    /// Writes its index beside it, and what its producers have done if that is known.
-    pub(super) fn write_hints(&self, producers: Option<&[u8]>) -> Result<(), LogError> {
-        if let Some(producers) = producers {
-            let path = self.path.with_extension("producers");
-            private::write(&path, producers).map_err(LogError::io("write", &path))?;
-        }
-        let bytes = self.look_up(|index| index.encode(self.size_bytes()));
-        let path = self.path.with_extension("index");
-        private::write(&path, bytes).map_err(LogError::io("write", &path))
+        disk::remove_file(&self.path.with_extension(CLEANED)).ok();
     }
 
     /// Removes the segment and its hints; readers that hold it may go on.
     pub(super) fn delete(&self) -> Result<(), LogError> {
         // A hint without its segment is harmless, and so is one that was never written.
-        std::fs::remove_file(self.path.with_extension("producers")).ok();
-        std::fs::remove_file(self.path.with_extension("index")).ok();
-        std::fs::remove_file(&self.path).map_err(LogError::io("delete", &self.path))
+        disk::remove_file(&self.path.with_extension("producers")).ok();
+        disk::remove_file(&self.path.with_extension("index")).ok();
+        disk::remove_file(&self.path).map_err(LogError::io("delete", &self.path))
     }
 }
 
 /// First offset of the segment at `path`; `None` when its name is not one.
 pub(super) fn base_offset(path: &Path) -> Option<i64> {
     path.file_stem()?.to_str()?.parse().ok()
-}
-
-/// Writes two pieces one behind the other, in one call most times.
-fn write_both(file: &File, head: &[u8], rest: &[u8], place: u64) -> std::io::Result<()> {
-    let pieces = [IoSlice::new(head), IoSlice::new(rest)];
-    let written = rustix::io::pwritev(file, &pieces, place)?;
-    if written < head.len() {
-        file.write_all_at(head.get(written..).unwrap_or_default(), place + written as u64)?;
-        return file.write_all_at(rest, place + head.len() as u64);
-    }
-    let left = rest.get(written - head.len()..).unwrap_or_default();
-    file.write_all_at(left, place + written as u64)
 }
 
 fn since_epoch_ms(time: SystemTime) -> Option<i64> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::log::segment::Segment;
-use crate::log::{LogError, private};
+use crate::log::{LogError, disk};
 
 impl Segment {
     /// Cuts off what lies beyond `place`, and keeps it in a `.torn` file beside the segment, for a person; `None` when
@@ -19,7 +19,7 @@ impl Segment {
             }
             path = self.path().with_extension(format!("{number}.torn"));
         }
-        let keep = |path: &Path| private::write(path, &tail).map_err(LogError::io("write", path));
+        let keep = |path: &Path| disk::write(path, &tail).map_err(LogError::io("write", path));
         let mut kept = keep(&path);
         let is_full = matches!(kept, Err(LogError::NoSpace { .. }));
         if is_full {
@@ -30,7 +30,7 @@ impl Segment {
         match kept {
             Ok(()) => {}
             Err(LogError::NoSpace { .. }) => {
-                std::fs::remove_file(&path).ok();
+                disk::remove_file(&path).ok();
                 return Ok(None);
             }
             Err(error) => return Err(error),

@@ -188,6 +188,22 @@ fn old_enough(partition: &Partition, settings: &TopicSettings, clean_to: i64) ->
     segments.iter().find(is_young).map_or(i64::MAX, |segment| segment.base_offset())
 }
 
+/// Compacts what may be compacted, due or not, on this thread.
+#[cfg(test)]
+pub(super) fn compact_all(shared: &Arc<Shared>) {
+    for state in shared.topics.all().into_iter().filter(|state| state.settings.cleanup.compact) {
+        for partition in state.partitions.iter().filter(|_| !state.is_internal()) {
+            let from = partition.progress().clean_to;
+            let (_, end) = partition.closed_below(partition.stable());
+            if end > 0 && shared.covered_to(partition.name(), end) >= end {
+                let (partition, settings) = (Arc::clone(partition), Arc::clone(&state.settings));
+                let job = Job { partition, settings, from: from.min(end), end, dirty: 0 };
+                compact(shared, &job);
+            }
+        }
+    }
+}
+
 /// Compacts one partition, in as many rounds as its keys need.
 fn compact(shared: &Shared, job: &Job) {
     let name = job.partition.name();

@@ -187,7 +187,7 @@ impl EmbeddedConsumer {
         }
         if is_first && self.spec.start != StartAt::Earliest && self.spec.assigned.is_none() {
             // Where "latest" was is part of the group's progress from now on, whatever happens next.
-            self.store(&anchors, None).await?;
+            self.store(&anchors, None, false).await?;
         }
         Ok(())
     }
@@ -209,7 +209,12 @@ impl EmbeddedConsumer {
         })
     }
 
-    async fn store(&self, offsets: &[Offset], state: Option<&str>) -> Result<(), HubError> {
+    async fn store(
+        &self,
+        offsets: &[Offset],
+        state: Option<&str>,
+        durable: bool,
+    ) -> Result<(), HubError> {
         if offsets.is_empty() {
             return Ok(());
         }
@@ -225,7 +230,7 @@ impl EmbeddedConsumer {
             places.extend(self.with_older_states(offsets));
         }
         let group = self.spec.group.clone();
-        self.shared.command(Command::Commit { group, offsets: places, done })?;
+        self.shared.command(Command::Commit { group, offsets: places, durable, done })?;
         stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
     }
 
@@ -319,7 +324,18 @@ impl Consumer for EmbeddedConsumer {
         if self.spec.assigned.is_none() {
             self.membership.may_commit()?;
         }
-        self.store(offsets, metadata).await
+        self.store(offsets, metadata, false).await
+    }
+
+    async fn commit_durably(
+        &mut self,
+        offsets: &[Offset],
+        metadata: Option<&str>,
+    ) -> Result<(), HubError> {
+        if self.spec.assigned.is_none() {
+            self.membership.may_commit()?;
+        }
+        self.store(offsets, metadata, true).await
     }
 
     fn rewind(&mut self) {

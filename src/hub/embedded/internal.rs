@@ -24,8 +24,6 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 const SNAPSHOT_BYTES: u64 = 64 << 20;
 /// Up to so many positions are stored together often.
 const FEW: usize = 1000;
-/// Bytes of an internal topic after which it is written anew.
-const INTERNAL_MAX: u64 = 16 << 20;
 
 impl Shared {
     /// The offset below which records of a partition may go: the positions in them are in a snapshot, and that is on
@@ -94,7 +92,8 @@ impl Writer {
     /// Writes internal topics anew that have grown; everything in them is in memory.
     pub(super) fn compact_internal(&mut self) {
         for topic in [OFFSETS, SETTINGS, KEPT, TRANSACTIONS] {
-            let large = |partition: Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
+            let most = self.shared.settings.internal_max_bytes;
+            let large = |partition: Arc<Partition>| partition.size_bytes() > most;
             if !self.shared.internal(topic).is_some_and(large) {
                 continue;
             }
@@ -153,7 +152,8 @@ impl Writer {
         self.snapshot_at = Instant::now();
         self.snapshot_bytes = 0;
         let entries = self.shared.positions().snapshot(&ends);
-        let large = |partition: &Arc<Partition>| partition.size_bytes() > INTERNAL_MAX;
+        let most = self.shared.settings.internal_max_bytes;
+        let large = |partition: &Arc<Partition>| partition.size_bytes() > most;
         let topic = self.shared.internal(POSITIONS);
         let stored = if topic.as_ref().is_some_and(large) {
             self.rewrite(POSITIONS, |writer| writer.append_snapshot(&entries))

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::Shared;
 use super::compactor::Compactor;
+use super::scrubber::Scrubber;
 use super::settings::{Flush, TopicSettings, WhenFull};
 use super::topics::TopicState;
 use super::trouble::ROOM;
@@ -23,6 +24,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// Runs until the hub is closing.
 pub(super) fn run(shared: &Arc<Shared>) {
     let mut compactor = Compactor::new(shared);
+    let mut scrubber = Scrubber::start(shared);
     let mut is_full = false;
     let (mut space_at, mut keep_at) = (Instant::now(), Instant::now());
     while !shared.closing.load(Ordering::Acquire) {
@@ -50,6 +52,12 @@ pub(super) fn run(shared: &Arc<Shared>) {
         }
     }
     compactor.join();
+    scrubber.join();
+    end(shared);
+}
+
+/// Leaves everything so that the next start need not look.
+pub(super) fn end(shared: &Shared) {
     flush(shared);
     checkpoint(shared);
     for state in shared.topics.all() {
@@ -104,7 +112,8 @@ fn free_bytes(folder: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-fn retain(shared: &Arc<Shared>) {
+/// Removes what is old, and was read.
+pub(super) fn retain(shared: &Arc<Shared>) {
     let mut uncovered = false;
     for state in shared.topics.all() {
         if state.is_internal() {

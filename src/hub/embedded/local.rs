@@ -199,7 +199,13 @@ impl Embedded {
         offsets: Vec<(Offset, String)>,
     ) -> Result<(), HubError> {
         let offsets = self.shared.places(offsets)?;
-        self.ask_writer(|done| Command::Commit { group: group.to_owned(), offsets, done }).await
+        self.ask_writer(|done| Command::Commit {
+            group: group.to_owned(),
+            offsets,
+            durable: false,
+            done,
+        })
+        .await
     }
 
     /// What a group has committed; `None` when it never has.

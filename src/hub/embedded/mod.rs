@@ -21,6 +21,8 @@ mod encode;
 mod fetchers;
 mod group_states;
 mod groups;
+#[cfg(test)]
+mod histories;
 mod internal;
 mod keeper;
 pub(crate) mod kept;
@@ -36,6 +38,7 @@ mod positions;
 mod power_cut_tests;
 mod produce;
 mod queue;
+mod scrubber;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,15 @@ impl Embedded {
     /// [`HubError::Fatal`] when the folder is in use, cannot be written, or is not ours; [`HubError::NotNow`] when there is
     /// no room for what it lacks.
     pub fn open(settings: Settings, metrics: Arc<Metrics>) -> Result<Arc<Self>, HubError> {
+        Self::open_with(settings, metrics, start)
+    }
+
+    /// Opens the hub, with those who do its work as `start` makes them.
+    pub(super) fn open_with(
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        start: impl FnOnce(&Arc<Shared>) -> Result<Threads, HubError>,
+    ) -> Result<Arc<Self>, HubError> {
         let fatal = |error: LogError| match error {
             LogError::NoSpace { .. } => HubError::NotNow(error.to_string()),
             LogError::Io { .. }
@@ -154,7 +163,7 @@ fn make_topics(shared: &Shared) -> Result<Vec<Finding>, HubError> {
     Ok(findings)
 }
 
-type Threads = Vec<std::thread::JoinHandle<()>>;
+pub(super) type Threads = Vec<std::thread::JoinHandle<()>>;
 
 fn start(shared: &Arc<Shared>) -> Result<Threads, HubError> {
     let failed = |error: std::io::Error| HubError::Fatal(format!("cannot start a thread: {error}"));
@@ -194,7 +203,7 @@ fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
         let (done, _stored) = oneshot::channel();
         let offsets = vec![(offset, metadata.unwrap_or_default())];
         let offsets = shared.places(offsets)?;
-        shared.command(Command::Commit { group, offsets, done })?;
+        shared.command(Command::Commit { group, offsets, durable: false, done })?;
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(super) struct Positions {
     pub(super) covered: HashMap<PartitionName, i64>,
     /// What the last snapshot covers once its topic is on disk up to this offset.
     pub(super) covering: Option<(i64, HashMap<PartitionName, i64>)>,
-    /// Up to where the last snapshot spoke, though not all of that need be there; known while recovering.
+    /// Up to where the last snapshot spoke, as far as that is there, though not all before it need be; known while recovering.
     spoken: HashMap<PartitionName, i64>,
     /// Whether anything changed since.
     pub(super) changed: bool,
@@ -172,7 +172,8 @@ impl Positions {
         self.by_source = found;
         self.spoken.clear();
         for (end, limit) in ends.iter().zip(&limits) {
-            self.spoken.insert(end.name.as_ref().clone(), end.offset);
+            // What lies behind that which is left of its time is newer, whatever its offsets are.
+            self.spoken.insert(end.name.as_ref().clone(), end.offset.min(*limit));
             if end.offset <= *limit {
                 self.covered.insert(end.name.as_ref().clone(), end.offset);
             } else if *limit < 0 {

@@ -211,6 +211,51 @@ async fn the_offsets_of_groups_are_missed_aloud() {
     end(hub).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_in_a_closed_segment_is_told_after_an_unclean_end_though_nobody_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = open(folder.path());
+    for _ in 0..6 {
+        append(&hub, batch(&["line"], None)).await;
+    }
+    let partition = Arc::clone(&hub.shared.topics.get("t").unwrap().partitions[0]);
+    hub.shared.command(Command::Roll(partition)).unwrap();
+    append(&hub, batch(&["line"], None)).await;
+    end(hub).await;
+    let cuts = ends(&folder.path().join(SEGMENT));
+    let whole = cuts.last().unwrap().1;
+    let copy = cut(folder.path(), SEGMENT, whole);
+    let file = std::fs::OpenOptions::new().write(true).open(copy.path().join(SEGMENT)).unwrap();
+    file.write_all_at(b"X", cuts[2].1 + 70).unwrap();
+    let hub = open(copy.path());
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while hub.shared.folder().must_check() {
+        assert!(tokio::time::Instant::now() < deadline, "the log was not checked");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let shown = hub.shared.state.problem().unwrap();
+    assert!(shown.starts_with("t-0: offsets 2 to 2 are lost: "), "{shown}");
+    end(hub).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_must_last_is_on_disk_whatever_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(folder.path());
+    settings.flush = Flush::Os;
+    let hub = Embedded::open(settings, Arc::default()).unwrap();
+    append(&hub, batch(&["a", "b"], None)).await;
+    let mut consumer = hub.consumer(spec("g", StartAt::Earliest)).await.unwrap();
+    lines(&mut consumer).await;
+    let offsets = hub.shared.internal("__consumer_offsets").unwrap();
+    consumer.commit(&[offset(1)], Some("state")).await.unwrap();
+    assert!(offsets.flushed() < offsets.end());
+    consumer.commit_durably(&[offset(2)], Some("state")).await.unwrap();
+    assert_eq!(offsets.flushed(), offsets.end());
+    drop(consumer);
+    end(hub).await;
+}
+
 /// A batch that waits to be stored.
 async fn send(hub: &Arc<Embedded>, batch: Batch) -> anabranch_connectors::Receipt {
     let (emitter, mut outlet) = Emitter::channel(1);

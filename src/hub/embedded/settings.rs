@@ -134,6 +134,8 @@ pub struct Settings {
     pub groups: Vec<(String, Vec<crate::hub::TopicSelector>)>,
     /// Shortest session of a member on a socket.
     pub group_min_session_timeout: Duration,
+    /// Bytes of an internal topic after which it is written anew.
+    pub internal_max_bytes: u64,
 }
 
 impl Settings {
@@ -152,6 +154,7 @@ impl Settings {
             topics: BTreeMap::new(),
             groups: Vec::new(),
             group_min_session_timeout: Duration::from_secs(6),
+            internal_max_bytes: 16 << 20,
         }
     }
 

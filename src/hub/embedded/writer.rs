@@ -43,6 +43,8 @@ pub(super) enum Command {
     Commit {
         group: String,
         offsets: Vec<Place>,
+        /// On the disk before it is settled, whatever `flush` says.
+        durable: bool,
         done: Done,
     },
     /// How groups and their members are now: what has gathered.
@@ -148,19 +150,29 @@ impl Writer {
             } else {
                 Duration::from_secs(1)
             };
-            let closed = queue.take(wait).and_then(|first| self.group(first, &queue));
-            self.mend();
-            self.store_owed();
-            self.retry_parked();
-            self.finish_group();
-            self.snapshot_if_due();
-            if let Some(done) = closed {
+            let first = queue.take(wait);
+            if let Some(done) = self.turn(first, &queue) {
                 self.close();
                 // Whoever asked may have given up waiting.
                 done.send(()).ok();
                 return;
             }
         }
+    }
+
+    /// Handles what is waiting, as one group; gives whom to tell when it was told to close.
+    pub(super) fn turn(
+        &mut self,
+        first: Option<Command>,
+        queue: &Queue<Command>,
+    ) -> Option<SyncSender<()>> {
+        let closed = first.and_then(|first| self.group(first, queue));
+        self.mend();
+        self.store_owed();
+        self.retry_parked();
+        self.finish_group();
+        self.snapshot_if_due();
+        closed
     }
 
     fn group(&mut self, first: Command, queue: &Queue<Command>) -> Option<SyncSender<()>> {
@@ -181,7 +193,9 @@ impl Writer {
                 self.store_ordered_positions();
                 self.append_or_park(append);
             }
-            Command::Commit { group, offsets, done } => self.commit(&group, offsets, done),
+            Command::Commit { group, offsets, durable, done } => {
+                self.commit(&group, offsets, durable, done);
+            }
             Command::GroupStates => self.store_group_states(),
             Command::Pairs { topic, pairs, done } => self.append_for(topic, &pairs, done),
             Command::Produce(produce) => self.produce(produce),
@@ -202,7 +216,7 @@ impl Writer {
     }
 
     /// Stores offsets, but for those of deleted partitions.
-    fn commit(&mut self, group: &str, offsets: Vec<Place>, done: Done) {
+    fn commit(&mut self, group: &str, offsets: Vec<Place>, durable: bool, done: Done) {
         let (gone, there): (Vec<_>, Vec<_>) =
             offsets.into_iter().partition(|place| place.partition.is_deleted());
         let timestamp_ms = now_ms();
@@ -210,6 +224,12 @@ impl Writer {
         let mut stored = stored.map_err(|error| HubError::NotNow(error.to_string()));
         if stored.is_ok() && !there.is_empty() {
             self.shared.groups().commit(group, &there, timestamp_ms);
+        }
+        if let (true, true, Some(offsets)) =
+            (durable, stored.is_ok(), self.shared.internal(OFFSETS))
+        {
+            let flushed = self.shared.flush(&offsets);
+            stored = flushed.map_err(|error| HubError::NotNow(error.to_string()));
         }
         if let Some(gone) = gone.first() {
             let unknown = HubError::UnknownTopic(gone.partition.name().topic.clone());
@@ -370,7 +390,7 @@ impl Writer {
         }
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         if self.shared.positions().changed {
             self.snapshot();
         }

@@ -6,7 +6,7 @@ use crate::log::compact::batches::Batches;
 use crate::log::compact::cleaner::{Cleaner, Fate};
 use crate::log::producers::Producers;
 use crate::log::segment::Segment;
-use crate::log::{LogError, Partition, private, sync_parent};
+use crate::log::{LogError, Partition, disk, sync_parent};
 use crate::wire::{BatchHeader, HEADER_BYTES};
 
 /// Offsets without records.
@@ -167,7 +167,7 @@ impl<'a> Group<'a> {
         // What producers had done by the end of the last of them holds at the end of the new one.
         let last = self.sources.last();
         let producers =
-            last.and_then(|last| std::fs::read(last.path().with_extension("producers")).ok());
+            last.and_then(|last| disk::read(&last.path().with_extension("producers")).ok());
         if let Err(error) = aside.put_in_place() {
             aside.discard_aside();
             return Err(error);
@@ -225,11 +225,11 @@ impl Partition {
         self.producers().forget_aborted(markers);
         for segment in self.segments() {
             let path = segment.path().with_extension("producers");
-            let Ok(file) = std::fs::read(&path) else { continue };
+            let Ok(file) = disk::read(&path) else { continue };
             let Some(mut known) = Producers::decode(&file) else { continue };
             let end = Producers::speaks_up_to(&file).unwrap_or_default();
             if known.forget_aborted(markers) {
-                private::write(&path, known.encode(end)).map_err(LogError::io("write", &path))?;
+                disk::write(&path, &known.encode(end)).map_err(LogError::io("write", &path))?;
             }
         }
         Ok(())

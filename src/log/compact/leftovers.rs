@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::log::LogError;
 use crate::log::partition::segment_paths;
 use crate::log::recovery::scan;
 use crate::log::segment::{Segment, base_offset};
+use crate::log::{LogError, disk};
 use crate::wire::BatchHeader;
 
 /// Bytes read at once.
@@ -17,10 +17,9 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// # Errors
 /// [`LogError`] when a file cannot be read or deleted.
 pub(in crate::log) fn settle(folder: &Path) -> Result<Vec<(PathBuf, Option<i64>)>, LogError> {
-    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+    for path in disk::list(folder).map_err(LogError::io("list", folder))? {
         if path.extension().is_some_and(|extension| extension == "cleaned") {
-            std::fs::remove_file(&path).map_err(LogError::io("delete", &path))?;
+            disk::remove_file(&path).map_err(LogError::io("delete", &path))?;
         }
     }
     let mut kept = Vec::new();
@@ -29,7 +28,7 @@ pub(in crate::log) fn settle(folder: &Path) -> Result<Vec<(PathBuf, Option<i64>)
     for (number, path) in paths.iter().enumerate() {
         let is_last = number + 1 == paths.len();
         let overlaps = base_offset(path).is_some_and(|base| base < covered_to);
-        if overlaps && !is_last && is_held(holder.as_deref(), path)? {
+        if overlaps && if is_last { is_empty(path) } else { is_held(holder.as_deref(), path)? } {
             Segment::open(path, true)?.delete()?;
             continue;
         }
@@ -43,12 +42,19 @@ pub(in crate::log) fn settle(folder: &Path) -> Result<Vec<(PathBuf, Option<i64>)
     Ok(kept)
 }
 
+/// Whether a segment was begun and never used: one that could not be made durable, and not be removed either.
+fn is_empty(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.len() == 0)
+}
+
 /// Whether every offset of the segment at `path` lies in the whole and undamaged one at `holder`.
 fn is_held(holder: Option<&Path>, path: &Path) -> Result<bool, LogError> {
     let Some(holder) = holder else { return Ok(false) };
     let whole = |path: &Path| -> Result<Option<i64>, LogError> {
-        let scanned = scan(&Segment::open(path, false)?, 0, |_header, _at, _bytes| {})?;
-        Ok(scanned.next_offset.filter(|_| scanned.fault.is_none()))
+        let segment = Segment::open(path, false)?;
+        let scanned = scan(&segment, 0, |_header, _at, _bytes| {})?;
+        let end = scanned.next_offset.unwrap_or(segment.base_offset());
+        Ok(scanned.fault.is_none().then_some(end))
     };
     let (holder_end, end) = (whole(holder)?, whole(path)?);
     Ok(holder_end.zip(end).is_some_and(|(holder_end, end)| end <= holder_end))

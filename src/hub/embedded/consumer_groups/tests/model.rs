@@ -67,6 +67,8 @@ impl World {
         let instances = [None, None, None, Some("i"), Some("i")];
         let clients = instances.into_iter().enumerate().map(|(at, instance_id)| Client {
             instance_id: instance_id.map(str::to_owned),
+            // Who says nothing of it keeps the one of the static member that it replaces, as in Kafka.
+            regex: Some(String::new()),
             ..Client::new(&format!("m{at}"), &["t"])
         });
         let mut world = Self {
