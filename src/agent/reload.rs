@@ -48,7 +48,7 @@ fn said_of(sources: &Changes, sinks: &Changes) -> String {
 impl Agent {
     /// Takes over what changed of the sources and sinks, and who may connect. A changed sink goes on at its committed offset, a changed
     /// source at its stored positions.
-    pub(super) async fn reload(&mut self, new: Config) {
+    pub(crate) async fn reload(&mut self, new: Config) {
         self.reload_clients(&new).await;
         let fixed = [
             ("data_dir", self.config.data_dir != new.data_dir),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -21,6 +21,24 @@ use crate::config::{self, Config, LogConfig, LogFormat};
 /// Runs the agent with the configuration at `path`; `watches`: reads it again when it changes.
 #[must_use]
 pub fn run(path: &Path, watches: bool) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(512)
+        .thread_keep_alive(Duration::from_secs(2))
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    // Before anything that takes a while: a SIGHUP that nobody listens to ends the process.
+    let heard = {
+        let _inside = runtime.enter();
+        Heard::listen()
+    };
     let config = match config::load_checked(path) {
         Ok((config, warnings)) => {
             start_log(&config.log);
@@ -34,36 +52,45 @@ pub fn run(path: &Path, watches: bool) -> ExitCode {
         }
     };
     raise_open_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(512)
-        .thread_keep_alive(Duration::from_secs(2))
-        .enable_all()
-        .build();
-    match runtime {
-        Ok(runtime) => {
-            let code = runtime.block_on(serve(path.to_owned(), config, watches));
-            // Blocking reads that nobody waits for any more must not hold the process.
-            runtime.shutdown_timeout(Duration::from_millis(200));
-            code
-        }
-        Err(error) => {
-            complain(&format!("cannot start: {error}"));
-            ExitCode::FAILURE
-        }
+    let code = runtime.block_on(serve(path.to_owned(), config, heard, watches));
+    // Blocking reads that nobody waits for any more must not hold the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    code
+}
+
+/// The signals that the process listens to.
+struct Heard {
+    term: unix::Signal,
+    interrupt: unix::Signal,
+    hang_up: unix::Signal,
+}
+
+impl Heard {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            term: unix::signal(SignalKind::terminate())?,
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            hang_up: unix::signal(SignalKind::hangup())?,
+        })
     }
 }
 
-async fn serve(path: PathBuf, config: Config, watches: bool) -> ExitCode {
+async fn serve(
+    path: PathBuf,
+    config: Config,
+    heard: std::io::Result<Heard>,
+    watches: bool,
+) -> ExitCode {
     let (send, mut signals) = mpsc::channel(4);
     let mut listener = crate::tasks::Tasks::new(mpsc::channel(1).0);
     let watch = if watches { watch_config(&path) } else { None };
-    listener.spawn("signals", listen(path, send, watch));
+    listener.spawn("signals", listen(path, send, heard, watch));
+    let mut newest = None;
     let started = tokio::select! {
         started = Agent::start(config.clone()) => started,
-        () = told_to_stop(&mut signals) => return ExitCode::SUCCESS,
+        () = told_to_stop(&mut signals, &mut newest) => return ExitCode::SUCCESS,
     };
-    let agent = match started {
+    let mut agent = match started {
         Ok(agent) => agent,
         Err(problem) => {
             complain(&problem.to_string());
@@ -75,6 +102,9 @@ async fn serve(path: PathBuf, config: Config, watches: bool) -> ExitCode {
     sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
     let mut watchdog = crate::tasks::Tasks::new(mpsc::channel(1).0);
     watchdog.spawn("watchdog", keep_watchdog_quiet());
+    if let Some(config) = newest {
+        agent.reload(*config).await;
+    }
     let ended = agent.run(signals).await;
     sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]).ok();
     match ended {
@@ -86,23 +116,25 @@ async fn serve(path: PathBuf, config: Config, watches: bool) -> ExitCode {
     }
 }
 
-/// Resolves when the process is told to stop; a new configuration is read at the start anyway.
-async fn told_to_stop(signals: &mut mpsc::Receiver<Signal>) {
+/// Resolves when the process is told to stop, and keeps the `newest` configuration that comes meanwhile.
+async fn told_to_stop(signals: &mut mpsc::Receiver<Signal>, newest: &mut Option<Box<Config>>) {
     while let Some(signal) = signals.recv().await {
-        if matches!(signal, Signal::Stop) {
-            return;
+        match signal {
+            Signal::Stop => return,
+            Signal::Reload(config) => *newest = Some(config),
         }
     }
     std::future::pending::<()>().await;
 }
 
 /// Turns the process's signals into the agent's.
-async fn listen(path: PathBuf, signals: mpsc::Sender<Signal>, mut watch: Option<ConfigWatch>) {
-    let (Ok(mut term), Ok(mut interrupt), Ok(mut hang_up)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
-    ) else {
+async fn listen(
+    path: PathBuf,
+    signals: mpsc::Sender<Signal>,
+    heard: std::io::Result<Heard>,
+    mut watch: Option<ConfigWatch>,
+) {
+    let Ok(Heard { mut term, mut interrupt, mut hang_up }) = heard else {
         error!("signals cannot be received; only SIGKILL ends this process");
         return std::future::pending().await;
     };
@@ -199,5 +231,23 @@ fn greet(config: &Config, listening: &[String]) {
             // A terminal that went away is no reason to stop.
             writeln!(out, "{line}").ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_the_configurations_that_come_during_the_start_the_newest_is_kept() {
+        let (send, mut signals) = mpsc::channel(4);
+        let mut newest = None;
+        for data_dir in ["one", "two"] {
+            let config = Config { data_dir: data_dir.into(), ..Config::default() };
+            send.send(Signal::Reload(Box::new(config))).await.unwrap();
+        }
+        send.send(Signal::Stop).await.unwrap();
+        told_to_stop(&mut signals, &mut newest).await;
+        assert_eq!(newest.unwrap().data_dir, PathBuf::from("two"));
     }
 }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::support::{
@@ -134,4 +135,40 @@ fn a_source_whose_port_is_taken_is_failing_until_the_port_is_free() {
     wait_until(SOON, "the source to be well", || {
         health(&agent)["sources"]["events"]["state"] == "ok"
     });
+}
+
+#[test]
+fn a_hang_up_during_the_start_ends_nothing_and_the_configuration_of_then_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // A configuration that takes as long to read as the test wants.
+    let config = folder.join("anabranch.yaml");
+    assert!(Command::new("mkfifo").arg(&config).status().unwrap().success());
+    let log = folder.join("log");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_anabranch"))
+        .arg("run")
+        .arg(&config)
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let catches_it = || {
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+        u64::from_str_radix(caught.trim(), 16).is_ok_and(|caught| caught & 1 == 1)
+    };
+    wait_until(SOON, "a process that listens to SIGHUP", catches_it);
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    let text = |data: &str| {
+        let hub = "hub: { embedded: { listen: none } }\nadmin: { listen: none }";
+        format!("data_dir: {}/{data}\n{hub}\n", folder.display())
+    };
+    fs::write(&config, text("first")).unwrap();
+    let said = || fs::read_to_string(&log).unwrap();
+    wait_until(SOON, "the start", || said().contains("started"));
+    fs::write(&config, text("second")).unwrap();
+    wait_until(SOON, "a reload", || said().contains("reload"));
+    assert!(said().contains("first") && child.try_wait().unwrap().is_none(), "{}", said());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
 }

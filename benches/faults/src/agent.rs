@@ -29,6 +29,7 @@ pub struct Agent {
     /// How often it has done that.
     pub refused: u32,
     fallen: Option<Instant>,
+    begun: Instant,
 }
 
 /// What it logs once it has begun.
@@ -51,6 +52,7 @@ impl Agent {
             may_refuse: false,
             refused: 0,
             fallen: None,
+            begun: Instant::now(),
         }
     }
 
@@ -70,6 +72,7 @@ impl Agent {
         }
         self.lives += 1;
         self.fallen = None;
+        self.begun = Instant::now();
         let log = self.folder.join(format!("life-{:04}.log", self.lives));
         let failed = |what: &Path, error: std::io::Error| format!("{}: {error}", what.display());
         let output = File::create(&log).map_err(|error| failed(&log, error))?;
@@ -103,6 +106,11 @@ impl Agent {
             self.child = None;
             self.fallen = Some(Instant::now());
         }
+    }
+
+    /// Whether the program has had the time to listen to signals; before that, the system's own rules hold.
+    pub fn listens(&self) -> bool {
+        self.begun.elapsed() > Duration::from_millis(300)
     }
 
     /// Whether it has ended by itself long enough ago to be started again.

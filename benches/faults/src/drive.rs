@@ -122,6 +122,7 @@ impl Rig {
         match act {
             Act::Pause(_) => station.agent.signal(Signal::STOP),
             Act::Resume(_) => station.agent.signal(Signal::CONT),
+            _reload if !station.agent.listens() => {}
             _reload => {
                 station.turn += 1;
                 station.configure()?;
