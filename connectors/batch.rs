@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use crate::header::{self, HeadersRef};
-use crate::{Buffer, Chain, Headers};
+use crate::{Amount, Buffer, Chain, Headers};
 
 /// Largest buffer of a batch, bytes. Sources cut at about 1 MiB; this bounds a single huge record.
 pub const DATA_MAX: usize = 256 << 20;
@@ -69,6 +69,17 @@ pub struct Record<'a> {
     pub header_count: u32,
     /// Its headers.
     pub headers: HeadersRef<'a>,
+}
+
+impl Record<'_> {
+    /// Bytes of key, value and headers.
+    #[must_use]
+    #[inline]
+    pub fn payload_bytes(&self) -> u64 {
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let headers = self.headers.common.len() + self.headers.own.len();
+        (length(self.key) + length(self.value) + headers) as u64
+    }
 }
 
 impl Batch {
@@ -225,6 +236,25 @@ impl Batch {
         self.spans.iter().map(|span| u64::from(span.length)).sum()
     }
 
+    /// Its records, and the bytes of their keys, values and headers as a hub stores them.
+    #[must_use]
+    pub fn amount(&self) -> Amount {
+        let mut bytes = self.headers.bytes().len() as u64 * self.len() as u64;
+        for span in &self.spans {
+            bytes += u64::from(span.length);
+            if span.extra == 0 {
+                continue;
+            }
+            let Some(extra) = self.extras.get(span.extra as usize - 1) else { continue };
+            bytes += u64::from(extra.headers_length);
+            bytes += extra.key.map_or(0, |(_, length)| u64::from(length));
+            if extra.null_value {
+                bytes -= u64::from(span.length);
+            }
+        }
+        Amount::new(self.len() as u64, bytes)
+    }
+
     /// The records, in order, borrowed.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         self.spans.iter().map(|span| self.view(*span))
@@ -306,6 +336,8 @@ mod tests {
         assert_eq!(seen[1].headers.get("host"), Some(&b"web-1"[..]));
         assert_eq!(seen[2].value, None);
         assert!(batch.has_keys());
+        let bytes = seen.iter().map(Record::payload_bytes).sum();
+        assert_eq!(batch.amount(), Amount::new(3, bytes));
     }
 
     #[test]

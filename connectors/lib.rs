@@ -6,6 +6,7 @@
 //!
 //! To add a connector: its folder, one variant and one arm in [`registry`], a test, an example configuration.
 
+mod amount;
 pub mod batch;
 pub mod chain;
 pub mod clock;
@@ -33,6 +34,7 @@ pub mod template;
 pub mod units;
 pub mod varint;
 
+pub use amount::Amount;
 pub use batch::{Batch, Position, Record};
 pub use chain::Chain;
 pub use header::Headers;

@@ -108,6 +108,25 @@ impl StoredBatch {
         rest.is_empty()
     }
 
+    /// Bytes of `count` records from the `first` on (by index), with their lengths.
+    #[must_use]
+    pub fn bytes_of(&self, first: usize, count: usize) -> u64 {
+        if first == 0 && count >= self.count as usize {
+            return self.data.len() as u64;
+        }
+        let mut rest = self.data.as_slice();
+        let mut skip = |records: usize| {
+            for _ in 0..records {
+                if varint::take_bytes(&mut rest).is_none() {
+                    rest = &[];
+                }
+            }
+            rest.len()
+        };
+        let before = skip(first);
+        (before - skip(count)) as u64
+    }
+
     /// Its records, in order.
     pub fn iter(&self) -> Walk<'_> {
         Walk { batch: self, rest: self.data.as_slice(), left: self.count as usize }
@@ -259,6 +278,16 @@ mod tests {
             let stored = testing::store(&batch);
             let record = stored.iter().next().unwrap().record;
             assert_eq!((record.timestamp_ms, record.value), (timestamp_ms, Some(&b"v"[..])));
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_parts_are_those_of_the_whole() {
+        let batch = stored(&[b"a", b"bb", &[b'c'; 300], b""]);
+        let all = batch.bytes_of(0, 4);
+        assert_eq!(all, batch.data.len() as u64);
+        for cut in 0..=4 {
+            assert_eq!(batch.bytes_of(0, cut) + batch.bytes_of(cut, 4 - cut), all);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::Amount;
 use crate::records::{StoredBatch, StoredRecord, push_record};
 
 /// A part of one batch: `count` records from the `first` on (by index).
@@ -66,6 +67,14 @@ impl Records {
     /// The batches that it spans, and how many records of each.
     pub fn batches(&self) -> impl Iterator<Item = (&StoredBatch, usize)> {
         self.slices.iter().map(|slice| (slice.batch.as_ref(), slice.count))
+    }
+
+    /// The batches that it spans, and what it has of each: records, and their bytes in the log, decompressed.
+    pub fn amounts(&self) -> impl Iterator<Item = (&StoredBatch, Amount)> {
+        self.slices.iter().map(|Slice { batch, first, count }| {
+            let bytes = batch.bytes_of(*first, *count);
+            (batch.as_ref(), Amount::new(*count as u64, bytes))
+        })
     }
 
     /// For each span, its batch and the offset after its last record.

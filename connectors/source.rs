@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use crate::counters::{Share, SourceCounters};
+pub use crate::counters::{Account, Share, SourceCounters};
 use crate::registry::BuildError;
 use crate::room::Room;
 use crate::stream::ConnectionMeter;
@@ -230,9 +230,7 @@ impl Emitter {
 
     /// Counts what the source left out on purpose; `reason` is a short constant such as `"older_than_limit"`.
     pub fn dropped(&self, reason: &'static str, records: u64) {
-        let mut dropped =
-            self.counters.dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *dropped.entry(reason).or_default() += records;
+        self.counters.dropped(reason, records);
     }
 
     /// Tells what the source cannot reach while it works otherwise, or that there is nothing of that kind any more.
@@ -251,6 +249,7 @@ impl Emitter {
         // It is under way before the life is looked at, so that a new one waits for it or closes it.
         let permit = Share::new(bytes, &self.counters, &batch);
         if self.counters.life() != self.life {
+            permit.withdraw();
             return None;
         }
         self.counters.records.fetch_add(batch.len() as u64, Ordering::Relaxed);

@@ -11,6 +11,8 @@ use anabranch_connectors::clock::now_ms;
 
 use crate::admin::Seen;
 use crate::hub::{GroupLag, Lag, TopicInfo};
+use crate::ledger::metrics::families;
+use crate::ledger::rows::{Ledger, SourceRow};
 use crate::metrics::{ClientMeter, Latency, Metrics, SinkMeter};
 
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
@@ -50,6 +52,7 @@ pub fn render(metrics: &Metrics, seen: &Seen, (queued, queue_max): (usize, usize
         text.line("anabranch_hub_seen_seconds_ago", &[], at.elapsed().as_secs_f64());
     }
     hub(&seen.topics, &mut text);
+    ledger(metrics, seen, &mut text);
     process(&mut text);
     text.0
 }
@@ -288,6 +291,20 @@ fn hub(topics: &[TopicInfo], text: &mut Text) {
     }
 }
 
+/// What became of all records, over restarts.
+fn ledger(metrics: &Metrics, seen: &Seen, text: &mut Text) {
+    let sources = metrics.accounts();
+    let sources = sources.iter().map(|(name, account)| SourceRow::new(name, account)).collect();
+    for family in families(&Ledger::new(sources, seen.sinks.clone())) {
+        text.head(family.name, "gauge", family.help);
+        for (labels, value) in family.values {
+            let labels: Vec<_> =
+                labels.iter().map(|(label, text)| (*label, text.as_str())).collect();
+            text.line(family.name, &labels, value);
+        }
+    }
+}
+
 /// What the system knows of this process; Linux only.
 fn process(text: &mut Text) {
     let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return };
@@ -340,7 +357,7 @@ mod tests {
     fn what_is_counted_is_shown_with_its_labels() {
         let metrics = Metrics::default();
         let meter = metrics.source("a\"b");
-        meter.stored(3, 30, Duration::from_millis(2));
+        meter.stored(anabranch_connectors::Amount::new(3, 30), Duration::from_millis(2));
         let text = render(&metrics, &Seen::default(), (5, 10));
         assert!(
             text.contains("anabranch_source_stored_records_total{source=\"a\\\"b\"} 3\n"),

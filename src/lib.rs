@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod exposition;
 pub mod hub;
 pub mod kafka;
+pub mod ledger;
 pub mod log;
 pub mod metrics;
 pub mod producer;

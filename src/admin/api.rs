@@ -8,6 +8,7 @@
 //! | `DELETE /api/v1/topics/{topic}`      |                                        | deletes it                         |
 //! | `POST /api/v1/topics/{topic}/records`| one JSON object a line, see [`Line`]   | stores records, answers when stored|
 //! | `DELETE /api/v1/topics/{topic}/records?partition=N&before=OFFSET` |           | deletes the records before it      |
+//! | `GET /api/v1/ledger`, `GET /api/v1/sinks`, … |                 | see `ledger.rs` and `sinks.rs`     |
 //! | `POST /api/v1/offsets`               | `{"group": "g", "offsets": [{"topic": "t", "partition": 0, "offset": 7}]}` | moves a group; a sink of this agent goes on from there |
 //! | `DELETE /api/v1/offsets`             | `{"group": "g"}`                       | forgets a group                    |
 //! | `POST /api/v1/advance`               | see [`super::advance`]                 | stores records and moves a group, both or neither |
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use anabranch_connectors::source::{NotStored, Stored};
+use anabranch_connectors::source::{NotStored, Share, Stored};
 use anabranch_connectors::{Batch, Emission};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -56,6 +57,8 @@ pub(super) struct Api {
     pub metrics: Arc<Metrics>,
     /// Stops a sink while its group is moved.
     pub control: Control,
+    /// What the sinks read.
+    pub reads: super::SharedReads,
     /// The agent's data folder.
     pub data_dir: PathBuf,
     /// Where it listens for clients of Kafka's protocol, `PROTOCOL://host:port`.
@@ -243,9 +246,10 @@ async fn append(
 ) -> Result<Stored, Refused> {
     let (settle, settled) = oneshot::channel();
     let sent = tokio::time::Instant::now();
-    let part = Part::from(Emission { source: "api".into(), batch, settle, permit: None, sent });
     let meter = api.metrics.source("api");
-    let (records, bytes) = (part.records(), part.batch.value_bytes());
+    let (records, bytes) = (batch.len() as u64, batch.value_bytes());
+    let permit = Some(Share::new(None, &meter.read, &batch));
+    let part = Part::from(Emission { source: "api".into(), batch, settle, permit, sent });
     let part = part.metered(Arc::clone(&meter));
     let appender = api.hub.appender();
     let appended = tokio::task::spawn_blocking(move || {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::hub::{GroupLag, Hub, Reads, TopicInfo};
+use crate::hub::{GroupLag, Hub, Reads, TopicInfo, sink_rows};
+use crate::ledger::rows::SinkRow;
 
 /// How long who asks waits for a look that is under way.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -22,6 +23,8 @@ pub struct Seen {
     pub topics: Vec<TopicInfo>,
     /// How far each sink is behind.
     pub lags: Vec<GroupLag>,
+    /// What has become of what was stored for each sink.
+    pub sinks: Vec<SinkRow>,
     /// When; `None` before the hub has answered for the first time.
     pub at: Option<Instant>,
 }
@@ -49,16 +52,23 @@ impl Glance {
         Self { hub, reads, seen, wanted, looks: watch::Sender::new(0) }
     }
 
+    /// What the sinks read.
+    #[must_use]
+    pub fn reads(&self) -> SharedReads {
+        Arc::clone(&self.reads)
+    }
+
     /// Looks whenever somebody asks, for ever.
     pub async fn run(self: Arc<Self>) {
         loop {
             self.wanted.notified().await;
             let reads = self.reads.read().unwrap_or_else(PoisonError::into_inner).clone();
             let (topics, lags) = (self.hub.topics().await, self.hub.lags(&reads).await);
-            if let (Ok(topics), Ok(lags)) = (topics, lags) {
+            let sinks = sink_rows(self.hub.as_ref(), Some(&reads)).await;
+            if let (Ok(topics), Ok(lags), Ok(sinks)) = (topics, lags, sinks) {
                 let at = Some(Instant::now());
                 *self.seen.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Seen { topics, lags, at };
+                    Seen { topics, lags, sinks, at };
             }
             self.looks.send_modify(|looks| *looks += 1);
         }

@@ -8,12 +8,14 @@
 //! | `token.rs`  | the token: made, kept, compared                                          |
 //! | `api.rs`    | what can be changed through a running agent                              |
 //! | `sinks.rs`  | sinks: how they are, paused, taken up again                              |
+//! | `ledger.rs` | what became of every record                                            |
 //! | `line.rs`   | one record of a request                                                  |
 
 mod advance;
 mod api;
 mod gate;
 mod glance;
+mod ledger;
 mod line;
 mod listen;
 mod sinks;
@@ -91,13 +93,17 @@ pub async fn serve(
         principal: config.principal.clone(),
         metrics: Arc::clone(&state.metrics),
         control: state.control.clone(),
+        reads: state.glance.reads(),
         data_dir: state.data_dir.clone(),
         listening: Arc::clone(&state.listening),
     };
     let watching = Router::new().route("/health", get(health)).route("/metrics", get(show_metrics));
     let routes = listen::Routes {
         watching: watching.with_state(state),
-        api: api::router(api.clone()).merge(advance::router(api.clone())).merge(sinks::router(api)),
+        api: api::router(api.clone())
+            .merge(advance::router(api.clone()))
+            .merge(ledger::router(api.clone()))
+            .merge(sinks::router(api)),
     };
     Ok(listen::serve(faces, routes, gate, metrics))
 }

@@ -37,7 +37,8 @@ pub(super) async fn open_both(
             Ok((Arc::<Embedded>::clone(&hub), Some(hub)))
         }
         HubConfig::Kafka(kafka) => {
-            let settings = kafka_settings(config, kafka);
+            let settings =
+                kafka::Settings { metrics: Some(metrics), ..kafka_settings(config, kafka) };
             let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
             let hub = connected.map_err(|error| HubError::Fatal(error.to_string()))??;
             Ok((hub, None))
@@ -179,5 +180,6 @@ pub fn kafka_settings(config: &Config, kafka: &KafkaConfig) -> kafka::Settings {
         max_in_flight: config.producer.max_in_flight,
         delivery_timeout: config.producer.delivery_timeout,
         commit_interval: kafka.commit_interval,
+        metrics: None,
     }
 }

@@ -86,6 +86,14 @@ Examples:
 A replay goes on where the last one stopped, also when it was killed (group <sink>.dlq-replay). What --reason, --since and --before do not name
 goes behind those that there are, and waits for the next.";
 
+pub(super) const LEDGER: &str = "\
+Examples:
+  anabranch ledger                            of the agent with ./anabranch.yaml, running or not
+  anabranch ledger my.yaml --format json
+  anabranch ledger --data-dir /var/lib/anabranch --verify   counted anew from the log
+
+Exit codes: 0 everything balances, 1 something is missing, 2 the configuration or the arguments are wrong";
+
 pub(super) const LOG: &str = "\
 Examples:
   anabranch log verify ./data                 read everything back; exit code 1 when something is damaged

@@ -18,7 +18,8 @@ use crate::hub::embedded::{Embedded, Settings, TopicSettings};
 use crate::hub::kafka::{Kafka, reach};
 use crate::hub::remote::{Remote, Way};
 use crate::hub::running::Agent;
-use crate::hub::{Hub, Reads};
+use crate::hub::{Hub, Reads, verify as count_anew};
+use crate::ledger::rows::Verified;
 use crate::log::Folder;
 use crate::{agent, config};
 
@@ -191,6 +192,65 @@ impl HubArgs {
             return Ok(HubHandle::from(Arc::new(remote) as Arc<dyn Hub>));
         };
         connect_kafka(by_bootstrap(&address, BTreeMap::new())?).await
+    }
+
+    /// The same with the configuration that was named first.
+    pub(super) fn with_config(self, place: Option<PathBuf>) -> Self {
+        Self { config: place.or(self.config), ..self }
+    }
+
+    /// The agent that is meant, if it runs here.
+    pub(super) fn answering_agent(&self) -> Option<Agent> {
+        if self.bootstrap.is_some() { None } else { self.agent().ok() }
+    }
+
+    /// What all sinks of the configuration read; `None` when no configuration is meant.
+    pub(super) fn reads(&self) -> Result<Option<Vec<Reads>>, Failure> {
+        let other = self.bootstrap.is_some() || self.data_dir.is_some();
+        if other && self.config.is_none() {
+            return Ok(None);
+        }
+        let path = config_path(self.config.as_deref())?;
+        let (config, _) = config::load_checked(&path)?;
+        Ok(Some(agent::reads(&config)))
+    }
+
+    /// As [`HubArgs::reader`], and what the hub keeps of the agent's own sources can be read.
+    pub(super) async fn accountant(&self) -> Result<HubHandle, Failure> {
+        match self.target()? {
+            Target::Kafka(mut settings) => {
+                if let Some(topic) = self.positions_topic() {
+                    settings.positions_topic = topic;
+                }
+                connect_kafka(*settings).await
+            }
+            Target::Embedded { .. } => self.reader().await,
+        }
+    }
+
+    /// Counts the ledger anew from the log.
+    pub(super) async fn verify(&self) -> Result<Verified, Failure> {
+        let settings = match self.target()? {
+            Target::Embedded { settings, .. } => settings,
+            Target::Kafka(_) => {
+                let hub = self.accountant().await?;
+                let verified = count_anew(hub.hub().as_ref(), self.reads()?.as_deref()).await;
+                hub.close().await;
+                return Ok(verified?);
+            }
+        };
+        let verify = move || View::open(&settings.data_dir)?.verify();
+        let verified = tokio::task::spawn_blocking(verify).await;
+        Ok(verified.map_err(|error| Failure::failed(error.to_string()))??)
+    }
+
+    fn positions_topic(&self) -> Option<String> {
+        let path = config_path(self.config.as_deref()).ok()?;
+        let (config, _) = config::load_checked(&path).ok()?;
+        match (&config.hub, &self.bootstrap) {
+            (HubConfig::Kafka(kafka), None) => Some(kafka.positions_topic.clone()),
+            _ => None,
+        }
     }
 
     /// What a sink of the configuration that is meant reads, if that has one of the name.

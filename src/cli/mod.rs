@@ -13,6 +13,7 @@ mod greeting;
 mod groups;
 mod help;
 mod hub;
+mod ledger;
 mod log;
 mod options;
 mod place;
@@ -74,6 +75,9 @@ enum Command {
     /// List, show, replay and delete dead letters: records that a sink refused for good
     #[command(after_help = help::DLQ)]
     Dlq(dlq::DlqArgs),
+    /// Show what became of every record, for each source and sink, and whether it balances
+    #[command(after_help = help::LEDGER)]
+    Ledger(ledger::LedgerArgs),
     /// Verify and dump the log in a data folder
     #[command(after_help = help::LOG)]
     Log(log::LogArgs),
@@ -101,6 +105,7 @@ impl Command {
             | Self::Topics(_)
             | Self::Groups(_)
             | Self::Sinks(_)
+            | Self::Ledger(_)
             | Self::Log(_) => true,
             Self::Run(_)
             | Self::Check(_)
@@ -180,6 +185,7 @@ fn perform(command: Command, out: &mut dyn Write) -> Done {
         Command::Groups(args) => wait_for(groups::groups(args, out)),
         Command::Sinks(args) => wait_for(sinks::sinks(args, out)),
         Command::Dlq(args) => wait_for(dlq::dlq(args, out)),
+        Command::Ledger(args) => wait_for(ledger::ledger(args, out)),
         Command::Log(args) => log::log(args, out),
         Command::Bench(args) => crate::bench::run(&args, out).map_err(Failure::failed),
         Command::Version => Ok(writeln!(out, "anabranch {}", env!("CARGO_PKG_VERSION"))?),

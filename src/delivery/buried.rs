@@ -60,10 +60,10 @@ impl Places {
         }
     }
 
-    /// Leaves out what lies with the dead letters already.
-    pub(super) fn without(&mut self, records: &Records) -> Records {
+    /// Parts records into those that do not lie with the dead letters yet, and those that do.
+    pub(super) fn without(&mut self, records: &Records) -> (Records, Records) {
         if self.0.is_empty() {
-            return records.clone();
+            return (records.clone(), Records::default());
         }
         for (batch, first_offset) in records.starts() {
             let place = place(batch);
@@ -71,11 +71,12 @@ impl Places {
                 self.0.remove(&place);
             }
         }
-        let is_left = |(number, stored): (usize, anabranch_connectors::StoredRecord<'_>)| {
-            (!self.has(stored.batch, stored.offset)).then_some(number)
-        };
-        let left: Vec<usize> = records.iter().enumerate().filter_map(is_left).collect();
-        records.select(&left)
+        let (mut left, mut buried) = (Vec::new(), Vec::new());
+        for (number, stored) in records.iter().enumerate() {
+            let is_buried = self.has(stored.batch, stored.offset);
+            if is_buried { buried.push(number) } else { left.push(number) }
+        }
+        (records.select(&left), records.select(&buried))
     }
 
     /// Whether a record lies with the dead letters.

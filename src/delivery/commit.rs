@@ -97,8 +97,11 @@ impl Loop {
             }
         };
         self.works(Step::Checkpoint);
-        self.meter.lost.fetch_add(self.sink.lost(), Ordering::Relaxed);
+        let destroyed = self.sink.lost();
+        self.meter.lost.fetch_add(destroyed, Ordering::Relaxed);
+        self.progress.destroy(destroyed);
         let offsets = self.progress.offsets();
+        self.consumer.account(self.progress.counted());
         let committed = if self.must_last {
             self.consumer.commit_durably(&offsets, state.as_deref()).await
         } else {

@@ -69,12 +69,17 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Those of `records` that do not lie there already.
-    pub(super) async fn without_buried(&self, records: &Records) -> Records {
+    /// Those of `records` that do not lie there already, and those that do.
+    pub(super) async fn without_buried(&self, records: &Records) -> (Records, Records) {
         if self.way.is_none() {
-            return records.clone();
+            return (records.clone(), Records::default());
         }
         self.buried.lock().await.without(records)
+    }
+
+    /// Whether dead letters are kept.
+    pub(super) const fn are_kept(&self) -> bool {
+        self.way.is_some()
     }
 
     /// Stores the records with these numbers and their reasons; returns when the hub has them. What it has already is

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::trouble::Step;
 use super::{DeadLetters, Halt, Loop};
+use crate::ledger::tally::Fate;
 
 /// The way out of a sink that does not deliver.
 #[derive(Debug)]
@@ -78,6 +79,7 @@ impl Loop {
         }
         self.works(Step::Bury);
         self.meter.diverted.fetch_add(records.len() as u64, Ordering::Relaxed);
+        self.progress.count(records, Fate::Diverted);
         Ok(())
     }
 }

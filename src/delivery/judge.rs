@@ -10,6 +10,10 @@ use super::refusal::Refused;
 use super::trouble::Step;
 use super::window::{Fates, Rest, Window};
 use super::{Halt, Loop};
+use crate::ledger::tally::Fate;
+
+/// How the reason begins when a record came back too often.
+pub(super) const GAVE_UP: &str = "gave up";
 
 impl Loop {
     /// A whole request was refused: halves of it are tried, and a record that is refused alone is bad, unless
@@ -60,7 +64,7 @@ impl Loop {
             return Ok(false);
         }
         last.records = last.records.select(&(0..before).collect::<Vec<_>>());
-        self.count_arrived(&one, 1);
+        self.count_arrived(&one);
         window.arrived = true;
         self.refusals.arrived(1);
         self.bury_doubtful(window).await?;
@@ -128,6 +132,17 @@ impl Loop {
         }
         self.works(Step::Bury);
         self.meter.dead.fetch_add(dead.len() as u64, Ordering::Relaxed);
+        let fate = |reason: &str| match reason.starts_with(GAVE_UP) {
+            _ if !self.dead_letters.are_kept() => Fate::NotKept,
+            true => Fate::GaveUp,
+            false => Fate::Refused,
+        };
+        let fates: Vec<(usize, Fate)> =
+            dead.iter().map(|(number, reason)| (*number, fate(reason))).collect();
+        for fate in [Fate::NotKept, Fate::GaveUp, Fate::Refused] {
+            let met = fates.iter().filter(|(_, one)| *one == fate).map(|(number, _)| *number);
+            self.progress.count(&records.select(&met.collect::<Vec<_>>()), fate);
+        }
         Ok(())
     }
 

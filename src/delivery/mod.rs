@@ -29,6 +29,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Consumer, Fetched, HubError};
+use crate::ledger::tally::Fate;
 use crate::metrics::SinkMeter;
 use crate::retry::Backoff;
 use burials::Burials;
@@ -172,6 +173,8 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         burials: Burials::default(),
         witness: None,
     };
+    // From now on what becomes of its records is kept with the offsets.
+    state.consumer.account(Vec::new());
     loop {
         match state.step().await {
             Ok(()) => {}
@@ -285,14 +288,19 @@ impl Loop {
     /// Writes one window, with everything that may follow from it.
     async fn deliver(&mut self, records: &Records) -> Result<(), Halt> {
         self.progress.begin(records);
-        let mut left = self.dead_letters.without_buried(records).await;
+        let (mut left, buried) = self.dead_letters.without_buried(records).await;
+        let mut diverted = Records::default();
         if let Some(fallback) = &self.fallback {
-            left = fallback.letters.without_buried(&left).await;
+            (left, diverted) = fallback.letters.without_buried(&left).await;
         }
         if !left.is_empty() && self.prepare(&left).await? {
             self.in_hand = true;
             self.write(&left).await?;
         }
+        // Only what is settled as a whole is counted: a commit may fall between two windows, not into one.
+        self.progress.take(records);
+        self.progress.count(&buried, Fate::Refused);
+        self.progress.count(&diverted, Fate::Diverted);
         self.progress.advance(records);
         self.in_hand = false;
         self.count_latency(&left);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anabranch_connectors::{Records, StoredBatch};
 
-use crate::hub::{FetchedBatch, Offset};
+use crate::hub::{Counted, FetchedBatch, Offset};
+use crate::ledger::tally::{Fate, Tally};
 
 /// Next offsets by topic and partition.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub(super) struct Progress {
     next: BTreeMap<(String, i32), (i64, i32)>,
     /// Where what is not committed begins.
     since: BTreeMap<(String, i32), i64>,
+    /// What has become of what is not committed.
+    tallies: BTreeMap<(String, i32), Tally>,
     dirty: bool,
 }
 
@@ -22,6 +25,41 @@ impl Progress {
         for (batch, next_offset) in records.ends() {
             self.set(batch, next_offset);
         }
+    }
+
+    /// Counts records that were read for the sink, and that it is done with.
+    pub(super) fn take(&mut self, records: &Records) {
+        for (batch, amount) in records.amounts() {
+            self.tally(batch).taken += amount;
+        }
+    }
+
+    /// Counts what has become of records.
+    pub(super) fn count(&mut self, records: &Records, fate: Fate) {
+        for (batch, amount) in records.amounts() {
+            self.tally(batch).add(fate, amount);
+        }
+    }
+
+    /// Of what was delivered and is not committed, so many records were destroyed.
+    pub(super) fn destroy(&mut self, mut records: u64) {
+        for tally in self.tallies.values_mut() {
+            records -= tally.destroy(records);
+        }
+    }
+
+    fn tally(&mut self, batch: &StoredBatch) -> &mut Tally {
+        self.tallies.entry((batch.topic.name.clone(), batch.partition)).or_default()
+    }
+
+    /// What has become of what is not committed.
+    pub(super) fn counted(&self) -> Vec<Counted> {
+        let counted = |((topic, partition), tally): (&(String, i32), &Tally)| Counted {
+            topic: topic.clone(),
+            partition: *partition,
+            tally: *tally,
+        };
+        self.tallies.iter().map(counted).collect()
     }
 
     /// Notes where what is not committed begins, before `records` are written.
@@ -87,12 +125,14 @@ impl Progress {
     /// A topic is gone. What is left of others is still to be committed.
     pub(super) fn forget(&mut self, topic: &str) {
         self.next.retain(|(known, _), _| known != topic);
+        self.tallies.retain(|(known, _), _| known != topic);
         self.dirty = !self.next.is_empty();
     }
 
     pub(super) fn committed(&mut self) {
         self.dirty = false;
         self.since.clear();
+        self.tallies.clear();
     }
 }
 

@@ -46,6 +46,22 @@ pub(super) struct Fates {
     pub(super) witness_passes: bool,
 }
 
+impl Fates {
+    /// The numbers of those that did not arrive.
+    pub(super) fn missing(&self) -> Vec<usize> {
+        let mut missing = [self.again.as_slice(), &self.later].concat();
+        missing.extend(self.refused.iter().map(|one| one.number));
+        missing.sort_unstable();
+        missing
+    }
+
+    /// The numbers of those that arrived, of `count` records.
+    pub(super) fn arrived_of(&self, count: usize) -> Vec<usize> {
+        let missing = self.missing();
+        (0..count).filter(|number| missing.binary_search(number).is_err()).collect()
+    }
+}
+
 impl Window {
     /// Puts everything that is left together again, in order.
     pub(super) fn join(&mut self) {

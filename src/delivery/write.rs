@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anabranch_connectors::{Outcome, Records, WriteError, Written};
+use anabranch_connectors::{Amount, Outcome, Records, WriteError, Written};
 use tokio_util::sync::CancellationToken;
 
-use super::judge::all_refused;
+use super::judge::{GAVE_UP, all_refused};
 use super::refusal::Refused;
 use super::trouble::Step;
 use super::window::{Fates, Rest, Window, sort};
 use super::{Halt, Loop};
+use crate::ledger::tally::Fate;
 
 /// What a sink answers.
 type Answer = Result<Written, WriteError>;
@@ -152,8 +153,12 @@ impl Loop {
         window: &mut Window,
     ) -> Result<(), Halt> {
         let Rest { records, rounds, .. } = rest;
-        self.count_arrived(&records, fates.arrived);
         if fates.arrived > 0 {
+            if fates.arrived == records.len() {
+                self.count_arrived(&records);
+            } else {
+                self.count_arrived(&records.select(&fates.arrived_of(records.len())));
+            }
             window.arrived = true;
             self.is_not_stuck();
             self.refusals.arrived(fates.arrived);
@@ -163,7 +168,7 @@ impl Loop {
         let others_pass = fates.arrived > 0 || fates.witness_passes;
         let rounds = rounds + u32::from(others_pass);
         if self.settings.attempts > 0 && rounds > self.settings.attempts {
-            let reason = format!("gave up after {rounds} tries: {}", fates.why);
+            let reason = format!("{GAVE_UP} after {rounds} tries: {}", fates.why);
             let given_up = std::mem::take(&mut fates.again).into_iter();
             let refused = |number| Refused { number, reason: reason.clone(), own: true };
             fates.refused.extend(given_up.map(refused));
@@ -192,23 +197,18 @@ impl Loop {
         if !self.sink.takes_repeats() {
             return;
         }
-        let mut missing = [fates.again.as_slice(), &fates.later].concat();
-        missing.extend(fates.refused.iter().map(|one| one.number));
-        missing.sort_unstable();
+        let missing = fates.missing();
         let arrived = |number: &usize| missing.binary_search(number).is_err();
         if let Some(number) = (0..records.len()).rev().find(arrived) {
             self.witness = records.select(&[number]).last_alone();
         }
     }
 
-    pub(super) fn count_arrived(&self, records: &Records, count: usize) {
-        let bytes = if count == records.len() {
-            records.size_bytes()
-        } else {
-            records.size_bytes() / records.len().max(1) * count
-        };
-        self.meter.delivered.fetch_add(count as u64, Ordering::Relaxed);
-        self.meter.delivered_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(super) fn count_arrived(&mut self, arrived: &Records) {
+        let amount: Amount = arrived.amounts().map(|(_, amount)| amount).sum();
+        self.meter.delivered.fetch_add(amount.records, Ordering::Relaxed);
+        self.meter.delivered_bytes.fetch_add(amount.bytes, Ordering::Relaxed);
+        self.progress.count(arrived, Fate::Delivered);
     }
 }
 

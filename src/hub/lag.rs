@@ -78,7 +78,7 @@ pub(super) fn of_group(reads: &Reads, topics: &[TopicInfo], groups: &[GroupInfo]
 }
 
 /// Where one begins who has committed nothing; a time is looked up only when it is read.
-const fn begins(start: StartAt, partition: &PartitionInfo) -> i64 {
+pub(super) const fn begins(start: StartAt, partition: &PartitionInfo) -> i64 {
     match start {
         StartAt::Earliest | StartAt::Time(_) => partition.start,
         StartAt::Latest => partition.end,

@@ -4,26 +4,31 @@
 mod advance;
 pub mod embedded;
 mod error;
+mod fetched;
 pub mod kafka;
 mod lag;
+mod ledger;
 mod part;
 pub mod remote;
 pub mod running;
 mod spec;
 pub(crate) mod state;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_connectors::StoredBatch;
-use anabranch_connectors::sink::Resumed;
+use anabranch_connectors::source::Account;
 use async_trait::async_trait;
 
 pub use advance::{Advance, Placed};
 pub use error::HubError;
+pub use fetched::{Fetched, FetchedBatch};
 pub use lag::{GroupLag, Lag, Reads};
+pub use ledger::{Counted, sink_rows, verify};
 pub use part::Part;
 pub use spec::{ConsumerSpec, StartAt, TopicSelector};
+pub use state::account as account_of;
 
 /// Suffix of the topic that keeps a sink's dead letters.
 pub const DEAD_LETTERS: &str = ".dlq";
@@ -153,6 +158,18 @@ pub trait Hub: Send + Sync {
         Ok(reads.iter().map(|reads| lag::of_group(reads, &topics, &groups)).collect())
     }
 
+    /// What a group has committed, with its metadata; of a sink the account is in there ([`account_of`]).
+    ///
+    /// # Errors
+    /// [`HubError`] when the hub does not answer.
+    async fn committed(&self, group: &str) -> Result<Vec<(Offset, String)>, HubError>;
+
+    /// What the hub keeps of what has become of each source's records.
+    ///
+    /// # Errors
+    /// [`HubError`] when the hub does not answer.
+    async fn accounts(&self) -> Result<BTreeMap<String, Account>, HubError>;
+
     /// Names the groups that must have read records before retention removes them.
     fn keep_for(&self, groups: Vec<(String, Vec<TopicSelector>)>) {
         let _unused = groups;
@@ -221,6 +238,13 @@ pub trait Consumer: Send {
         self.commit(offsets, metadata).await
     }
 
+    /// Says what has become of the records before the offsets of the next commit, since the last one. The group keeps
+    /// it with the offsets, and beside it the offsets that its reader has found without a record. Who reads without
+    /// saying so, before the first fetch, keeps no account.
+    fn account(&mut self, counted: Vec<Counted>) {
+        drop(counted);
+    }
+
     /// Begins anew at what is committed with the next fetch, which says so ([`Fetched::resumed`]). What was read and not
     /// committed comes again, to whoever has its partition by then.
     fn rewind(&mut self);
@@ -233,31 +257,6 @@ pub trait Consumer: Send {
 
     /// For each partition that it reads, the committed offset and the end.
     async fn lag(&mut self) -> Vec<Lag>;
-}
-
-/// The answer to a fetch.
-#[derive(Debug, Default)]
-pub struct Fetched {
-    /// Set when reading starts anew at the committed offsets (at the start, after a rebalance). What was fetched before
-    /// and not committed will come again.
-    pub resumed: Option<Resumed>,
-    /// Batches, in order within each partition. The first may begin before the committed offset: `skip` records of
-    /// it belong to what is committed.
-    pub batches: Vec<FetchedBatch>,
-    /// Partitions at whose end there is nothing for a sink (marks of transactions, and what they took back), and the
-    /// offsets behind that: the group has come so far once it has all `batches`.
-    pub passed: Vec<Offset>,
-    /// The group is about to share out its partitions anew: what was read should be committed now.
-    pub rebalancing: bool,
-}
-
-/// One batch of an answer.
-#[derive(Debug, Clone)]
-pub struct FetchedBatch {
-    /// The batch.
-    pub batch: Arc<StoredBatch>,
-    /// Records at its beginning that the group has had already.
-    pub skip: usize,
 }
 
 /// A group's place in one partition: the next offset to read.

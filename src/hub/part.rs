@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anabranch_connectors::source::{NotStored, Share, Stored};
-use anabranch_connectors::{Batch, Chain, Emission};
+use anabranch_connectors::source::{Account, NotStored, Share, Stored};
+use anabranch_connectors::{Amount, Batch, Chain, Emission};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -21,8 +21,10 @@ pub struct Part {
     pub batch: Batch,
     /// When the source handed them on.
     pub sent: Instant,
-    records: u64,
-    bytes: u64,
+    /// What its source has handed on with it.
+    claimed: Amount,
+    /// What of that the hub has encoded.
+    encoded: Option<Amount>,
     meter: Option<Arc<SourceMeter>>,
     chain: Option<Chain>,
     ticket: Option<Arc<Ticket>>,
@@ -34,7 +36,7 @@ struct Ticket {
     open: AtomicUsize,
     settle: Mutex<Option<oneshot::Sender<Result<Stored, NotStored>>>>,
     first: Mutex<Option<Stored>>,
-    _permit: Option<Share>,
+    share: Option<Share>,
 }
 
 impl From<Emission> for Part {
@@ -44,34 +46,32 @@ impl From<Emission> for Part {
             open: AtomicUsize::new(1),
             settle: Mutex::new(Some(settle)),
             first: Mutex::default(),
-            _permit: permit,
+            share: permit,
         };
-        let (records, bytes) = measure(&batch);
+        let claimed = ticket.share.as_ref().map_or_else(|| batch.amount(), Share::amount);
         let chain = batch.chain().cloned();
         let ticket = Some(Arc::new(ticket));
-        Self { source, batch, sent, records, bytes, meter: None, chain, ticket }
+        Self { source, batch, sent, claimed, encoded: None, meter: None, chain, ticket }
     }
 }
 
-fn measure(batch: &Batch) -> (u64, u64) {
-    (batch.len() as u64, batch.value_bytes())
-}
-
 impl Part {
-    /// Replaces this part by one for each of `batches`, which together hold its records.
+    /// Replaces this part by one for each of `batches`, which together hold its records. What they should be missing
+    /// is still claimed, by the first.
     #[must_use]
     pub fn split(mut self, batches: Vec<Batch>) -> Vec<Self> {
         let Some(ticket) = self.ticket.take() else { return Vec::new() };
         let more = batches.len().saturating_sub(1);
         ticket.open.fetch_add(more, Ordering::Relaxed);
+        let mut missing = self.claimed - batches.iter().map(Batch::amount).sum();
         let part = |batch: Batch| {
-            let (records, bytes) = measure(&batch);
+            let claimed = batch.amount() + std::mem::take(&mut missing);
             Self {
                 source: Arc::clone(&self.source),
                 batch,
                 sent: self.sent,
-                records,
-                bytes,
+                claimed,
+                encoded: None,
                 meter: self.meter.clone(),
                 chain: self.chain.clone(),
                 ticket: Some(Arc::clone(&ticket)),
@@ -90,7 +90,30 @@ impl Part {
     /// Number of records, also after [`Part::release`].
     #[must_use]
     pub const fn records(&self) -> u64 {
-        self.records
+        self.claimed.records
+    }
+
+    /// What its source has handed on with it: records, and the bytes of their keys, values and headers.
+    #[must_use]
+    pub const fn claimed(&self) -> Amount {
+        self.claimed
+    }
+
+    /// Says what of it stands in the encoded batch.
+    pub const fn set_encoded(&mut self, encoded: Amount) {
+        self.encoded = Some(encoded);
+    }
+
+    /// What of it is stored once its batch is; what it holds, where the hub has not said what it has encoded.
+    #[must_use]
+    pub fn encoded(&self) -> Amount {
+        self.encoded.unwrap_or_else(|| self.batch.amount())
+    }
+
+    /// What has become of all that its source has read; `None` for what has no source.
+    #[must_use]
+    pub fn account(&self) -> Option<Account> {
+        Some(self.ticket.as_ref()?.share.as_ref()?.account())
     }
 
     /// Gives the batch's memory back once its records are encoded elsewhere. Its position stays, and its share of
@@ -113,14 +136,22 @@ impl Part {
     pub fn settle(mut self, outcome: Result<Stored, NotStored>) {
         let Some(ticket) = self.ticket.take() else { return };
         self.fail_chain(&outcome);
-        if let Some(meter) = &self.meter {
-            if outcome.is_ok() {
-                meter.stored(self.records, self.bytes, self.sent.elapsed());
-            } else {
-                meter.not_stored.fetch_add(self.records, Ordering::Relaxed);
-            }
-        }
+        self.count(&ticket, outcome.is_ok());
         ticket.settle(outcome);
+    }
+
+    fn count(&self, ticket: &Ticket, is_stored: bool) {
+        let stored = is_stored.then(|| self.encoded());
+        if let Some(share) = &ticket.share {
+            share.settle(self.claimed, stored);
+        }
+        match (&self.meter, stored) {
+            (Some(meter), Some(stored)) => meter.stored(stored, self.sent.elapsed()),
+            (Some(meter), None) => {
+                meter.not_stored.fetch_add(self.claimed.records, Ordering::Relaxed);
+            }
+            (None, _) => {}
+        }
     }
 
     fn fail_chain(&self, outcome: &Result<Stored, NotStored>) {
@@ -135,9 +166,7 @@ impl Drop for Part {
         if let Some(ticket) = self.ticket.take() {
             let outcome = Err(NotStored("the agent is stopping".to_owned()));
             self.fail_chain(&outcome);
-            if let Some(meter) = &self.meter {
-                meter.not_stored.fetch_add(self.records, Ordering::Relaxed);
-            }
+            self.count(&ticket, false);
             ticket.settle(outcome);
         }
     }
@@ -199,6 +228,36 @@ mod tests {
         assert!(!parts.iter().any(Part::is_void));
         drop(parts.remove(0));
         assert_eq!(parts.iter().map(Part::is_void).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_on_the_way_is_missing_in_the_account() {
+        let (inlet, mut outlet) = tokio::sync::mpsc::channel(4);
+        let counters: Arc<anabranch_connectors::source::SourceCounters> = Arc::default();
+        let budget = (Arc::new(tokio::sync::Semaphore::new(1 << 20)), 1 << 20);
+        let emitter = Emitter::new("s", [inlet].into(), budget, Vec::new(), Arc::clone(&counters));
+        let batch = |lines: &[&str]| {
+            let mut batch =
+                Batch::new(Vec::new().into(), anabranch_connectors::Headers::new(), 0, 0);
+            lines.iter().for_each(|line| batch.push_copy(line.as_bytes()));
+            batch
+        };
+        drop(emitter.send(batch(&["one", "two", "three"])).await.unwrap());
+        let part = Part::from(outlet.recv().await.unwrap());
+        assert_eq!(counters.account().under_way, Amount::new(3, 11));
+        // "two" is lost where the batch is shared out, and "three" while it is encoded.
+        let mut parts = part.split(vec![batch(&["one"]), batch(&["three"])]);
+        parts.remove(0).settle(Ok(HERE));
+        let mut last = parts.remove(0);
+        last.set_encoded(Amount::NONE);
+        last.settle(Ok(HERE));
+        let account = counters.account();
+        assert_eq!((account.handed_on, account.stored), (Amount::new(3, 11), Amount::new(1, 3)));
+        assert_eq!((account.under_way, account.not_stored), (Amount::NONE, Amount::NONE));
+        // One that is handed back is accounted for.
+        drop(emitter.send(batch(&["four"])).await.unwrap());
+        drop(Part::from(outlet.recv().await.unwrap()));
+        assert_eq!(counters.account().not_stored, Amount::new(1, 4));
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The embedded hub of a running agent: read from its data folder, written through its API.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anabranch_connectors::records::ORIGIN;
-use anabranch_connectors::source::{NotStored, Stored};
+use anabranch_connectors::source::{Account, NotStored, Stored};
 use anabranch_connectors::{Batch, Record};
 use async_trait::async_trait;
 use base64::Engine;
@@ -234,6 +235,14 @@ impl Hub for Remote {
 
     async fn groups(&self) -> Result<Vec<GroupInfo>, HubError> {
         self.view.groups().await
+    }
+
+    async fn committed(&self, group: &str) -> Result<Vec<(Offset, String)>, HubError> {
+        self.view.committed(group).await
+    }
+
+    async fn accounts(&self) -> Result<BTreeMap<String, Account>, HubError> {
+        self.view.accounts().await
     }
 
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {

@@ -1,4 +1,4 @@
-//! A running agent asked for what is not of its hub: its sinks.
+//! A running agent asked for what is not of its hub: its sinks, its ledger.
 
 use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::embedded::view::StoresOffsets;
 use super::remote::{Api, Way};
 use super::{HubError, Offset};
+use crate::ledger::rows::Ledger;
 
 /// The agent.
 #[derive(Debug)]
@@ -44,6 +45,15 @@ impl Agent {
         let answer = self.ask(self.0.client.get(self.0.url("sinks"))).await?;
         let states: Result<SinkStates, _> = serde_json::from_value(answer);
         states.map(|states| states.sinks).map_err(|error| HubError::Fatal(error.to_string()))
+    }
+
+    /// What became of every record.
+    ///
+    /// # Errors
+    /// [`HubError`] when it does not answer.
+    pub async fn ledger(&self) -> Result<Ledger, HubError> {
+        let answer = self.ask(self.0.client.get(self.0.url("ledger"))).await?;
+        serde_json::from_value(answer).map_err(|error| HubError::Fatal(error.to_string()))
     }
 
     /// Stops a sink until it is resumed.

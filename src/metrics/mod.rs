@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anabranch_connectors::source::SourceCounters;
+use anabranch_connectors::Amount;
+use anabranch_connectors::source::{Account, SourceCounters};
 use anabranch_connectors::stream::ConnectionMeter;
 use hdrhistogram::Histogram;
 
@@ -19,6 +20,8 @@ use crate::hub::Lag;
 #[derive(Debug, Default)]
 pub struct Metrics {
     sources: Mutex<BTreeMap<String, Arc<SourceMeter>>>,
+    /// Of every source that there is or ever was.
+    counters: Mutex<Counters>,
     sinks: Mutex<BTreeMap<String, Arc<SinkMeter>>>,
     /// Records that were on disk and cannot be read any more, damaged or removed before they were read.
     pub hub_lost: AtomicU64,
@@ -30,6 +33,14 @@ pub struct Metrics {
     pub hub_connections: Arc<ConnectionMeter>,
     /// Connections to the admin listener.
     pub admin: Arc<ConnectionMeter>,
+}
+
+/// The counters of sources, and what earlier lives of the program have counted.
+#[derive(Debug, Default)]
+struct Counters {
+    sources: BTreeMap<String, Arc<SourceCounters>>,
+    /// Whether the hub has told what it keeps.
+    are_kept: bool,
 }
 
 /// What clients of Kafka's protocol do at the hub's listeners.
@@ -140,7 +151,7 @@ impl Metrics {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let meter = sources.entry(name.to_owned()).or_insert_with(|| {
             Arc::new(SourceMeter {
-                read: Arc::default(),
+                read: self.counters(name),
                 stored: AtomicU64::new(0),
                 stored_bytes: AtomicU64::new(0),
                 not_stored: AtomicU64::new(0),
@@ -149,6 +160,32 @@ impl Metrics {
             })
         });
         Arc::clone(meter)
+    }
+
+    /// What is counted of a source, whether it has a meter or not.
+    #[must_use]
+    pub fn counters(&self, name: &str) -> Arc<SourceCounters> {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(counters.sources.entry(name.to_owned()).or_default())
+    }
+
+    /// Adds what earlier lives of the program have counted, once.
+    pub fn take_up(&self, kept: &BTreeMap<String, Account>) {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut counters.are_kept, true) {
+            return;
+        }
+        for (name, account) in kept {
+            counters.sources.entry(name.clone()).or_default().take_up(account);
+        }
+    }
+
+    /// What has become of all that each source has ever read, by name.
+    #[must_use]
+    pub fn accounts(&self) -> BTreeMap<String, Account> {
+        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = |(name, one): (&String, &Arc<SourceCounters>)| (name.clone(), one.account());
+        counters.sources.iter().map(account).collect()
     }
 
     /// The meter of a sink; made when it is new.
@@ -176,7 +213,11 @@ impl Metrics {
 
     /// Shows a source no more that was taken out of the configuration.
     pub fn forget_source(&self, name: &str) {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let gone = self.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if let Some(gone) = gone {
+            // Its counters stay, for the ledger.
+            gone.read.is_ready.store(false, Ordering::Release);
+        }
     }
 
     /// Shows a sink no more that was taken out of the configuration.
@@ -250,12 +291,12 @@ impl SourceMeter {
         self.read.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes that the hub has `records`.
-    pub fn stored(&self, records: u64, bytes: u64, latency: Duration) {
-        self.stored.fetch_add(records, Ordering::Relaxed);
-        self.stored_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if records > 0 {
-            self.latency.record(latency, records);
+    /// Notes that the hub has so much more.
+    pub fn stored(&self, stored: Amount, latency: Duration) {
+        self.stored.fetch_add(stored.records, Ordering::Relaxed);
+        self.stored_bytes.fetch_add(stored.bytes, Ordering::Relaxed);
+        if stored.records > 0 {
+            self.latency.record(latency, stored.records);
         }
     }
 }

@@ -71,6 +71,7 @@ pub struct Producer {
     inlets: Arc<[mpsc::Sender<Emission>]>,
     budget: Arc<Semaphore>,
     budget_max: usize,
+    metrics: Arc<Metrics>,
 }
 
 impl Producer {
@@ -94,7 +95,8 @@ impl Producer {
         }
         let budget_max = settings.buffer_memory.max(1);
         let budget = Arc::new(Semaphore::new(budget_max.min(Semaphore::MAX_PERMITS)));
-        (Self { closing, inlets: inlets.into(), budget, budget_max }, workers)
+        let metrics = Arc::clone(metrics);
+        (Self { closing, inlets: inlets.into(), budget, budget_max, metrics }, workers)
     }
 
     /// The way in for one source.
@@ -114,7 +116,8 @@ impl Producer {
     pub fn side_emitter(&self, source: &str) -> Emitter {
         let bytes = 4 << 20;
         let budget = (Arc::new(Semaphore::new(bytes)), bytes);
-        Emitter::new(source, Arc::clone(&self.inlets), budget, Vec::new(), Arc::default())
+        let counters = self.metrics.counters(source);
+        Emitter::new(source, Arc::clone(&self.inlets), budget, Vec::new(), counters)
     }
 
     /// Takes nothing more in; the workers hand on what they have and end, whoever still holds an emitter.

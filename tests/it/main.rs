@@ -21,6 +21,7 @@ mod full_disk;
 mod guard;
 mod independence;
 mod kafka_hub;
+mod ledger;
 mod library;
 mod privacy;
 mod programs;

@@ -48,10 +48,13 @@ impl Appender for EmbeddedAppender {
         };
         let mut builder = self.builder();
         let mut bytes = self.pool.take();
-        if let Err(cause) = encode(&mut builder, &parts, &mut bytes) {
-            error!(%cause, topic, "a batch could not be encoded; it is handed back to its source");
-            return;
-        }
+        let runs = match encode(&mut builder, &mut parts, &mut bytes) {
+            Ok(runs) => runs,
+            Err(cause) => {
+                error!(%cause, topic, "a batch could not be encoded; it is handed back to its source");
+                return;
+            }
+        };
         self.builders.lock().unwrap_or_else(PoisonError::into_inner).push(builder);
         for part in &mut parts {
             part.release();
@@ -64,7 +67,7 @@ impl Appender for EmbeddedAppender {
             kept.into_iter().for_each(settled);
         }
         // When the writer is gone the parts are dropped, which tells their sources.
-        self.shared.command(Command::Append(Append { partition, bytes, parts })).ok();
+        self.shared.command(Command::Append(Append { partition, bytes, parts, runs })).ok();
     }
 
     fn store_positions(&self, parts: Vec<Part>) {

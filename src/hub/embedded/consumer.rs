@@ -16,9 +16,10 @@ use super::membership::{Counts, Membership};
 use super::partition_reader::PartitionReader;
 use super::topics::TopicState;
 use super::writer::{Command, Place};
+use crate::hub::state::Metadata;
 use crate::hub::{
-    Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt, TopicSelector,
-    state,
+    Consumer, ConsumerSpec, Counted, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt,
+    TopicSelector,
 };
 use crate::log::{Damage, Partition, PartitionName};
 
@@ -27,8 +28,8 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// The consumer.
 pub(super) struct EmbeddedConsumer {
-    shared: Arc<Shared>,
-    spec: ConsumerSpec,
+    pub(super) shared: Arc<Shared>,
+    pub(super) spec: ConsumerSpec,
     appended: watch::Receiver<u64>,
     topics_version: Option<u64>,
     membership: Membership,
@@ -38,10 +39,12 @@ pub(super) struct EmbeddedConsumer {
     warned: bool,
     /// Whether the group is to be joined again, and everything read from where it is committed.
     rewound: bool,
-    readers: Vec<PartitionReader>,
+    pub(super) readers: Vec<PartitionReader>,
     turn: usize,
     pool: Pool,
     resumed: bool,
+    /// What has become of what was read and is not committed; `None` for who keeps no account.
+    pub(super) counted: Option<Vec<Counted>>,
 }
 
 /// Topics of its group. One that was deleted and made anew is another one, though it has the same name.
@@ -68,6 +71,7 @@ impl EmbeddedConsumer {
             turn: 0,
             pool: Pool::new(4, 8 << 20),
             resumed: false,
+            counted: None,
         }
     }
 
@@ -183,7 +187,9 @@ impl EmbeddedConsumer {
                 let PartitionName { topic, partition } = partition.name().clone();
                 anchors.push(Offset { topic, partition, offset: from, epoch: -1 });
             }
-            self.readers.push(PartitionReader::new(topic, partition, from));
+            let mut reader = PartitionReader::new(topic, partition, from);
+            reader.account = self.account_from(reader.partition().name(), from);
+            self.readers.push(reader);
         }
         if is_first && self.spec.start != StartAt::Earliest && self.spec.assigned.is_none() {
             // Where "latest" was is part of the group's progress from now on, whatever happens next.
@@ -219,10 +225,13 @@ impl EmbeddedConsumer {
             return Ok(());
         }
         let (done, stored) = oneshot::channel();
-        let metadata = state.map(|state| state::encode(now_ms(), Some(state))).unwrap_or_default();
+        let sequence = now_ms();
         let place = |offset: &Offset| {
             let partition = self.partition_of(&offset.topic, offset.partition)?;
-            let metadata = metadata.clone();
+            let account = self.account_at(&partition, offset.offset);
+            let is_ours = account.is_some() || state.is_some();
+            let metadata = is_ours.then(|| Metadata { sequence, account, state }.encode());
+            let metadata = metadata.unwrap_or_default();
             Ok(Place { partition, offset: offset.offset, epoch: offset.epoch, metadata })
         };
         let mut places = offsets.iter().map(place).collect::<Result<Vec<_>, HubError>>()?;
@@ -238,14 +247,13 @@ impl EmbeddedConsumer {
     /// [`state`]): its own, and those of topics that the sink does not read any more.
     fn with_older_states(&self, offsets: &[Offset]) -> Vec<Place> {
         let mut older = self.shared.groups().with_states(&self.spec.group);
-        older.retain(|older| {
+        older.retain(|(older, _)| {
             let is_it = |topic: &str, number| older.topic == topic && older.partition == number;
             let mut mine = self.readers.iter().map(|mine| mine.partition().name());
             let is_mine = mine.any(|name| is_it(&name.topic, name.partition));
             let is_named = offsets.iter().any(|one| is_it(&one.topic, one.partition));
             !is_named && (is_mine && self.spec.is_alone() || !self.spec.wants(&older.topic))
         });
-        let older = older.into_iter().map(|older| (older, String::new())).collect();
         // One that was deleted at this moment has no state any more.
         self.shared.places(older).unwrap_or_default()
     }
@@ -324,7 +332,9 @@ impl Consumer for EmbeddedConsumer {
         if self.spec.assigned.is_none() {
             self.membership.may_commit()?;
         }
-        self.store(offsets, metadata, false).await
+        self.store(offsets, metadata, false).await?;
+        self.accounts_are_kept(offsets);
+        Ok(())
     }
 
     async fn commit_durably(
@@ -335,7 +345,13 @@ impl Consumer for EmbeddedConsumer {
         if self.spec.assigned.is_none() {
             self.membership.may_commit()?;
         }
-        self.store(offsets, metadata, true).await
+        self.store(offsets, metadata, true).await?;
+        self.accounts_are_kept(offsets);
+        Ok(())
+    }
+
+    fn account(&mut self, counted: Vec<Counted>) {
+        self.counted = Some(counted);
     }
 
     fn rewind(&mut self) {

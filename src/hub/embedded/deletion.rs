@@ -97,6 +97,7 @@ impl Writer {
         {
             let mut positions = self.shared.positions();
             positions.covered.retain(|name, _| name.topic != topic);
+            positions.totals.forget(topic);
             positions.changed = true;
         }
         self.snapshot();

@@ -1,31 +1,48 @@
 //! Parts of sources' batches → one record batch, encoded and compressed in one pass.
 //!
-//! The position that travels with a part becomes a header of its last record ([`POSITION`]):
-//! source, key and value, each a varint length and bytes.
+//! Whose the records are, and the position that travels with a part, become a header of its last record
+//! ([`super::mark`]).
 
-use anabranch_connectors::{Batch, Headers, header, records, varint};
+use anabranch_connectors::{Amount, Batch, Headers, records};
 
+use super::mark;
+use super::totals::Run;
 use crate::hub::Part;
 use crate::wire::{Builder, CompressionError, Stamp};
 
-/// Name of the header that carries a source's position.
-pub(super) const POSITION: &str = "__anabranch.position";
 /// Producer id of all that this process appends; a position counts only in a batch of this id. Clients never get it or
 /// one above it.
 pub(crate) const OWN_PRODUCER: i64 = 1 << 40;
 
-/// Encodes all records of `parts` as one batch into `out`; gives their number.
+/// Encodes all records of `parts` as one batch into `out`; gives what there is of each source.
 pub(super) fn encode(
     builder: &mut Builder,
-    parts: &[Part],
+    parts: &mut [Part],
     out: &mut Vec<u8>,
-) -> Result<i32, CompressionError> {
+) -> Result<Vec<Run>, CompressionError> {
     let mut encoding = Encoding::begin(parts.first().map(|part| &part.batch));
+    let mut runs: Vec<Run> = Vec::new();
+    // What is claimed by parts whose mark comes later.
+    let mut unmarked = Amount::NONE;
     builder.begin(out);
-    for part in parts {
-        encoding.add(&part.batch, &encode_position(part), builder, out)?;
+    let mut rest = parts.iter_mut().peekable();
+    while let Some(part) = rest.next() {
+        unmarked += part.claimed();
+        let shares_mark = part.batch.position().is_none()
+            && rest.peek().is_some_and(|next| next.source == part.source);
+        let mark = if shares_mark {
+            Vec::new()
+        } else {
+            let claimed = std::mem::take(&mut unmarked);
+            let account = part.account();
+            mark::encode(&part.source, part.batch.position(), claimed, account.as_ref())
+        };
+        let stored = encoding.add(&part.batch, &mark, builder, out)?;
+        part.set_encoded(stored);
+        note(&mut runs, part, stored);
     }
-    encoding.end(builder, out)
+    encoding.end(builder, out)?;
+    Ok(runs)
 }
 
 /// Encodes the records of one batch, without a position.
@@ -53,25 +70,27 @@ impl Encoding {
         Self { base_timestamp_ms, max_timestamp_ms: i64::MIN, count: 0 }
     }
 
-    /// Adds all records of `batch`, the last with `position` as one more header.
+    /// Adds all records of `batch`, the last with `mark` as one more header; gives what was added.
     fn add(
         &mut self,
         batch: &Batch,
-        position: &[u8],
+        mark: &[u8],
         builder: &mut Builder,
         out: &mut Vec<u8>,
-    ) -> Result<(), CompressionError> {
+    ) -> Result<Amount, CompressionError> {
         let last = batch.len().saturating_sub(1);
+        let mut added = Amount::NONE;
         for (number, record) in batch.iter().enumerate() {
-            let extra = if number == last { position } else { &[] };
+            let extra = if number == last { mark } else { &[] };
             let delta_ms = record.timestamp_ms.wrapping_sub(self.base_timestamp_ms);
             let deltas = (delta_ms, i64::from(self.count));
             records::push_record(&record, deltas, extra, builder.records());
             self.max_timestamp_ms = self.max_timestamp_ms.max(record.timestamp_ms);
             self.count += 1;
+            added += Amount::new(1, record.payload_bytes());
             builder.pack(out)?;
         }
-        Ok(())
+        Ok(added)
     }
 
     fn end(self, builder: &mut Builder, out: &mut Vec<u8>) -> Result<i32, CompressionError> {
@@ -82,30 +101,18 @@ impl Encoding {
     }
 }
 
-fn encode_position(part: &Part) -> Vec<u8> {
-    let Some(position) = part.batch.position() else { return Vec::new() };
-    let mut value = Vec::new();
-    varint::push_bytes(Some(part.source.as_bytes()), &mut value);
-    varint::push_bytes(Some(&position.key), &mut value);
-    varint::push_bytes(position.value.as_deref(), &mut value);
-    let mut encoded = Vec::new();
-    header::push(POSITION, Some(&value), &mut encoded);
-    encoded
-}
-
-/// A position as it stands in a header.
-pub(super) struct StoredPosition<'a> {
-    pub(super) source: &'a str,
-    pub(super) key: &'a [u8],
-    pub(super) value: Option<&'a [u8]>,
-}
-
-/// Reads a position header; `None` when it is damaged.
-pub(super) fn decode_position(mut bytes: &[u8]) -> Option<StoredPosition<'_>> {
-    let source = str::from_utf8(varint::take_bytes(&mut bytes)??).ok()?;
-    let key = varint::take_bytes(&mut bytes)??;
-    let value = varint::take_bytes(&mut bytes)?;
-    Some(StoredPosition { source, key, value })
+fn note(runs: &mut Vec<Run>, part: &Part, stored: Amount) {
+    match runs.last_mut() {
+        Some(run) if run.source == part.source => {
+            run.claimed += part.claimed();
+            run.stored += stored;
+        }
+        _ => runs.push(Run {
+            source: std::sync::Arc::clone(&part.source),
+            claimed: part.claimed(),
+            stored,
+        }),
+    }
 }
 
 /// A record of an internal topic.

@@ -60,22 +60,28 @@ impl Groups {
         let committed = self.committed(group, name);
         let state = committed.and_then(|committed| {
             let sequence = i64::try_from(committed.sequence).unwrap_or(i64::MAX);
-            Some((sequence, state::decode(&committed.metadata)?.1?.to_owned()))
+            Some((sequence, state::decode(&committed.metadata)?.state?.to_owned()))
         });
         Placed { topic: name.topic.clone(), partition: name.partition, state }
     }
 
-    /// What a group has committed with a sink's state.
-    pub(super) fn with_states(&self, group: &str) -> Vec<Offset> {
+    /// What a group has committed with a sink's state, and the metadata without it.
+    pub(super) fn with_states(&self, group: &str) -> Vec<(Offset, String)> {
+        let all = self.with_metadata(group).into_iter();
+        all.filter(|(_, metadata)| state::is_state(metadata))
+            .map(|(offset, metadata)| (offset, state::without_state(&metadata)))
+            .collect()
+    }
+
+    /// What a group has committed, with its metadata.
+    pub(super) fn with_metadata(&self, group: &str) -> Vec<(Offset, String)> {
         let group = self.groups.get(group).into_iter().flatten();
-        let states = group.filter(|(_, committed)| state::is_state(&committed.metadata));
-        let offset = |(name, committed): (&PartitionName, &Committed)| Offset {
-            topic: name.topic.clone(),
-            partition: name.partition,
-            offset: committed.offset,
-            epoch: committed.epoch,
+        let offset = |(name, committed): (&PartitionName, &Committed)| {
+            let (topic, partition) = (name.topic.clone(), name.partition);
+            let (offset, epoch) = (committed.offset, committed.epoch);
+            (Offset { topic, partition, offset, epoch }, committed.metadata.clone())
         };
-        states.map(offset).collect()
+        group.map(offset).collect()
     }
 
     /// The records that say how groups and their members are now, as far as that is new.

@@ -16,7 +16,7 @@ use super::positions::{End, Entries};
 use super::topic_id::short_id;
 use super::topics::{KEPT, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState};
 use super::writer::{Pairs, Writer};
-use crate::hub::HubError;
+use crate::hub::{HubError, Part};
 use crate::log::{LogError, Partition, PartitionName};
 
 /// Positions are stored together at least so often while they change, by time and by bytes appended.
@@ -129,6 +129,9 @@ impl Writer {
     }
 
     pub(super) fn snapshot_if_due(&mut self) {
+        if self.snapshot_at.elapsed() >= SNAPSHOT_EVERY {
+            self.note_rest();
+        }
         let changed = self.shared.positions().changed;
         let waiting = !self.position_parts.is_empty();
         let due = self.snapshot_bytes >= SNAPSHOT_BYTES
@@ -146,8 +149,35 @@ impl Writer {
         if few { Duration::from_millis(50) } else { Duration::from_secs(1) }
     }
 
+    /// Takes in the positions of parts that are appended.
+    pub(super) fn note_positions(
+        &self,
+        parts: &[Part],
+        origin: Option<(&Arc<PartitionName>, i64)>,
+    ) {
+        if parts.iter().all(|part| part.batch.position().is_none()) {
+            return;
+        }
+        let mut positions = self.shared.positions();
+        for part in parts {
+            if let Some(position) = part.batch.position() {
+                positions.set(&part.source, &position.key, position.value.as_deref(), origin);
+            }
+        }
+    }
+
+    /// Takes in what sources were handed back and have left out, which no append carries.
+    pub(super) fn note_rest(&self) {
+        let accounts = self.shared.metrics.accounts();
+        let mut positions = self.shared.positions();
+        for (source, account) in &accounts {
+            positions.changed |= positions.totals.raise(source, account);
+        }
+    }
+
     /// Stores all positions together; from then on retention may remove what they cover.
     pub(super) fn snapshot(&mut self) {
+        self.note_rest();
         let ends = self.ends();
         self.snapshot_at = Instant::now();
         self.snapshot_bytes = 0;

@@ -28,7 +28,9 @@ mod keeper;
 pub(crate) mod kept;
 mod known;
 mod lag;
+mod ledger;
 mod local;
+mod mark;
 mod members;
 mod membership;
 mod open;
@@ -45,6 +47,7 @@ mod tests;
 mod times;
 mod topic_id;
 mod topics;
+mod totals;
 mod transactions;
 #[cfg(test)]
 mod transactions_tests;
@@ -52,11 +55,12 @@ mod trouble;
 pub mod view;
 mod writer;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+use anabranch_connectors::source::Account;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -368,6 +372,14 @@ impl Hub for Embedded {
 
     async fn lags(&self, reads: &[Reads]) -> Result<Vec<GroupLag>, HubError> {
         self.lags_now(reads)
+    }
+
+    async fn committed(&self, group: &str) -> Result<Vec<(Offset, String)>, HubError> {
+        Ok(self.shared.groups().with_metadata(group))
+    }
+
+    async fn accounts(&self) -> Result<BTreeMap<String, Account>, HubError> {
+        Ok(self.shared.accounts())
     }
 
     fn keep_for(&self, groups: Vec<(String, Vec<TopicSelector>)>) {

@@ -71,6 +71,7 @@ impl Embedded {
         let set = replay_settings(&topics, &settings)?;
         let kept = Kept::new(replay_kept(&topics)?);
         let mut transactions = replay_transactions(&topics)?;
+        metrics.take_up(&positions.totals.accounts());
         let covered = positions.covered.len();
         positions.covered.retain(|name, _| !is_gone(&name.topic));
         let speaks_of_gone = positions.covered.len() < covered;

@@ -7,6 +7,8 @@ use tracing::error;
 
 use super::decode::decode;
 use crate::hub::{FetchedBatch, HubError, Offset};
+use crate::ledger::progress::{Gaps, Progress};
+use crate::ledger::tally::Fate;
 use crate::log::{Damage, Partition, PartitionName, Read, Reader};
 use crate::wire::BatchHeader;
 
@@ -18,17 +20,31 @@ pub(super) struct PartitionReader {
     pub(super) from: i64,
     /// Offset behind what was given, or told to have been passed.
     told: i64,
+    /// What has become of all before what is committed; `None` for who keeps no account.
+    pub(super) account: Option<Progress>,
+    /// Offsets without a record that are not committed yet.
+    pub(super) gaps: Gaps,
+    /// Offset behind what was read.
+    seen: i64,
 }
 
-/// Whether a batch was taken back by its producer.
-fn is_aborted(partition: &Partition, header: &BatchHeader) -> bool {
-    header.is_transactional() && partition.producers().is_aborted(header)
+/// Why a batch is for nobody, if it is.
+fn why_empty(partition: &Partition, header: &BatchHeader) -> Option<Fate> {
+    if header.is_control() {
+        return Some(Fate::Mark);
+    }
+    if header.count == 0 {
+        return Some(Fate::Compacted);
+    }
+    let is_aborted = header.is_transactional() && partition.producers().is_aborted(header);
+    is_aborted.then_some(Fate::Aborted)
 }
 
 impl PartitionReader {
     /// Reads `partition` from the offset `from` on.
     pub(super) fn new(topic: Arc<Topic>, partition: Arc<Partition>, from: i64) -> Self {
-        Self { topic, reader: Reader::new(partition, from), from, told: from }
+        let reader = Reader::new(partition, from);
+        Self { topic, reader, from, told: from, account: None, gaps: Gaps::default(), seen: from }
     }
 
     /// Whether it reads that partition.
@@ -67,9 +83,11 @@ impl PartitionReader {
             let read = self.reader.read().map_err(|error| HubError::NotNow(error.to_string()))?;
             let damage = match read {
                 Read::End => return Ok(None),
-                Read::Batch(header, _) if header.is_control() || header.count == 0 => continue,
-                Read::Batch(header, _) if is_aborted(&partition, &header) => continue,
                 Read::Batch(header, bytes) => {
+                    if let Some(fate) = why_empty(&partition, &header) {
+                        self.pass(header.next_offset(), fate);
+                        continue;
+                    }
                     match decode(&header, bytes, (&self.topic, number), pool) {
                         Ok(batch) => return Ok(Some(self.give(batch))),
                         Err(reason) => {
@@ -80,6 +98,10 @@ impl PartitionReader {
                 Read::Damage(damage) => damage,
             };
             lost(&damage);
+            let fate = if damage.is_removal { Fate::Removed } else { Fate::Damaged };
+            self.pass(damage.to, fate);
+            // What is lost of a batch is not given with the rest of it.
+            self.from = self.from.max(damage.to);
             let Damage { from, to, reason, .. } = damage;
             let topic = &self.topic.name;
             error!(topic, partition = number, from, to, %reason, group, "records are lost; reading goes on behind them");
@@ -94,7 +116,35 @@ impl PartitionReader {
             0
         };
         self.told = batch.next_offset;
+        if self.account.is_some() {
+            self.pass_given(&batch, skip);
+        }
         FetchedBatch { batch: Arc::new(batch), skip }
+    }
+
+    /// There is nothing up to `to`.
+    fn pass(&mut self, to: i64, fate: Fate) {
+        if self.account.is_some() {
+            self.gaps.push(self.seen, to, fate);
+        }
+        self.seen = self.seen.max(to);
+    }
+
+    /// Notes what compaction has left out before a batch and in it.
+    fn pass_given(&mut self, batch: &StoredBatch, skip: usize) {
+        let first = self.seen.max(batch.base_offset);
+        self.gaps.push(self.seen, first, Fate::Compacted);
+        let records = batch.count as usize - skip.min(batch.count as usize);
+        let offsets = usize::try_from(batch.next_offset - first).unwrap_or(0);
+        if records != offsets {
+            let mut expected = first;
+            for stored in batch.iter().skip(skip) {
+                self.gaps.push(expected, stored.offset, Fate::Compacted);
+                expected = stored.offset.saturating_add(1);
+            }
+            self.gaps.push(expected, batch.next_offset, Fate::Compacted);
+        }
+        self.seen = batch.next_offset;
     }
 
     /// Up to where there was nothing for anybody since the last batch that it gave; once.

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use anabranch_connectors::{Pool, StoredBatch, Topic, header, varint};
 
 use super::decode::decode;
-use super::encode::{POSITION, decode_position};
+use super::mark;
+use super::totals::{Run, Totals};
 use crate::log::{LogError, Partition, PartitionName, Read, Reader};
 
 /// Name of the header that says with which records a position came.
@@ -37,6 +38,8 @@ pub(super) struct Positions {
     spoken: HashMap<PartitionName, i64>,
     /// Whether anything changed since.
     pub(super) changed: bool,
+    /// What is stored of each source, kept in the same snapshots.
+    pub(super) totals: Totals,
 }
 
 /// One position.
@@ -90,6 +93,12 @@ impl Positions {
         }
     }
 
+    /// Counts what was appended of sources.
+    pub(super) fn note_stored(&mut self, runs: &[Run], name: &Arc<PartitionName>) {
+        self.changed |= !runs.is_empty();
+        self.totals.add(runs, name);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_source.values().map(HashMap::len).sum()
     }
@@ -108,6 +117,8 @@ impl Positions {
             numbers.insert(name.as_ref(), number);
         }
         let mut entries = vec![(Vec::new(), lines.into_bytes(), Vec::new())];
+        let totals = self.totals.entries(&numbers).into_iter();
+        entries.extend(totals.map(|(key, value)| (key, value, Vec::new())));
         for (source, keys) in &self.by_source {
             for (key, kept) in keys {
                 let mut full = source.clone().into_bytes();
@@ -132,6 +143,7 @@ impl Positions {
     pub(super) fn restore(&mut self, batch: &StoredBatch, there: impl Fn(&End) -> i64) {
         let (mut ends, mut limits, mut is_whole) = (Vec::new(), Vec::new(), true);
         let mut found: BTreeMap<String, HashMap<Vec<u8>, Kept>> = BTreeMap::new();
+        let mut totals = Totals::default();
         for stored in batch.iter() {
             let (Some(key), Some(value)) = (stored.record.key, stored.record.value) else {
                 continue;
@@ -140,6 +152,13 @@ impl Positions {
                 ends = parse_ends(value);
                 limits = ends.iter().map(&there).collect();
                 is_whole = ends.iter().zip(&limits).all(|(end, limit)| end.offset <= *limit);
+                continue;
+            }
+            let place = |line: usize| {
+                let (end, limit) = (ends.get(line)?, *limits.get(line)?);
+                (limit >= 0).then(|| (Arc::clone(&end.name), end.offset <= limit))
+            };
+            if totals.restore((key, value), &self.totals, place) {
                 continue;
             }
             let Some(at) = key.iter().position(|byte| *byte == 0) else { continue };
@@ -169,7 +188,7 @@ impl Positions {
             // That something of the snapshot is gone may be why a position is not in it.
             self.keep_older(&mut found);
         }
-        self.by_source = found;
+        (self.by_source, self.totals) = (found, totals);
         self.spoken.clear();
         for (end, limit) in ends.iter().zip(&limits) {
             // What lies behind that which is left of its time is newer, whatever its offsets are.
@@ -196,14 +215,16 @@ impl Positions {
     pub(super) fn replay(&mut self, batch: &StoredBatch, name: &Arc<PartitionName>) {
         let is_old = self.spoken.get(name.as_ref()).is_some_and(|at| batch.next_offset <= *at);
         for stored in batch.iter() {
-            let Some(value) = stored.record.headers.get(POSITION) else { continue };
-            let Some(found) = decode_position(value) else { continue };
-            let known = self.by_source.get(found.source).and_then(|keys| keys.get(found.key));
+            let Some(value) = stored.record.headers.get(mark::NAME) else { continue };
+            let Some(found) = mark::decode(value) else { continue };
+            let Some((key, value)) = found.position else { continue };
+            let known = self.by_source.get(found.source).and_then(|keys| keys.get(key));
             if is_old && known.is_some_and(|kept| kept.is_settled) {
                 continue;
             }
-            self.set(found.source, found.key, found.value, Some((name, batch.next_offset)));
+            self.set(found.source, key, value, Some((name, batch.next_offset)));
         }
+        self.totals.replay(batch, name);
     }
 
     /// The last snapshot is on disk: what it covers may go.

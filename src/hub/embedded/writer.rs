@@ -24,6 +24,7 @@ use super::produce::{Marker, Produce, ProduceFault, Produced, Reply};
 use super::queue::{Closes, Queue};
 use super::settings::Flush;
 use super::topics::OFFSETS;
+use super::totals::Run;
 use crate::hub::{HubError, Part};
 use crate::log::{Partition, PartitionName};
 use crate::wire::{Builder, Codec};
@@ -88,6 +89,8 @@ pub(super) struct Append {
     pub(super) partition: Arc<Partition>,
     pub(super) bytes: Buffer,
     pub(super) parts: Vec<Part>,
+    /// What there is of each source.
+    pub(super) runs: Vec<Run>,
 }
 
 /// The writer's own state.
@@ -298,6 +301,7 @@ impl Writer {
                 self.shared.use_room(append.bytes.len() as u64);
                 let origin = (append.partition.shared_name(), appended.next_offset);
                 self.note_positions(&append.parts, Some(origin));
+                self.shared.positions().note_stored(&append.runs, origin.0);
                 self.touch(&append.partition);
                 self.taken_again();
                 let partition = append.partition.name().partition;
@@ -308,18 +312,6 @@ impl Writer {
             Err(error) => {
                 self.refused(&append.partition, &error);
                 Some(append)
-            }
-        }
-    }
-
-    fn note_positions(&self, parts: &[Part], origin: Option<(&Arc<PartitionName>, i64)>) {
-        if parts.iter().all(|part| part.batch.position().is_none()) {
-            return;
-        }
-        let mut positions = self.shared.positions();
-        for part in parts {
-            if let Some(position) = part.batch.position() {
-                positions.set(&part.source, &position.key, position.value.as_deref(), origin);
             }
         }
     }
@@ -391,6 +383,7 @@ impl Writer {
     }
 
     pub(super) fn close(&mut self) {
+        self.note_rest();
         if self.shared.positions().changed {
             self.snapshot();
         }

@@ -174,6 +174,15 @@ impl Observer {
         }))
     }
 
+    /// What a group has committed, with its metadata.
+    pub(super) fn committed(
+        &self,
+        settings: &Settings,
+        group: &str,
+    ) -> Result<Vec<(Offset, String)>, HubError> {
+        committed(settings, group, &self.names()?)
+    }
+
     /// Stores offsets for a group that nobody is in.
     pub(super) fn set_offsets(
         &self,
@@ -213,13 +222,23 @@ fn group(
     name: String,
     topics: &[(String, u32)],
 ) -> Result<GroupInfo, HubError> {
+    let offsets = committed(settings, &name, topics)?.into_iter().map(|(offset, _)| offset);
+    Ok(GroupInfo { name, offsets: offsets.collect() })
+}
+
+/// What a group has committed, with its metadata.
+fn committed(
+    settings: &Settings,
+    name: &str,
+    topics: &[(String, u32)],
+) -> Result<Vec<(Offset, String)>, HubError> {
     let mut wanted = TopicPartitionList::new();
     for (topic, partitions) in topics.iter().filter(|(topic, _)| !topic.starts_with("__")) {
         for partition in numbers(*partitions) {
             wanted.add_partition(topic, partition);
         }
     }
-    let client = group_client(settings, &name)?;
+    let client = group_client(settings, name)?;
     let servers = settings.bootstrap_servers.join(",");
     let found = client.committed_offsets(wanted, ANSWER_MAX);
     let found = found.map_err(|error| client.context().trouble(&servers, &error))?;
@@ -227,10 +246,11 @@ fn group(
     for place in found.elements() {
         if let At::Offset(offset) = place.offset() {
             let topic = place.topic().to_owned();
-            offsets.push(Offset { topic, partition: place.partition(), offset, epoch: -1 });
+            let offset = Offset { topic, partition: place.partition(), offset, epoch: -1 };
+            offsets.push((offset, place.metadata().to_owned()));
         }
     }
-    Ok(GroupInfo { name, offsets })
+    Ok(offsets)
 }
 
 /// A client of that group which is no member.

@@ -18,9 +18,13 @@ use super::context;
 use super::handover::{Handover, Place};
 use crate::hub::state;
 use crate::hub::{HubError, Offset, StartAt, TopicSelector};
+use crate::ledger::tally::Fate;
 
 /// How often committed offsets are asked for before the assignment is given back.
 const TRIES: u32 = 5;
+
+/// Offsets with the metadata that they are to have, without a state.
+type Older = Vec<(Offset, String)>;
 
 /// Takes assignments over, on the thread that polls.
 pub(super) struct Assignments {
@@ -101,7 +105,7 @@ impl Assignments {
         &self,
         client: &BaseConsumer<Self>,
         wanted: &TopicPartitionList,
-    ) -> Result<(Vec<Place>, Resumed, Vec<Offset>), HubError> {
+    ) -> Result<(Vec<Place>, Resumed, Older), HubError> {
         let committed = self.committed(client, wanted)?;
         let (mut places, mut fresh) = (Vec::new(), TopicPartitionList::new());
         let mut resumed = Resumed { alone: self.alone, places: Vec::new() };
@@ -109,16 +113,27 @@ impl Assignments {
         for place in committed.elements() {
             place.error().map_err(not_now)?;
             let (topic, partition) = (place.topic(), place.partition());
-            let known = state::decode(place.metadata());
-            let known = known.and_then(|(sequence, state)| Some((sequence, state?.to_owned())));
+            let metadata = state::decode(place.metadata());
+            let known = metadata.as_ref();
+            let known = known.and_then(|known| Some((known.sequence, known.state?.to_owned())));
             let has_state = known.is_some();
             resumed.places.push(Placed { topic: topic.to_owned(), partition, state: known });
             if let At::Offset(offset) = place.offset() {
-                let topic = topic.to_owned();
                 if self.alone && has_state {
-                    older.push(Offset { topic: topic.clone(), partition, offset, epoch: -1 });
+                    let rest = state::without_state(place.metadata());
+                    let topic = topic.to_owned();
+                    older.push((Offset { topic, partition, offset, epoch: -1 }, rest));
                 }
-                places.push(Place { topic, partition, committed: offset, read: offset });
+                let kept = state::account(place.metadata());
+                let mut mine = Place::new((topic, partition), offset, kept);
+                // Where the brokers do not tell, what was removed looks like any offset without a record.
+                if let Ok((first, _)) = client.fetch_watermarks(topic, partition, ANSWER_MAX / 2)
+                    && first > offset
+                {
+                    mine.gaps.push(offset, first, Fate::Removed);
+                    mine.read = first;
+                }
+                places.push(mine);
             } else {
                 fresh.add_partition(topic, partition);
             }
@@ -138,10 +153,7 @@ impl Assignments {
     ///
     /// # Errors
     /// [`HubError::NotNow`] when the brokers do not tell.
-    pub(super) fn states_elsewhere(
-        &self,
-        client: &BaseConsumer<Self>,
-    ) -> Result<Vec<Offset>, HubError> {
+    pub(super) fn states_elsewhere(&self, client: &BaseConsumer<Self>) -> Result<Older, HubError> {
         let known = client.fetch_metadata(None, ANSWER_MAX / 2).map_err(not_now)?;
         let mut others = TopicPartitionList::new();
         for topic in known.topics().iter().filter(|topic| !topic.name().starts_with("__")) {
@@ -160,12 +172,9 @@ impl Assignments {
         let with_state = |place: &TopicPartitionListElem<'_>| {
             let At::Offset(offset) = place.offset() else { return None };
             let (topic, partition) = (place.topic().to_owned(), place.partition());
-            state::is_state(place.metadata()).then_some(Offset {
-                topic,
-                partition,
-                offset,
-                epoch: -1,
-            })
+            let metadata = place.metadata();
+            let at = Offset { topic, partition, offset, epoch: -1 };
+            state::is_state(metadata).then(|| (at, state::without_state(metadata)))
         };
         Ok(committed.elements().iter().filter_map(with_state).collect())
     }
@@ -228,7 +237,7 @@ impl Assignments {
                     .set_offset(At::Offset(start))
                     .map_err(not_now)?;
             }
-            places.push(Place { topic, partition, committed: start, read: start });
+            places.push(Place::new((&topic, partition), start, None));
         }
         if list.count() > 0 {
             client.commit(&list, CommitMode::Sync).map_err(not_now)?;
@@ -250,23 +259,21 @@ fn offsets_at(
     client.offsets_for_times(wanted, ANSWER_MAX).map_err(not_now)
 }
 
-/// The list to commit, each offset with the sink's state, and without one those of `older` that are not among them.
+/// The list to commit, each offset with its metadata, and those of `older` that are not among them.
 pub(super) fn to_commit(
-    offsets: &[Offset],
-    metadata: Option<&str>,
-    sequence: i64,
-    older: &[Offset],
+    offsets: &[(Offset, String)],
+    older: &[(Offset, String)],
 ) -> Result<TopicPartitionList, HubError> {
-    let text = state::encode(sequence, metadata);
-    let is_named = |older: &&Offset| {
-        offsets.iter().any(|one| one.topic == older.topic && one.partition == older.partition)
+    let is_named = |older: &Offset| {
+        let is_it = |one: &Offset| one.topic == older.topic && one.partition == older.partition;
+        offsets.iter().any(|(one, _)| is_it(one))
     };
-    let older = older.iter().filter(|older| !is_named(older)).map(|older| (older, ""));
+    let older = older.iter().filter(|(older, _)| !is_named(older));
     let mut list = TopicPartitionList::with_capacity(offsets.len());
-    for (offset, text) in offsets.iter().map(|offset| (offset, text.as_str())).chain(older) {
+    for (offset, metadata) in offsets.iter().chain(older) {
         let mut place = list.add_partition(&offset.topic, offset.partition);
         place.set_offset(At::Offset(offset.offset)).map_err(not_now)?;
-        place.set_metadata(text);
+        place.set_metadata(metadata);
     }
     Ok(list)
 }

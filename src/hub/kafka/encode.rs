@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anabranch_connectors::records::push_record;
-use anabranch_connectors::{Buffer, Pool, Record, StoredBatch, Topic};
+use anabranch_connectors::{Amount, Buffer, Pool, Record, StoredBatch, Topic};
 
 use crate::hub::Part;
 use crate::kafka::{Batch, Code, Place, State};
@@ -52,13 +52,16 @@ impl Encoder {
         &self,
         place: Place,
         limits: Limits,
-        parts: &[Part],
+        parts: &mut [Part],
     ) -> Result<Vec<Batch>, CompressionError> {
         let mut writing = self.begin(place, limits);
         for part in parts {
+            let mut stored = Amount::NONE;
             for record in part.batch.iter() {
                 writing.push(&record)?;
+                stored += Amount::new(1, record.payload_bytes());
             }
+            part.set_encoded(stored);
         }
         writing.end()
     }

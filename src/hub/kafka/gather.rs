@@ -9,6 +9,13 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 /// A batch is cut when it holds this much, bytes.
 const BATCH_BYTES: usize = 1 << 20;
 
+/// A batch, and the offsets between its records that hold none: marks of transactions, and what is no more.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) batch: StoredBatch,
+    pub(super) gaps: Vec<(i64, i64)>,
+}
+
 /// Gathers into one batch at a time.
 #[derive(Debug)]
 pub(super) struct Gatherer {
@@ -16,17 +23,19 @@ pub(super) struct Gatherer {
     cluster: String,
     topics: Vec<Arc<Topic>>,
     batch: Option<StoredBatch>,
+    gaps: Vec<(i64, i64)>,
     headers: Vec<u8>,
 }
 
 impl Gatherer {
     pub(super) fn new(cluster: String) -> Self {
         let pool = Pool::new(8, 4 * BATCH_BYTES);
-        Self { pool, cluster, topics: Vec::new(), batch: None, headers: Vec::new() }
+        let (topics, gaps) = (Vec::new(), Vec::new());
+        Self { pool, cluster, topics, batch: None, gaps, headers: Vec::new() }
     }
 
     /// Adds a message; gives the batch that it does not belong to, or that it fills.
-    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) -> Option<StoredBatch> {
+    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) -> Option<Gathered> {
         let (topic, partition) = (message.topic(), message.partition());
         let belongs = self.batch.as_ref().is_some_and(|batch| {
             batch.partition == partition
@@ -58,6 +67,9 @@ impl Gatherer {
             let time = record.timestamp_ms - batch.base_timestamp_ms;
             let deltas = (time, offset - batch.base_offset);
             records::push_record(&record, deltas, &[], &mut batch.data);
+            if batch.count > 0 && batch.next_offset < offset {
+                self.gaps.push((batch.next_offset, offset));
+            }
             batch.next_offset = offset + 1;
             batch.count += 1;
         }
@@ -65,8 +77,9 @@ impl Gatherer {
     }
 
     /// What has been gathered.
-    pub(super) fn take(&mut self) -> Option<StoredBatch> {
-        self.batch.take()
+    pub(super) fn take(&mut self) -> Option<Gathered> {
+        let gaps = std::mem::take(&mut self.gaps);
+        self.batch.take().map(|batch| Gathered { batch, gaps })
     }
 
     /// Whether nothing is being gathered.

@@ -10,7 +10,10 @@ use anabranch_connectors::sink::Resumed;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::hub::{Fetched, FetchedBatch, HubError, Offset};
+use super::gather::Gathered;
+use crate::hub::{Counted, Fetched, FetchedBatch, HubError, Offset};
+use crate::ledger::progress::{Gaps, Progress};
+use crate::ledger::tally::Fate;
 
 /// How much may wait to be fetched, bytes.
 const BYTES_MAX: usize = 8 << 20;
@@ -24,6 +27,29 @@ pub(super) struct Place {
     pub(super) committed: i64,
     /// The offset after the last record that was read.
     pub(super) read: i64,
+    /// What has become of all before what is committed.
+    pub(super) account: Progress,
+    /// Offsets without a record that were read and are not committed.
+    pub(super) gaps: Gaps,
+}
+
+impl Place {
+    /// A partition that is read from `at` on, of which `kept` was committed there.
+    pub(super) fn new((topic, partition): (&str, i32), at: i64, kept: Option<Progress>) -> Self {
+        let (topic, account) = (topic.to_owned(), Progress::resumed(kept, at));
+        Self { topic, partition, committed: at, read: at, account, gaps: Gaps::default() }
+    }
+
+    /// What has become of all before `offset`, once that is committed.
+    fn account_at(&self, offset: i64, counted: &[Counted]) -> Progress {
+        let mut tally = self.gaps.before(offset);
+        for one in counted {
+            if one.topic == self.topic && one.partition == self.partition {
+                tally.merge(&one.tally);
+            }
+        }
+        self.account.after(offset, &tally)
+    }
 }
 
 /// A wish to read on elsewhere, for the thread that reads.
@@ -52,7 +78,7 @@ pub(super) struct Turn {
     pub(super) generation: u64,
     pub(super) sequence: i64,
     /// Partitions whose states were there when they were assigned, and are taken away by the next one.
-    pub(super) older: Vec<Offset>,
+    pub(super) older: Vec<(Offset, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +97,7 @@ struct State {
 
 impl Handover {
     /// Adds a batch that was read under `generation`; it is dropped when that is over.
-    pub(super) fn push(&self, batch: StoredBatch, generation: u64) {
+    pub(super) fn push(&self, Gathered { batch, gaps }: Gathered, generation: u64) {
         let mut state = self.lock();
         if state.generation != generation {
             return;
@@ -81,6 +107,10 @@ impl Handover {
             .iter_mut()
             .find(|place| place.partition == batch.partition && place.topic == batch.topic.name);
         if let Some(place) = place {
+            place.gaps.push(place.read, batch.base_offset, Fate::NoRecord);
+            for (from, to) in gaps {
+                place.gaps.push(from, to, Fate::NoRecord);
+            }
             place.read = batch.next_offset;
         }
         state.idle_since = None;
@@ -211,14 +241,33 @@ impl Handover {
         Ok(Some((Fetched { resumed, batches, ..Fetched::default() }, state.generation)))
     }
 
+    /// The account that belongs to an offset that is to be committed.
+    pub(super) fn account_at(&self, offset: &Offset, counted: &[Counted]) -> Option<Progress> {
+        let state = self.lock();
+        let mut places = state.places.iter();
+        let is_it =
+            |place: &&Place| place.partition == offset.partition && place.topic == offset.topic;
+        places.find(is_it).map(|place| place.account_at(offset.offset, counted))
+    }
+
+    /// Nobody keeps an account of what was read.
+    pub(super) fn forget_gaps(&self) {
+        for place in &mut self.lock().places {
+            place.gaps = Gaps::default();
+        }
+    }
+
     /// Remembers what was committed.
-    pub(super) fn committed(&self, topic: &str, partition: i32, offset: i64) {
+    pub(super) fn committed(&self, offset: &Offset, counted: &[Counted]) {
+        let Offset { topic, partition, offset, .. } = offset;
         let mut state = self.lock();
         let mut places = state.places.iter_mut();
         if let Some(place) =
-            places.find(|place| place.partition == partition && place.topic == topic)
+            places.find(|place| place.partition == *partition && place.topic == *topic)
         {
-            place.committed = offset;
+            place.account = place.account_at(*offset, counted);
+            place.gaps.forget(*offset);
+            place.committed = *offset;
         }
     }
 

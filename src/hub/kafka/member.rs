@@ -18,7 +18,8 @@ use super::assignment::{self, Assignments};
 use super::handover::{Handover, Place, Seek};
 use super::reader::Reader;
 use super::settings::Settings;
-use crate::hub::{Consumer, ConsumerSpec, Fetched, HubError, Lag, Offset};
+use crate::hub::state::Metadata;
+use crate::hub::{Consumer, ConsumerSpec, Counted, Fetched, HubError, Lag, Offset};
 
 /// How long a member's thread may take to leave its group.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
@@ -41,6 +42,8 @@ pub(super) struct Member {
     swept: Arc<AtomicBool>,
     ends: HashMap<(String, i32), i64>,
     ends_at: Option<Instant>,
+    /// What has become of what was read and is not committed; `None` for who keeps no account.
+    counted: Option<Vec<Counted>>,
 }
 
 impl Member {
@@ -93,6 +96,7 @@ impl Member {
             swept: Arc::new(AtomicBool::new(is_client)),
             ends: HashMap::new(),
             ends_at: None,
+            counted: None,
         })
     }
 
@@ -123,7 +127,14 @@ impl Consumer for Member {
     async fn fetch(&mut self, max_bytes: usize, wait: Duration) -> Result<Fetched, HubError> {
         let (fetched, generation) = self.handover.take(max_bytes, wait).await?;
         self.generation = generation;
+        if self.counted.is_none() {
+            self.handover.forget_gaps();
+        }
         Ok(fetched)
+    }
+
+    fn account(&mut self, counted: Vec<Counted>) {
+        self.counted = Some(counted);
     }
 
     async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
@@ -133,9 +144,11 @@ impl Consumer for Member {
         let (offsets, metadata) = (offsets.to_vec(), metadata.map(str::to_owned));
         let (handover, generation) = (Arc::clone(&self.handover), self.generation);
         let (group, swept) = (self.group.clone(), Arc::clone(&self.swept));
+        let counted = self.counted.clone();
         let commit = move || {
+            let (group, counted) = (group.as_str(), counted.as_deref());
             let work =
-                Commit { client: &client, handover: &handover, group: &group, swept: &swept };
+                Commit { client: &client, handover: &handover, group, swept: &swept, counted };
             work.run(&offsets, metadata.as_deref(), generation)
         };
         let done = tokio::task::spawn_blocking(commit).await;
@@ -190,7 +203,7 @@ impl Drop for Member {
 }
 
 fn lag(place: Place, ends: &HashMap<(String, i32), i64>, settled: bool) -> Lag {
-    let Place { topic, partition, committed, read } = place;
+    let Place { topic, partition, committed, read, .. } = place;
     let key = (topic, partition);
     let last = ends.get(&key).copied().unwrap_or(read);
     let end = if settled { read } else { last.max(read) };
@@ -204,6 +217,7 @@ struct Commit<'a> {
     handover: &'a Handover,
     group: &'a str,
     swept: &'a AtomicBool,
+    counted: Option<&'a [Counted]>,
 }
 
 impl Commit<'_> {
@@ -228,20 +242,26 @@ impl Commit<'_> {
         turn.sequence = clock::now_ms().max(turn.sequence + 1);
         let older = if metadata.is_some() { turn.older.as_slice() } else { &[] };
         let older = [older, &elsewhere].concat();
-        let list = assignment::to_commit(offsets, metadata, turn.sequence, &older)?;
+        let with_metadata = |offset: &Offset| {
+            let account = self.counted.and_then(|all| self.handover.account_at(offset, all));
+            let metadata = Metadata { sequence: turn.sequence, account, state: metadata };
+            (offset.clone(), metadata.encode())
+        };
+        let all: Vec<(Offset, String)> = offsets.iter().map(with_metadata).collect();
+        let list = assignment::to_commit(&all, &older)?;
         self.client.commit(&list, CommitMode::Sync).map_err(|error| self.refused(&error))?;
         if metadata.is_some() {
             turn.older.clear();
             self.swept.store(true, Ordering::Release);
         }
         for offset in offsets {
-            self.handover.committed(&offset.topic, offset.partition, offset.offset);
+            self.handover.committed(offset, self.counted.unwrap_or_default());
         }
         Ok(())
     }
 
     /// Looked for once: what a sink reads does not change while it lives.
-    fn states_elsewhere(&self) -> Vec<Offset> {
+    fn states_elsewhere(&self) -> Vec<(Offset, String)> {
         if self.swept.load(Ordering::Acquire) {
             return Vec::new();
         }
@@ -268,7 +288,7 @@ mod tests {
 
     #[test]
     fn marks_of_transactions_at_the_end_are_no_lag_once_nothing_more_comes() {
-        let place = Place { topic: "t".to_owned(), partition: 0, committed: 7, read: 9 };
+        let place = Place { read: 9, ..Place::new(("t", 0), 7, None) };
         let ends = [(("t".to_owned(), 0), 12)].into();
         assert_eq!(lag(place.clone(), &ends, false).records, 5);
         assert_eq!(lag(place, &ends, true).records, 2);

@@ -9,6 +9,7 @@
 //!
 //! Readers should use `isolation.level=read_committed` (librdkafka's default), or they also see what was aborted.
 
+mod accounts;
 mod admin;
 mod advance;
 mod amend;
@@ -31,12 +32,14 @@ mod topics;
 mod way;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anabranch_connectors::source::Account;
 use async_trait::async_trait;
 use tracing::{error, info};
 
@@ -196,6 +199,15 @@ impl Hub for Kafka {
         self.ask(|observer, settings| observer.groups(settings)).await
     }
 
+    async fn committed(&self, group: &str) -> Result<Vec<(Offset, String)>, HubError> {
+        let group = group.to_owned();
+        self.ask(move |observer, settings| observer.committed(settings, &group)).await
+    }
+
+    async fn accounts(&self) -> Result<BTreeMap<String, Account>, HubError> {
+        self.ask(|_, settings| positions::accounts(settings)).await
+    }
+
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
         let (group, offsets) = (group.to_owned(), offsets.to_vec());
         self.ask(move |observer, settings| observer.set_offsets(settings, &group, &offsets)).await
@@ -271,10 +283,10 @@ impl Appender for WayIn {
     }
 
     fn append(&self, topic: &str, partition: i32, parts: Vec<Part>) {
-        let job = Job::new(topic, partition, parts);
+        let mut job = Job::new(topic, partition, parts);
         let Some((encoder, batch_size)) = &self.encoder else { return self.queue.push(job) };
         let limits = self.topics.limits(topic, *batch_size);
-        match encoder.parts((topic.into(), partition), limits, &job.parts) {
+        match encoder.parts((topic.into(), partition), limits, &mut job.parts) {
             Ok(batches) => self.queue.push(job.encoded(batches)),
             Err(cause) => {
                 error!(%cause, topic, "a batch could not be encoded; it is handed back to its source");

@@ -7,12 +7,14 @@
 //!
 //! The agent is its transactional id, so that two agents with the same configuration do not move each other's files.
 //! It is empty for dead letters: of a group whose members are several agents any may go on where another has stopped.
-//! A record with an empty name of a source is the mark of the agent's last transaction: when a commit's answer is
+//! A record with an empty name of a source and the key `ledger SOURCE` is that source's account
+//! ([`crate::ledger::account`]): what was stored of it up to that transaction. One with an empty key is the mark of the agent's last transaction: when a commit's answer is
 //! lost, it tells whether the commit took place.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anabranch_connectors::source::Account;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -22,9 +24,13 @@ use tokio::time::Instant;
 use super::context::Quiet;
 use super::settings::Settings;
 use crate::hub::{DEAD_LETTER_SOURCE, FALLBACK_SOURCE, HubError};
+use crate::ledger::account;
 
 /// How long reading all positions may take without anything coming.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
+
+/// What the key of an account begins with, behind an empty name of a source.
+const ACCOUNT: &[u8] = b"ledger ";
 
 /// Positions by key.
 pub(super) type Positions = Vec<(Vec<u8>, Vec<u8>)>;
@@ -58,6 +64,23 @@ pub(super) fn of_source(settings: &Settings, source: &str) -> Result<Positions, 
 pub(super) fn mark(settings: &Settings) -> Result<Option<Vec<u8>>, HubError> {
     let prefix = mark_key(&settings.transactional_id);
     Ok(read(settings, &prefix)?.remove(&[][..]))
+}
+
+/// The key of a source's account.
+pub(super) fn account_key(agent: &str, source: &str) -> Vec<u8> {
+    key(agent, "", &[ACCOUNT, source.as_bytes()].concat())
+}
+
+/// What has become of each source's records, of this agent.
+pub(super) fn accounts(settings: &Settings) -> Result<BTreeMap<String, Account>, HubError> {
+    if settings.positions_topic.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found = read(settings, &account_key(&settings.transactional_id, ""))?;
+    let account = |(source, value): (Vec<u8>, Vec<u8>)| {
+        (String::from_utf8_lossy(&source).into_owned(), account::decode(&value))
+    };
+    Ok(found.into_iter().map(account).collect())
 }
 
 /// The last value of each key that begins with `prefix`, under what follows it.

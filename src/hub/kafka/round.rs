@@ -91,6 +91,11 @@ impl Round {
         whole.collect()
     }
 
+    /// What it has of sources.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().flat_map(|(_, parts)| parts)
+    }
+
     /// Whether there is nothing to store.
     pub(super) fn is_empty(&self) -> bool {
         self.parts.is_empty()

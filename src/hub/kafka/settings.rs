@@ -1,11 +1,14 @@
 //! What the Kafka hub is told, and how that reads in librdkafka's properties.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use tokio::time::Instant;
+
+use crate::metrics::Metrics;
 
 /// How long an open transaction may last before the broker gives it up. It bounds how long readers of committed
 /// records wait for an agent that has died and does not come back.
@@ -55,6 +58,8 @@ pub struct Settings {
     pub delivery_timeout: Option<Duration>,
     /// The time between two commits, unless there is little to commit.
     pub commit_interval: Duration,
+    /// Where what is kept of sources is counted on; `None` for who has none.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 /// Whose acknowledgement makes a record stored.
@@ -88,6 +93,7 @@ impl Default for Settings {
             max_in_flight: ORDERED_IN_FLIGHT_MAX,
             delivery_timeout: None,
             commit_interval: Duration::from_millis(100),
+            metrics: None,
         }
     }
 }

@@ -18,6 +18,7 @@ use anabranch_connectors::{Record, clock};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::accounts::Accounts;
 use super::amend::Amender;
 use super::encode::{Encoder, Limits, decode, size};
 use super::health::Health;
@@ -28,6 +29,7 @@ use super::round::{BACKOFF, END_MAX, Failure, ROUND_BYTES, Round};
 use super::settings::{Acks, Settings};
 use super::topics::Topics;
 use crate::kafka::{Batch, Code, Error, Goal, Patience, Place, Producer, ProducerSettings, State};
+use crate::ledger::account;
 
 /// How long one try to deliver may take, unless the settings say so.
 const DELIVERY_MAX: Duration = Duration::from_secs(300);
@@ -47,6 +49,7 @@ pub(super) struct Writer {
     /// Names this life of the agent; with the number of the round it is a transaction's mark.
     life: String,
     round: Round,
+    accounts: Accounts,
     committed: Instant,
 }
 
@@ -108,6 +111,7 @@ impl Writer {
             delivery_max,
             life: uuid::Uuid::new_v4().to_string(),
             round: Round::default(),
+            accounts: Accounts::default(),
             committed: Instant::now(),
         }
     }
@@ -180,6 +184,8 @@ impl Writer {
         if !topic.is_empty() {
             let known = self.topics.partitions_now(topic);
             known.map_err(|error| Failure::Again(format!("topic \"{topic}\": {error}")))?;
+            let kept = self.accounts.take_up(&self.settings);
+            kept.map_err(|error| Failure::Again(error.to_string()))?;
         }
         if self.settings.transactions() {
             info!(id = self.settings.transactional_id, "transactions can begin");
@@ -270,11 +276,15 @@ impl Writer {
         }
         let agent = &self.settings.transactional_id;
         let mut last: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
-        for part in self.round.parts.iter().flat_map(|(_, parts)| parts) {
+        for part in self.round.sources() {
             if let Some(position) = part.batch.position() {
                 let key = positions::key(agent, &part.source, &position.key);
                 last.insert(key, position.value.clone());
             }
+        }
+        for (source, account) in self.accounts.with(self.round.sources().collect()) {
+            let text = account::encode(&account).into_bytes();
+            last.insert(positions::account_key(agent, &source), Some(text));
         }
         if self.settings.transactions() {
             last.insert(positions::mark_key(agent), Some(self.mark().into_bytes()));
@@ -292,6 +302,8 @@ impl Writer {
     }
 
     fn settle(&mut self) {
+        let stored = self.accounts.with(self.round.sources().collect());
+        self.accounts.settle(stored);
         let number = self.round.number + 1;
         let round = std::mem::replace(&mut self.round, Round { number, ..Round::default() });
         let offsets = round.offsets();

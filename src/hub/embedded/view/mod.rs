@@ -3,11 +3,14 @@
 //! What would write is refused; a group's progress may be stored by another way in (see [`View::storing_offsets`]).
 
 mod consumer;
+mod totals;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anabranch_connectors::source::Account;
 use anabranch_connectors::{Pool, Topic};
 use async_trait::async_trait;
 
@@ -193,6 +196,14 @@ impl Hub for View {
 
     async fn groups(&self) -> Result<Vec<GroupInfo>, HubError> {
         Ok(self.all_groups()?.info())
+    }
+
+    async fn committed(&self, group: &str) -> Result<Vec<(Offset, String)>, HubError> {
+        Ok(self.all_groups()?.with_metadata(group))
+    }
+
+    async fn accounts(&self) -> Result<BTreeMap<String, Account>, HubError> {
+        Ok(self.positions()?.totals.accounts())
     }
 
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {

@@ -20,6 +20,7 @@ use rdkafka::producer::Producer;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::super::accounts::Accounts;
 use super::super::admin;
 use super::super::context::Deliveries;
 use super::super::health::Health;
@@ -30,7 +31,8 @@ use super::super::settings::Settings;
 use super::super::topics::{Topics, is_too_large};
 use super::round::{Failure, Round, failure, is_retriable};
 use super::send::{self, Kafka, Sender};
-use crate::hub::HubError;
+use crate::hub::{HubError, Part};
+use crate::ledger::account;
 
 /// How long one call that ends a transaction may take before the clock is looked at again.
 const STEP: Duration = Duration::from_millis(500);
@@ -46,6 +48,7 @@ pub(in crate::hub::kafka) struct Writer {
     /// Names this life of the agent; with the number of the round it is a transaction's mark.
     life: String,
     round: Round,
+    accounts: Accounts,
     committed: Instant,
 }
 
@@ -65,6 +68,7 @@ impl Writer {
             kafka: None,
             life: uuid::Uuid::new_v4().to_string(),
             round: Round::default(),
+            accounts: Accounts::default(),
             committed: Instant::now(),
         }
     }
@@ -130,7 +134,7 @@ impl Writer {
     }
 
     /// A new producer; with transactions it is the only one of its name from now on.
-    fn start(&self) -> Result<Kafka, Failure> {
+    fn start(&mut self) -> Result<Kafka, Failure> {
         if !self.settings.positions_topic.is_empty() {
             self.topics.partitions_now(&self.settings.positions_topic).map_err(|error| {
                 Failure::Rebuild(format!("topic \"{}\": {error}", self.settings.positions_topic))
@@ -148,6 +152,8 @@ impl Writer {
             self.until_done(&kafka, |kafka| kafka.init_transactions(STEP))?;
             info!(id = self.settings.transactional_id, "transactions can begin");
         }
+        let kept = self.accounts.take_up(&self.settings);
+        kept.map_err(|error| Failure::Rebuild(error.to_string()))?;
         self.health.ready();
         Ok(kafka)
     }
@@ -208,6 +214,19 @@ impl Writer {
         Ok(())
     }
 
+    fn send_accounts(&self, sender: &Sender<'_>) -> Result<(), Failure> {
+        let agent = &self.settings.transactional_id;
+        for (source, account) in self.accounts.with(self.parts().collect()) {
+            let (key, text) = (positions::account_key(agent, &source), account::encode(&account));
+            sender.position(&self.settings.positions_topic, &key, Some(text.as_bytes()))?;
+        }
+        Ok(())
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.round.jobs.iter().flat_map(|job| &job.parts)
+    }
+
     /// Makes the round stored, or fails.
     fn finish(&mut self) -> Result<(), Failure> {
         let (Some(kafka), Some(sender)) = (&self.kafka, self.sender()) else { return Ok(()) };
@@ -215,6 +234,7 @@ impl Writer {
             let mark = self.mark();
             let key = positions::mark_key(&self.settings.transactional_id);
             sender.position(&self.settings.positions_topic, &key, Some(mark.as_bytes()))?;
+            self.send_accounts(&sender)?;
             self.delivered(kafka)?;
             let committed = self.until_done(kafka, |kafka| kafka.commit_transaction(STEP));
             self.round.unsure = matches!(committed, Err(Failure::Rebuild(_)));
@@ -226,6 +246,7 @@ impl Writer {
         for job in &self.round.jobs {
             self.send_positions(&sender, job)?;
         }
+        self.send_accounts(&sender)?;
         let stored = self.delivered(kafka);
         // Were it the positions that failed, no record must be sent again.
         self.round.only = Some(BTreeSet::new());
@@ -250,6 +271,8 @@ impl Writer {
     }
 
     fn settle(&mut self) {
+        let stored = self.accounts.with(self.parts().collect());
+        self.accounts.settle(stored);
         let number = self.round.number + 1;
         let round = std::mem::replace(&mut self.round, Round { number, ..Round::default() });
         for job in round.jobs {
