@@ -36,6 +36,16 @@ pub fn render(metrics: &Metrics, seen: &Seen, (queued, queue_max): (usize, usize
     );
     text.line("anabranch_hub_lost_records_total", &[], metrics.hub_lost.load(Ordering::Relaxed));
     text.head(
+        "anabranch_hub_renewed_clients_total",
+        "counter",
+        "Kafka clients that were built anew because they made no progress where a new one did.",
+    );
+    text.line(
+        "anabranch_hub_renewed_clients_total",
+        &[],
+        metrics.hub_renewed.load(Ordering::Relaxed),
+    );
+    text.head(
         "anabranch_hub_damaged_records",
         "gauge",
         "Records that were found damaged or missing, until they are acknowledged (anabranch log ack).",

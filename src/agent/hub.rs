@@ -37,8 +37,9 @@ pub(super) async fn open_both(
             Ok((Arc::<Embedded>::clone(&hub), Some(hub)))
         }
         HubConfig::Kafka(kafka) => {
-            let settings =
-                kafka::Settings { metrics: Some(metrics), ..kafka_settings(config, kafka) };
+            let renewed = Arc::clone(&metrics.hub_renewed);
+            let settings = kafka_settings(config, kafka);
+            let settings = kafka::Settings { renewed, metrics: Some(metrics), ..settings };
             let connected = tokio::task::spawn_blocking(move || Kafka::connect(settings)).await;
             let hub = connected.map_err(|error| HubError::Fatal(error.to_string()))??;
             Ok((hub, None))
@@ -181,5 +182,6 @@ pub fn kafka_settings(config: &Config, kafka: &KafkaConfig) -> kafka::Settings {
         delivery_timeout: config.producer.delivery_timeout,
         commit_interval: kafka.commit_interval,
         metrics: None,
+        renewed: Arc::default(),
     }
 }

@@ -27,6 +27,8 @@ pub struct Metrics {
     pub hub_lost: AtomicU64,
     /// Records that were found damaged or missing and that nobody has acknowledged.
     pub hub_damaged: AtomicU64,
+    /// Clients of a Kafka cluster that were built anew because they made no progress where they could.
+    pub hub_renewed: Arc<AtomicU64>,
     /// What clients of Kafka's protocol do.
     pub clients: ClientMeter,
     /// Connections to the hub's listeners.

@@ -1,14 +1,16 @@
-//! Topics and groups of the cluster: looked at, made, deleted and moved.
+//! Topics and groups of the cluster: looked at and moved.
 
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anabranch_connectors::varint;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset as At, TopicPartitionList};
+use tracing::warn;
 
 use super::context::Quiet;
 use super::settings::Settings;
@@ -26,27 +28,46 @@ const LOOK_MAX: Duration = Duration::from_secs(3);
 
 /// Looks at the cluster; a client without a group.
 pub(super) struct Observer {
-    client: BaseConsumer<Quiet>,
+    client: RwLock<Arc<BaseConsumer<Quiet>>>,
     servers: String,
 }
 
 impl Observer {
     pub(super) fn new(settings: &Settings) -> Result<Self, HubError> {
-        let client = settings.consumer("").create_with_context(Quiet::default());
-        let servers = settings.bootstrap_servers.join(",");
-        client.map(|client| Self { client, servers }).map_err(|error| unusable(&error))
+        let client = RwLock::new(Arc::new(group_client(settings, "")?));
+        Ok(Self { client, servers: settings.bootstrap_servers.join(",") })
+    }
+
+    /// Goes on with a new client: the old one gets no answers where others do.
+    pub(super) fn renew(&self, settings: &Settings) {
+        if let Ok(client) = group_client(settings, "") {
+            *self.client.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(client);
+            settings.renewed.fetch_add(1, Ordering::Relaxed);
+            warn!(
+                "a kafka client that only asks got no answers where a new one does; it is built anew"
+            );
+        }
+    }
+
+    fn client(&self) -> Arc<BaseConsumer<Quiet>> {
+        Arc::clone(&self.client.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The first and the next offset of a partition, asked with little patience.
+    pub(super) fn ends_now(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+        self.client().fetch_watermarks(topic, partition, LOOK_MAX)
     }
 
     /// Why a question was not answered: where, and what librdkafka said about its connections.
     fn trouble(&self, error: &KafkaError) -> HubError {
         // What it has to say comes with the events.
         self.serve();
-        self.client.context().trouble(&self.servers, error)
+        self.client().context().trouble(&self.servers, error)
     }
 
     /// The cluster's own name.
     pub(super) fn cluster_id(&self) -> Result<String, HubError> {
-        self.client.client().fetch_cluster_id(LOOK_MAX).ok_or_else(|| {
+        self.client().client().fetch_cluster_id(LOOK_MAX).ok_or_else(|| {
             HubError::NotNow(format!(
                 "kafka at {} does not tell its id; are the brokers reachable?",
                 self.servers
@@ -66,7 +87,7 @@ impl Observer {
         limit: Duration,
     ) -> Result<Option<u32>, HubError> {
         self.serve();
-        let asked = self.client.fetch_metadata(Some(topic), limit);
+        let asked = self.client().fetch_metadata(Some(topic), limit);
         let metadata = asked.map_err(|error| self.trouble(&error))?;
         let known = metadata.topics().iter().find(|known| known.name() == topic);
         match known.map(|known| (known.error(), known)) {
@@ -85,7 +106,7 @@ impl Observer {
     pub(super) fn names(&self) -> Result<Vec<(String, u32)>, HubError> {
         self.serve();
         let metadata =
-            self.client.fetch_metadata(None, ANSWER_MAX).map_err(|error| self.trouble(&error))?;
+            self.client().fetch_metadata(None, ANSWER_MAX).map_err(|error| self.trouble(&error))?;
         let mut names: Vec<_> =
             metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic))).collect();
         names.sort();
@@ -107,7 +128,7 @@ impl Observer {
     }
 
     fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), HubError> {
-        self.client
+        self.client()
             .fetch_watermarks(topic, partition, ANSWER_MAX)
             .map_err(|error| self.trouble(&error))
     }
@@ -122,7 +143,7 @@ impl Observer {
                 .map_err(|error| self.trouble(&error))?;
         }
         let found = self
-            .client
+            .client()
             .offsets_for_times(wanted, ANSWER_MAX)
             .map_err(|error| self.trouble(&error))?;
         let mut offsets = Vec::new();
@@ -141,8 +162,10 @@ impl Observer {
     }
 
     pub(super) fn groups(&self, settings: &Settings) -> Result<Vec<GroupInfo>, HubError> {
-        let list =
-            self.client.fetch_group_list(None, ANSWER_MAX).map_err(|error| self.trouble(&error))?;
+        let list = self
+            .client()
+            .fetch_group_list(None, ANSWER_MAX)
+            .map_err(|error| self.trouble(&error))?;
         let mut names: Vec<String> = list
             .groups()
             .iter()
@@ -162,7 +185,7 @@ impl Observer {
     /// Whether a member of the group is the sink of an agent: by the name of its client, or because it is in the
     /// process of the broker itself.
     pub(super) fn is_of_sink(&self, group: &str) -> Result<bool, HubError> {
-        let list = self.client.fetch_group_list(Some(group), ANSWER_MAX);
+        let list = self.client().fetch_group_list(Some(group), ANSWER_MAX);
         let list = list.map_err(|error| self.trouble(&error))?;
         let mut members = list.groups().iter().flat_map(|known| known.members());
         Ok(members.any(|member| {
@@ -191,7 +214,7 @@ impl Observer {
         offsets: &[Offset],
     ) -> Result<(), HubError> {
         let list = self
-            .client
+            .client()
             .fetch_group_list(Some(group), ANSWER_MAX)
             .map_err(|error| self.trouble(&error))?;
         let members: usize = list.groups().iter().map(|known| known.members().len()).sum();
@@ -213,7 +236,7 @@ impl Observer {
     /// Lets the client hand on its log lines.
     fn serve(&self) {
         // Without a group there are no messages to come.
-        let _nothing = self.client.poll(Duration::ZERO);
+        let _nothing = self.client().poll(Duration::ZERO);
     }
 }
 
@@ -259,117 +282,6 @@ pub(super) fn group_client(
     group: &str,
 ) -> Result<BaseConsumer<Quiet>, HubError> {
     settings.consumer(group).create_with_context(Quiet::default()).map_err(|error| unusable(&error))
-}
-
-/// Makes a topic; one that is there already is [`HubError::Exists`].
-pub(super) fn create(settings: &Settings, name: &str, partitions: u32) -> Result<(), HubError> {
-    let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-    let replication = TopicReplication::Fixed(settings.replication_factor);
-    let mut topic = NewTopic::new(name, partitions, replication);
-    if name == settings.positions_topic {
-        topic = topic.set("cleanup.policy", "compact");
-    }
-    let results = with_admin(settings, async |client, options| {
-        client.create_topics([&topic], options).await
-    })?;
-    match results.into_iter().next() {
-        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
-            Err(HubError::Exists(name.to_owned()))
-        }
-        Some(Err((_, code))) if is_final(code) => {
-            Err(HubError::Fatal(format!("cannot make topic \"{name}\": {code}")))
-        }
-        Some(Err((_, code))) => {
-            Err(HubError::NotNow(format!("cannot make topic \"{name}\": {code}")))
-        }
-        Some(Ok(_)) | None => Ok(()),
-    }
-}
-
-/// Deletes a topic.
-pub(super) fn delete(settings: &Settings, name: &str) -> Result<(), HubError> {
-    let results =
-        with_admin(settings, async |client, options| client.delete_topics(&[name], options).await)?;
-    match results.into_iter().next() {
-        Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))) => {
-            Err(HubError::UnknownTopic(name.to_owned()))
-        }
-        Some(Err((_, code))) => {
-            Err(HubError::NotNow(format!("cannot delete topic \"{name}\": {code}")))
-        }
-        Some(Ok(_)) | None => Ok(()),
-    }
-}
-
-/// Deletes the records of a partition before an offset.
-pub(super) fn delete_records(
-    settings: &Settings,
-    (topic, partition): (&str, i32),
-    before: i64,
-) -> Result<(), HubError> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, At::Offset(before)).map_err(not_now)?;
-    let deleted =
-        with_admin(settings, async |client, options| client.delete_records(&list, options).await)?;
-    deleted.elements().iter().try_for_each(|place| place.error()).map_err(not_now)
-}
-
-/// Deletes a group that nobody is in; says whether there was one.
-pub(super) fn delete_group(settings: &Settings, name: &str) -> Result<bool, HubError> {
-    let results =
-        with_admin(settings, async |client, options| client.delete_groups(&[name], options).await);
-    match results?.into_iter().next() {
-        Some(Err((_, RDKafkaErrorCode::GroupIdNotFound))) => Ok(false),
-        Some(Err((_, code))) => Err(HubError::NotNow(format!("group \"{name}\": {code}"))),
-        Some(Ok(_)) | None => Ok(true),
-    }
-}
-
-/// The largest batch that the brokers take for `topic`, bytes; `None` when they do not tell.
-pub(super) fn message_max(settings: &Settings, topic: &str) -> Option<usize> {
-    let wanted = ResourceSpecifier::Topic(topic);
-    let results = with_admin(settings, async |client, options| {
-        client.describe_configs([&wanted], options).await
-    });
-    let config = results.ok()?.into_iter().next()?.ok()?;
-    config.get("max.message.bytes")?.value.as_ref()?.parse().ok()
-}
-
-/// Runs one administrative call on a thread and a runtime of its own, so that it may be made from anywhere.
-fn with_admin<T: Send>(
-    settings: &Settings,
-    call: impl AsyncFnOnce(&AdminClient<Quiet>, &AdminOptions) -> Result<T, KafkaError> + Send,
-) -> Result<T, HubError> {
-    let run = || {
-        let client: AdminClient<Quiet> = settings
-            .admin()
-            .create_with_context(Quiet::default())
-            .map_err(|error| unusable(&error))?;
-        let options = AdminOptions::new()
-            .request_timeout(Some(ANSWER_MAX))
-            .operation_timeout(Some(ANSWER_MAX));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .map_err(|error| HubError::NotNow(format!("cannot start a runtime: {error}")))?;
-        let done = runtime.block_on(call(&client, &options));
-        let servers = settings.bootstrap_servers.join(",");
-        done.map_err(|error| client.inner().context().trouble(&servers, &error))
-    };
-    std::thread::scope(|scope| scope.spawn(run).join())
-        .unwrap_or_else(|_panic| Err(HubError::NotNow("the admin client has failed".to_owned())))
-}
-
-/// Answers that will not change by asking again.
-fn is_final(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::InvalidTopic
-            | RDKafkaErrorCode::InvalidPartitions
-            | RDKafkaErrorCode::InvalidReplicationFactor
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed
-            | RDKafkaErrorCode::PolicyViolation
-    )
 }
 
 /// The partitions' numbers.

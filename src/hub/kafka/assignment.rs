@@ -40,6 +40,8 @@ pub(super) struct Assignments {
     pub(super) begun: AtomicBool,
     /// Set when an assignment could not be taken over: the member must join anew.
     pub(super) rejoin: AtomicBool,
+    /// Set when another client goes on: what this one is told counts no more.
+    pub(super) retired: AtomicBool,
 }
 
 impl ClientContext for Assignments {
@@ -59,7 +61,9 @@ impl ConsumerContext for Assignments {
         event: RDKafkaRespErr,
         places: &mut TopicPartitionList,
     ) {
-        if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+        if self.retired.load(Ordering::Relaxed) {
+            client.unassign().ok();
+        } else if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             self.take_over(client, places);
         } else {
             self.give_back(client);

@@ -91,6 +91,8 @@ struct State {
     error: Option<HubError>,
     seek: Option<Seek>,
     idle_since: Option<Instant>,
+    /// Whether partitions, or none, were assigned since the last revocation.
+    assigned: bool,
     closing: bool,
     ended: bool,
 }
@@ -174,9 +176,14 @@ impl Handover {
     pub(super) fn assign(&self, generation: u64, places: Vec<Place>, resumed: Resumed) {
         let mut state = self.lock();
         state.clear(generation);
-        (state.places, state.resumed) = (places, Some(resumed));
+        (state.places, state.resumed, state.assigned) = (places, Some(resumed), true);
         self.room.notify_all();
         self.arrived.notify_one();
+    }
+
+    /// Whether there is an assignment, perhaps an empty one.
+    pub(super) fn is_assigned(&self) -> bool {
+        self.lock().assigned
     }
 
     /// There is no assignment now.
@@ -330,6 +337,6 @@ impl State {
         self.bytes = 0;
         self.generation = generation;
         self.places.clear();
-        (self.resumed, self.idle_since) = (None, None);
+        (self.resumed, self.idle_since, self.assigned) = (None, None, false);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use anabranch_connectors::clock;
@@ -35,7 +35,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 pub(super) struct Member {
     group: String,
     handover: Arc<Handover>,
-    client: Weak<BaseConsumer<Assignments>>,
+    slot: Arc<Slot>,
     thread: Option<std::thread::JoinHandle<()>>,
     generation: u64,
     /// Whether states of topics that are not read any more were taken away, or there are none.
@@ -46,6 +46,51 @@ pub(super) struct Member {
     counted: Option<Vec<Counted>>,
 }
 
+/// The client that reads now, as long as it is there.
+#[derive(Default)]
+pub(super) struct Slot(Mutex<Weak<BaseConsumer<Assignments>>>);
+
+impl Slot {
+    pub(super) fn set(&self, client: &Arc<BaseConsumer<Assignments>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(client);
+    }
+
+    fn get(&self) -> Option<Arc<BaseConsumer<Assignments>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+}
+
+/// A client that is to be a member, or to read the partitions of its choice.
+pub(super) fn connect(
+    settings: &Settings,
+    spec: &ConsumerSpec,
+    handover: &Arc<Handover>,
+) -> Result<BaseConsumer<Assignments>, HubError> {
+    let group = spec.group.clone();
+    let mut config = if group.is_empty() {
+        // Librdkafka assigns nothing to a client without one. Nothing is asked of it and nothing committed.
+        settings.consumer(&format!("anabranch-{}", uuid::Uuid::new_v4().simple()))
+    } else {
+        settings.consumer(&group)
+    };
+    let (number, of) = spec.member;
+    if of > 1 {
+        config.set("client.id", format!("{}-{number}", settings.client_id));
+    }
+    let context = Assignments {
+        group,
+        topics: spec.topics.clone(),
+        alone: spec.is_alone(),
+        start: spec.start,
+        keeps_start: spec.assigned.is_none(),
+        handover: Arc::clone(handover),
+        begun: AtomicBool::new(false),
+        rejoin: AtomicBool::new(false),
+        retired: AtomicBool::new(false),
+    };
+    config.create_with_context(context).map_err(|error| admin::unusable(&error))
+}
+
 impl Member {
     pub(super) fn new(
         settings: &Arc<Settings>,
@@ -54,34 +99,16 @@ impl Member {
     ) -> Result<Self, HubError> {
         let handover = Arc::new(Handover::default());
         let (group, is_client) = (spec.group.clone(), spec.assigned.is_some());
-        let context = Assignments {
-            group: group.clone(),
-            topics: spec.topics.clone(),
-            alone: spec.is_alone(),
-            start: spec.start,
-            keeps_start: spec.assigned.is_none(),
-            handover: Arc::clone(&handover),
-            begun: AtomicBool::new(false),
-            rejoin: AtomicBool::new(false),
-        };
-        let mut config = if group.is_empty() {
-            // Librdkafka assigns nothing to a client without one. Nothing is asked of it and nothing committed.
-            settings.consumer(&format!("anabranch-{}", uuid::Uuid::new_v4().simple()))
-        } else {
-            settings.consumer(&group)
-        };
-        let (number, of) = spec.member;
-        if of > 1 {
-            config.set("client.id", format!("{}-{number}", settings.client_id));
-        }
-        let client = config.create_with_context(context).map_err(|e| admin::unusable(&e))?;
-        let client = Arc::new(client);
+        let client = Arc::new(connect(settings, &spec, &handover)?);
+        let slot = Arc::new(Slot::default());
+        slot.set(&client);
         let reader = Reader {
             settings: Arc::clone(settings),
             observer: Arc::clone(observer),
             spec,
             handover: Arc::clone(&handover),
-            client: Arc::clone(&client),
+            client,
+            slot: Arc::clone(&slot),
         };
         let thread = std::thread::Builder::new()
             .name("kafka-reader".to_owned())
@@ -90,7 +117,7 @@ impl Member {
         Ok(Self {
             group,
             handover,
-            client: Arc::downgrade(&client),
+            slot,
             thread: Some(thread),
             generation: 0,
             swept: Arc::new(AtomicBool::new(is_client)),
@@ -105,7 +132,7 @@ impl Member {
         if self.ends_at.is_some_and(|at| at.elapsed() < ENDS_FRESH) {
             return;
         }
-        let Some(client) = self.client.upgrade() else { return };
+        let Some(client) = self.slot.get() else { return };
         let places = places.to_vec();
         let look = move || {
             let end = |place: &Place| {
@@ -138,7 +165,7 @@ impl Consumer for Member {
     }
 
     async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
-        let Some(client) = self.client.upgrade() else {
+        let Some(client) = self.slot.get() else {
             return Err(HubError::Fatal(format!("group \"{}\" is left", self.group)));
         };
         let (offsets, metadata) = (offsets.to_vec(), metadata.map(str::to_owned));
@@ -171,7 +198,7 @@ impl Consumer for Member {
     fn rewind(&mut self) {
         // Under another assignment the next fetch begins anew anyhow.
         if self.handover.generation() == self.generation
-            && let Some(client) = self.client.upgrade()
+            && let Some(client) = self.slot.get()
         {
             client.context().rejoin.store(true, Ordering::Relaxed);
         }

@@ -14,6 +14,7 @@ mod admin;
 mod advance;
 mod amend;
 mod assignment;
+mod changes;
 mod context;
 mod encode;
 mod gather;
@@ -29,6 +30,7 @@ mod reader;
 mod round;
 mod settings;
 mod topics;
+mod watchdog;
 mod way;
 mod writer;
 
@@ -166,12 +168,12 @@ impl Hub for Kafka {
 
     async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), HubError> {
         let name = name.to_owned();
-        self.ask(move |_, settings| admin::create(settings, &name, partitions)).await
+        self.ask(move |_, settings| changes::create(settings, &name, partitions)).await
     }
 
     async fn delete_topic(&self, name: &str) -> Result<(), HubError> {
         let name = name.to_owned();
-        self.ask(move |_, settings| admin::delete(settings, &name)).await
+        self.ask(move |_, settings| changes::delete(settings, &name)).await
     }
 
     async fn delete_records(
@@ -181,7 +183,7 @@ impl Hub for Kafka {
         before: i64,
     ) -> Result<(), HubError> {
         let topic = topic.to_owned();
-        self.ask(move |_, settings| admin::delete_records(settings, (&topic, partition), before))
+        self.ask(move |_, settings| changes::delete_records(settings, (&topic, partition), before))
             .await
     }
 
@@ -219,7 +221,7 @@ impl Hub for Kafka {
 
     async fn delete_group(&self, name: &str) -> Result<bool, HubError> {
         let name = name.to_owned();
-        self.ask(move |_, settings| admin::delete_group(settings, &name)).await
+        self.ask(move |_, settings| changes::delete_group(settings, &name)).await
     }
 
     async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {

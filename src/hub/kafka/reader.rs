@@ -15,7 +15,9 @@ use super::admin::{ANSWER_MAX, Observer};
 use super::assignment::Assignments;
 use super::gather::Gatherer;
 use super::handover::{Handover, Seek};
+use super::member::{Slot, connect};
 use super::settings::Settings;
+use super::watchdog::Watchdog;
 use crate::hub::{ConsumerSpec, HubError, TopicSelector};
 
 /// How long one look for messages lasts.
@@ -35,6 +37,8 @@ pub(super) struct Reader {
     pub(super) spec: ConsumerSpec,
     pub(super) handover: Arc<Handover>,
     pub(super) client: Arc<BaseConsumer<Assignments>>,
+    /// Where the others find the client.
+    pub(super) slot: Arc<Slot>,
 }
 
 /// Says that the thread has gone, however it went.
@@ -48,10 +52,12 @@ impl Drop for Ending {
 
 impl Reader {
     /// Reads until the delivery is gone.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         let _ending = Ending(Arc::clone(&self.handover));
         if let Some(cluster) = self.cluster() {
-            self.read(Gatherer::new(cluster));
+            while let Some(complaint) = self.read(Gatherer::new(cluster.clone())) {
+                self.renew(complaint);
+            }
         }
         if self.spec.assigned.is_none() {
             self.client.unsubscribe();
@@ -71,7 +77,33 @@ impl Reader {
         None
     }
 
-    fn read(&self, mut gatherer: Gatherer) {
+    /// Goes on with a new client.
+    fn renew(&mut self, complaint: &str) {
+        let group = &self.spec.group;
+        let client = match connect(&self.settings, &self.spec, &self.handover) {
+            Ok(client) => Arc::new(client),
+            Err(error) => return self.handover.fail(error),
+        };
+        warn!(group, "the kafka client makes no progress and is built anew: {complaint}");
+        self.settings.renewed.fetch_add(1, Ordering::Relaxed);
+        let begun = self.client.context().begun.load(Ordering::Relaxed);
+        client.context().begun.store(begun, Ordering::Relaxed);
+        self.slot.set(&client);
+        let old = std::mem::replace(&mut self.client, client);
+        old.context().retired.store(true, Ordering::Relaxed);
+        // It leaves its group as it ends, which may take as long as it waits for an answer.
+        let end = move || {
+            old.unsubscribe();
+            drop(old);
+        };
+        if let Err(error) = std::thread::Builder::new().name("kafka-closer".to_owned()).spawn(end) {
+            warn!(%error, "cannot start a thread that ends a kafka client");
+        }
+    }
+
+    /// Reads until the delivery is gone, or there is a complaint about the client.
+    fn read(&self, mut gatherer: Gatherer) -> Option<&'static str> {
+        let mut watchdog = Watchdog::new();
         let (mut subscribed, mut generation) = (Vec::new(), 0);
         let mut look_again = Instant::now();
         while !self.handover.is_closing() {
@@ -83,22 +115,34 @@ impl Reader {
             }
             if !self.handover.has_room(STALL_MAX) {
                 self.wait_paused(&mut gatherer, &mut generation);
+                watchdog.is_well();
             }
-            self.poll_once(&mut gatherer, &mut generation);
+            if self.poll_once(&mut gatherer, &mut generation) {
+                watchdog.is_well();
+            } else if self.spec.assigned.is_none() {
+                let asked = (&*self.settings, &*self.observer);
+                let complaint = watchdog.complaint(asked, &self.handover);
+                if complaint.is_some() && !self.poll_once(&mut gatherer, &mut generation) {
+                    return complaint;
+                }
+            }
             if self.client.context().rejoin.swap(false, Ordering::Relaxed) {
                 self.client.unsubscribe();
                 subscribed.clear();
                 look_again = Instant::now() + Duration::from_secs(1);
             }
         }
+        None
     }
 
-    /// Takes what comes next. What was gathered under an assignment that is over is dropped: it is read again.
-    fn poll_once(&self, gatherer: &mut Gatherer, generation: &mut u64) {
+    /// Takes what comes next; whether it is a record. What was gathered under an assignment that is over is dropped: it
+    /// is read again.
+    fn poll_once(&self, gatherer: &mut Gatherer, generation: &mut u64) -> bool {
         self.drop_outdated(gatherer, generation);
         let look = if gatherer.is_empty() { LOOK } else { Duration::ZERO };
         let answer = self.client.poll(look);
         self.drop_outdated(gatherer, generation);
+        let is_record = matches!(answer, Some(Ok(_)));
         match answer {
             Some(Ok(message)) => {
                 if let Some(batch) = gatherer.push(&message) {
@@ -111,6 +155,7 @@ impl Reader {
                 None => self.handover.idle(),
             },
         }
+        is_record
     }
 
     fn drop_outdated(&self, gatherer: &mut Gatherer, generation: &mut u64) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub commit_interval: Duration,
     /// Where what is kept of sources is counted on; `None` for who has none.
     pub metrics: Option<Arc<Metrics>>,
+    /// Counts clients that were built anew because they made no progress where they could.
+    pub renewed: Arc<AtomicU64>,
 }
 
 /// Whose acknowledgement makes a record stored.
@@ -94,6 +97,7 @@ impl Default for Settings {
             delivery_timeout: None,
             commit_interval: Duration::from_millis(100),
             metrics: None,
+            renewed: Arc::default(),
         }
     }
 }

@@ -8,7 +8,8 @@ use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::admin::{self, Observer};
+use super::admin::Observer;
+use super::changes;
 use super::encode::{AROUND, Limits};
 use super::settings::{QUEUE_BYTES, Settings};
 use crate::hub::{DEAD_LETTERS, HubError};
@@ -156,7 +157,7 @@ impl Topics {
         };
         let message_max = known.map(|known| known.message_max);
         let message_max = message_max
-            .or_else(|| admin::message_max(&self.settings, topic))
+            .or_else(|| changes::message_max(&self.settings, topic))
             .unwrap_or(MESSAGE_MAX)
             .min(QUEUE_BYTES / 2);
         let batch_max = known.map_or(usize::MAX, |known| known.batch_max);
@@ -165,7 +166,7 @@ impl Topics {
 
     fn make(&self, topic: &str) -> Result<u32, HubError> {
         let partitions = self.settings.partitions_of(topic);
-        match admin::create(&self.settings, topic, partitions) {
+        match changes::create(&self.settings, topic, partitions) {
             Ok(()) => info!(topic, partitions, "made a topic"),
             Err(HubError::Exists(_)) => {}
             Err(error) => return Err(error),

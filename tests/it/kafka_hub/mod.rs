@@ -1,6 +1,7 @@
 //! The Kafka hub against a real broker: `ANABRANCH_KAFKA=host:port`; the tests that freeze or kill one start their own.
 
 mod groups;
+mod network;
 mod security;
 mod trouble;
 mod way_in;

@@ -43,6 +43,14 @@ impl Broker {
         (first, second)
     }
 
+    /// Starts an empty one that clients reach by way of that port.
+    pub(crate) fn start_behind(folder: &Path, port: u16) -> Self {
+        let lines = format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n");
+        let broker = Self::new(folder.join("kafka"), free_ports(2)).with_lines(folder, &lines);
+        broker.start_again();
+        broker
+    }
+
     /// More lines of its `server.properties`.
     fn with_lines(mut self, folder: &Path, lines: &str) -> Self {
         let file = folder.join(format!("{}.properties", self.port));

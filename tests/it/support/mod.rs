@@ -14,6 +14,7 @@ mod http;
 mod lines;
 mod metrics;
 mod program;
+mod proxy;
 mod receiver;
 mod search;
 mod waiting;
@@ -27,6 +28,7 @@ pub(crate) use lines::{
     append_lines, assert_each_once, assert_each_once_in_order, file_line_count, file_lines, lines,
     messages, numbers,
 };
+pub(crate) use proxy::Proxy;
 pub(crate) use receiver::Receiver;
 pub(crate) use search::{search_count, search_hits, search_ids};
 pub(crate) use waiting::{SOON, holds_within, wait_until};
