@@ -247,6 +247,7 @@ async fn append(
     let (settle, settled) = oneshot::channel();
     let sent = tokio::time::Instant::now();
     let meter = api.metrics.source("api");
+    meter.read.is_ready.store(true, Ordering::Release);
     let (records, bytes) = (batch.len() as u64, batch.value_bytes());
     let permit = Some(Share::new(None, &meter.read, &batch));
     let part = Part::from(Emission { source: "api".into(), batch, settle, permit, sent });

@@ -168,7 +168,12 @@ impl Metrics {
     #[must_use]
     pub fn counters(&self, name: &str) -> Arc<SourceCounters> {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(counters.sources.entry(name.to_owned()).or_default())
+        let found = counters.sources.entry(name.to_owned()).or_default();
+        if name.contains(':') {
+            // Dead letters and what is diverted: nothing that has to begin first.
+            found.is_ready.store(true, Ordering::Release);
+        }
+        Arc::clone(found)
     }
 
     /// Adds what earlier lives of the program have counted, once.

@@ -133,6 +133,8 @@ fn what_is_refused_lies_with_the_dead_letters_or_is_lost_and_the_ledger_says_whi
     assert_eq!(number(kept, "/dead/refused/records"), dead, "{kept:#}");
     assert_eq!(number(kept, "/delivered/records"), 1200 - dead);
     assert_eq!(number(bare, "/dead/not_kept/records"), dead, "{bare:#}");
+    let health = get(&format!("http://{}/health", agent.admin)).unwrap().body;
+    assert!(!health.contains("starting"), "dead letters have nothing to begin: {health}");
     // The dead letters were stored as a source's records are.
     let letters = row(&found, "sources", "dead-letters:kept");
     assert_eq!(number(letters, "/stored/records"), dead, "{letters:#}");
@@ -210,6 +212,10 @@ fn lines_of_syslog_and_http_are_counted_and_kept_over_kills_though_they_have_no_
     let mut agent = Agent::start(folder, &blocks);
     let mut sent = 0;
     for round in 0..3usize {
+        wait_until(SOON, "its listeners", || {
+            let health = get(&format!("http://{}/health", agent.admin)).unwrap().body;
+            health.contains("\"status\":\"ok\"")
+        });
         let text = lines("a", round * 100..(round + 1) * 100);
         let mut stream = TcpStream::connect(("127.0.0.1", tcp)).unwrap();
         for line in text.lines() {

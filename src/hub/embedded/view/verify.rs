@@ -26,6 +26,8 @@ struct Audit {
     sink: String,
     account: Progress,
     committed: i64,
+    /// From here on it can be counted: what was before is gone.
+    first: i64,
     records: Amount,
     empty: u64,
 }
@@ -45,8 +47,9 @@ impl View {
     /// # Errors
     /// [`HubError`] when the files cannot be read.
     pub fn verify(&self) -> Result<Verified, HubError> {
-        let topics = self.look(|_name| true)?;
+        // What is committed first: a running agent may go on, and then the log is never behind it.
         let groups = self.all_groups()?;
+        let topics = self.look(|_name| true)?;
         let kept = kept_positions(&topics)?;
         let mut verified = Verified::default();
         for (topic, seen) in topics.iter().filter(|(topic, _)| !topic.starts_with("__")) {
@@ -57,7 +60,8 @@ impl View {
                     let Some(committed) = committed else { continue };
                     let Some(account) = account_of(&committed.metadata) else { continue };
                     let (records, committed) = (Amount::NONE, committed.offset);
-                    audits.push(Audit { sink, account, committed, records, empty: 0 });
+                    let first = account.base.max(partition.start());
+                    audits.push(Audit { sink, account, committed, first, records, empty: 0 });
                 }
                 let found = count(seen, partition, &mut audits, &mut verified)?;
                 compare_sources(partition, &found, &kept.totals, &mut verified);
@@ -205,7 +209,7 @@ fn compare_sources(partition: &Partition, found: &Found, kept: &Totals, verified
 impl Audit {
     /// How many of these offsets the account speaks of.
     fn within(&self, from: i64, to: i64) -> u64 {
-        let (from, to) = (from.max(self.account.base), to.min(self.committed));
+        let (from, to) = (from.max(self.first), to.min(self.committed));
         u64::try_from(to.saturating_sub(from)).unwrap_or(0)
     }
 
@@ -217,13 +221,13 @@ impl Audit {
             return;
         }
         if count == offsets {
-            let first = (self.account.base - batch.base_offset).max(0);
+            let first = (self.first - batch.base_offset).max(0);
             let (first, records) =
                 (usize::try_from(first).unwrap_or(0), usize::try_from(inside).unwrap_or(0));
             self.records += Amount::new(inside, batch.bytes_of(first, records));
             return;
         }
-        let is_meant = |offset: i64| offset >= self.account.base && offset < self.committed;
+        let is_meant = |offset: i64| offset >= self.first && offset < self.committed;
         let mut records = Amount::NONE;
         for (number, stored) in batch.iter().enumerate() {
             if is_meant(stored.offset) {
