@@ -26,6 +26,20 @@ pub(super) fn has_tags(bytes: &[u8]) -> bool {
     walk.tags().is_some()
 }
 
+/// Where the array of a layout that begins at `at` closes.
+pub(super) fn closing(layout: &[u8], at: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    for (offset, byte) in layout.get(at..)?.iter().enumerate() {
+        match byte {
+            b'[' => depth += 1,
+            b']' if depth == 1 => return Some(at + offset),
+            b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 struct Walk<'a> {
     layout: &'a [u8],
     bytes: &'a [u8],
@@ -51,10 +65,10 @@ impl Walk<'_> {
                     if self.take(1)? == [1] {
                         self.structure(at + 2)?;
                     }
-                    at = self.closing(at + 1)? + 1;
+                    at = closing(self.layout, at + 1)? + 1;
                 }
                 Some(b'[') => {
-                    let (present, next) = self.versions(self.closing(at)? + 1);
+                    let (present, next) = self.versions(closing(self.layout, at)? + 1);
                     if present {
                         for _ in 0..self.count()? {
                             self.structure(at + 1)?;
@@ -82,20 +96,6 @@ impl Walk<'_> {
                 }
             }
         }
-    }
-
-    /// Where the array that begins at `at` closes.
-    fn closing(&self, at: usize) -> Option<usize> {
-        let mut depth = 0usize;
-        for (offset, byte) in self.layout.get(at..)?.iter().enumerate() {
-            match byte {
-                b'[' => depth += 1,
-                b']' if depth == 1 => return Some(at + offset),
-                b']' => depth -= 1,
-                _ => {}
-            }
-        }
-        None
     }
 
     /// Whether the field before `at` is in this version, and where the next one begins.

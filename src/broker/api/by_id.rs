@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::broker::schema::closing;
+
 /// The first version that names topics by their ids.
 pub(super) const BY_ID_FROM: i16 = 10;
 
@@ -72,7 +74,7 @@ impl Copy<'_> {
                     for _ in 0..self.length()? {
                         end = Some(self.structure(at + 1)?);
                     }
-                    at = end.map_or_else(|| self.closing(at), Some)? + 1;
+                    at = end.map_or_else(|| closing(self.layout, at), Some)? + 1;
                 }
                 b'*' => {
                     let count = self.length()?;
@@ -85,20 +87,6 @@ impl Copy<'_> {
                 }
             }
         }
-    }
-
-    /// Where the array that begins at `at` closes.
-    fn closing(&self, at: usize) -> Option<usize> {
-        let mut depth = 0usize;
-        for (offset, byte) in self.layout.get(at..)?.iter().enumerate() {
-            match byte {
-                b'[' => depth += 1,
-                b']' if depth == 1 => return Some(at + offset),
-                b']' => depth -= 1,
-                _ => {}
-            }
-        }
-        None
     }
 
     fn primitive(&mut self, kind: u8) -> Option<()> {

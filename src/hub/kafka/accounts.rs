@@ -22,7 +22,7 @@ impl Accounts {
         if settings.positions_topic.is_empty() {
             return Ok(());
         }
-        let kept = positions::accounts(settings)?;
+        let kept = positions::Positions::default().accounts(settings)?;
         metrics.take_up(&kept);
         self.0 = Some(kept);
         Ok(())

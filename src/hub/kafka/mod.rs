@@ -50,6 +50,7 @@ use self::encode::Encoder;
 use self::health::Health;
 use self::member::Member;
 pub use self::options::{OptionFault, PROPERTIES, option_faults};
+use self::positions::Positions;
 use self::queue::{Job, Queue};
 pub use self::settings::{Acks, Settings};
 use self::topics::Topics;
@@ -85,6 +86,7 @@ pub struct Kafka {
     way_in: Arc<WayIn>,
     health: Arc<Health>,
     cut: Arc<AtomicU64>,
+    positions: Arc<Positions>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -119,7 +121,8 @@ impl Kafka {
         };
         let way_in = Arc::new(WayIn { topics, queue, encoder });
         let thread = Mutex::new(Some(thread));
-        Ok(Arc::new(Self { settings, observer, way_in, health, cut, thread }))
+        let positions = Arc::default();
+        Ok(Arc::new(Self { settings, observer, way_in, health, cut, positions, thread }))
     }
 
     /// How many records were too large for their topic and went to its dead letters, cut.
@@ -158,10 +161,11 @@ impl Hub for Kafka {
 
     async fn positions(&self, source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
         let (source, health) = (source.to_owned(), Arc::clone(&self.health));
+        let positions = Arc::clone(&self.positions);
         self.ask(move |_, settings| {
             // The producer's start ends what an earlier life has left open; before it positions may be old.
             health.wait_for_start(START_MAX).map_err(HubError::NotNow)?;
-            positions::of_source(settings, &source)
+            positions.of_source(settings, &source)
         })
         .await
     }
@@ -207,7 +211,8 @@ impl Hub for Kafka {
     }
 
     async fn accounts(&self) -> Result<BTreeMap<String, Account>, HubError> {
-        self.ask(|_, settings| positions::accounts(settings)).await
+        let positions = Arc::clone(&self.positions);
+        self.ask(move |_, settings| positions.accounts(settings)).await
     }
 
     async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {

@@ -91,6 +91,46 @@ async fn positions_come_back_to_the_next_life_and_null_forgets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_position_behind_another_agents_open_transaction_is_waited_for() {
+    let Some(server) = server("ANABRANCH_KAFKA") else { return };
+    let positions_topic = unique("positions");
+    let settings =
+        Settings { positions_topic: positions_topic.clone(), ..settings(server.clone()) };
+    let hub = Kafka::connect(settings.clone()).unwrap();
+    let store = async |offset: &[u8]| {
+        let mut batch = lines(0, 1);
+        batch.set_position(at(b"f", Some(offset)));
+        append(&hub, &unique("behind"), 0, batch).await;
+    };
+    store(b"1").await;
+    // Another agent writes a position and takes its time with the commit.
+    let other: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &server)
+        .set("transactional.id", unique("other"))
+        .create()
+        .unwrap();
+    other.init_transactions(Duration::from_secs(20)).unwrap();
+    other.begin_transaction().unwrap();
+    let position = BaseRecord::to(&positions_topic).partition(0).payload("9").key("other\0app\0f");
+    other.send(position).map_err(|(error, _)| error).unwrap();
+    other.flush(Duration::from_secs(20)).unwrap();
+    store(b"2").await;
+    // Two ask at once, as sources do at the start.
+    let asked = async { tokio::join!(hub.positions("app"), hub.positions("app")) };
+    let mut asked = std::pin::pin!(asked);
+    let early = tokio::time::timeout(Duration::from_secs(2), asked.as_mut()).await;
+    assert!(early.is_err(), "told before it could be known: {early:?}");
+    tokio::task::spawn_blocking(move || other.commit_transaction(Duration::from_secs(20)))
+        .await
+        .unwrap()
+        .unwrap();
+    let (one, both) = asked.await;
+    assert_eq!(one.unwrap(), [(b"f".to_vec(), b"2".to_vec())]);
+    assert_eq!(both.unwrap(), [(b"f".to_vec(), b"2".to_vec())]);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_life_had_not_committed_is_never_seen() {
     let Some(server) = server("ANABRANCH_KAFKA") else { return };
     let settings = settings(server.clone());

@@ -28,66 +28,78 @@ pub(in crate::broker::api) async fn alter(
     call: Arc<Call>,
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
-    let mut responses = Vec::with_capacity(request.resources.len());
-    let of = |kind: i8, name: &StrBytes| (kind, name.clone());
-    let named: Vec<_> =
-        request.resources.iter().map(|one| of(one.resource_type, &one.resource_name)).collect();
-    for resource in request.resources {
-        let (kind, name) = of(resource.resource_type, &resource.resource_name);
-        let set = resource.configs.into_iter().map(|config| {
-            let value = config.value.map(|value| value.to_string());
-            (config.name.to_string(), SET, value)
-        });
-        let changes =
-            Changes { all: set.collect(), anew: true, only_checked: request.validate_only };
-        let done = once(&named, (kind, &name), changed(&call, (kind, &name), changes)).await;
-        let (code, why) = outcome(done);
-        responses.push(
-            AlterConfigsResourceResponse::default()
-                .with_resource_type(kind)
-                .with_resource_name(name)
-                .with_error_code(code)
-                .with_error_message(why),
-        );
-    }
-    AlterConfigsResponse::default().with_responses(responses)
+    let named = request.resources.into_iter().map(|one| {
+        let set = one.configs.into_iter().map(|config| (config.name, SET, config.value));
+        (one.resource_type, one.resource_name, set.map(change).collect())
+    });
+    let how = How { anew: true, only_checked: request.validate_only };
+    let done = alter_all(&call, named.collect(), how).await.into_iter();
+    let responses = done.map(|(kind, name, (code, why))| {
+        AlterConfigsResourceResponse::default()
+            .with_resource_type(kind)
+            .with_resource_name(name)
+            .with_error_code(code)
+            .with_error_message(why)
+    });
+    AlterConfigsResponse::default().with_responses(responses.collect())
 }
 
 pub(in crate::broker::api) async fn alter_incrementally(
     call: Arc<Call>,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let mut responses = Vec::with_capacity(request.resources.len());
-    let of = |kind: i8, name: &StrBytes| (kind, name.clone());
-    let named: Vec<_> =
-        request.resources.iter().map(|one| of(one.resource_type, &one.resource_name)).collect();
-    for resource in request.resources {
-        let (kind, name) = of(resource.resource_type, &resource.resource_name);
-        let all = resource.configs.into_iter().map(|config| {
-            let value = config.value.map(|value| value.to_string());
-            (config.name.to_string(), config.config_operation, value)
-        });
-        let changes =
-            Changes { all: all.collect(), anew: false, only_checked: request.validate_only };
-        let done = once(&named, (kind, &name), changed(&call, (kind, &name), changes)).await;
-        let (code, why) = outcome(done);
-        responses.push(
-            Incremental::default()
-                .with_resource_type(kind)
-                .with_resource_name(name)
-                .with_error_code(code)
-                .with_error_message(why),
-        );
-    }
-    IncrementalAlterConfigsResponse::default().with_responses(responses)
+    let named = request.resources.into_iter().map(|one| {
+        let all = one.configs.into_iter();
+        let all = all.map(|config| (config.name, config.config_operation, config.value));
+        (one.resource_type, one.resource_name, all.map(change).collect())
+    });
+    let how = How { anew: false, only_checked: request.validate_only };
+    let done = alter_all(&call, named.collect(), how).await.into_iter();
+    let responses = done.map(|(kind, name, (code, why))| {
+        Incremental::default()
+            .with_resource_type(kind)
+            .with_resource_name(name)
+            .with_error_code(code)
+            .with_error_message(why)
+    });
+    IncrementalAlterConfigsResponse::default().with_responses(responses.collect())
 }
 
-/// What a client wants of one resource.
-struct Changes {
-    all: Vec<Change>,
+/// What a client wants of one resource: its kind, its name, and what is changed.
+type Wish = (i8, StrBytes, Vec<Change>);
+
+/// How it is changed.
+#[derive(Clone, Copy)]
+struct How {
     /// Whether what is not named is taken away.
     anew: bool,
     only_checked: bool,
+}
+
+fn change((name, operation, value): (StrBytes, i8, Option<StrBytes>)) -> Change {
+    (name.to_string(), operation, value.map(|value| value.to_string()))
+}
+
+/// Does it for one after another, but for what is named more than once; a code and a reason for each.
+async fn alter_all(
+    call: &Call,
+    wishes: Vec<Wish>,
+    how: How,
+) -> Vec<(i8, StrBytes, (i16, Option<StrBytes>))> {
+    let named: Vec<(i8, StrBytes)> =
+        wishes.iter().map(|(kind, name, _)| (*kind, name.clone())).collect();
+    let mut outcomes = Vec::with_capacity(wishes.len());
+    for (kind, name, changes) in wishes {
+        let is_it = |one: &&(i8, StrBytes)| one.0 == kind && one.1 == name;
+        let done = if named.iter().filter(is_it).count() > 1 {
+            let why = "Each resource must appear at most once.".to_owned();
+            Err((Code::InvalidRequest, why))
+        } else {
+            changed(call, (kind, &name), changes, how).await
+        };
+        outcomes.push((kind, name, outcome(done)));
+    }
+    outcomes
 }
 
 fn outcome(done: Result<(), Refused>) -> (i16, Option<StrBytes>) {
@@ -97,23 +109,11 @@ fn outcome(done: Result<(), Refused>) -> (i16, Option<StrBytes>) {
     }
 }
 
-/// Does it, unless the resource is named more than once.
-async fn once(
-    named: &[(i8, StrBytes)],
-    (kind, name): (i8, &StrBytes),
-    done: impl Future<Output = Result<(), Refused>>,
-) -> Result<(), Refused> {
-    if named.iter().filter(|one| (one.0, &one.1) == (kind, name)).count() > 1 {
-        let why = "Each resource must appear at most once.".to_owned();
-        return Err((Code::InvalidRequest, why));
-    }
-    done.await
-}
-
 async fn changed(
     call: &Call,
     resource: (i8, &str),
-    Changes { all, anew, only_checked }: Changes,
+    all: Vec<Change>,
+    How { anew, only_checked }: How,
 ) -> Result<(), Refused> {
     let target = Target::find(call, resource)?;
     let twice = |(at, (name, ..)): (usize, &Change)| all.iter().take(at).any(|one| one.0 == *name);
