@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use crate::header::{self, HeadersRef};
+use crate::origin::Origin;
 use crate::{Amount, Buffer, Chain, Headers};
 
 /// Largest buffer of a batch, bytes. Sources cut at about 1 MiB; this bounds a single huge record.
@@ -34,6 +35,7 @@ pub struct Batch {
     timestamp_ms: i64,
     stream: u64,
     position: Option<Position>,
+    origin: Option<Origin>,
     chain: Option<Chain>,
 }
 
@@ -158,6 +160,22 @@ impl Batch {
     /// Says where the source reads on once the hub has this batch.
     pub fn set_position(&mut self, position: Position) {
         self.position = Some(position);
+    }
+
+    /// Says where its buffer lies in what it was read from.
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
+    /// Where its buffer lies in what it was read from.
+    #[must_use]
+    pub const fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    /// Where in the buffer each record begins, and its length.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.spans.iter().map(|span| (span.start as usize, span.length as usize))
     }
 
     /// Says which batches it builds on.

@@ -18,6 +18,7 @@ pub mod file;
 pub mod framing;
 pub mod header;
 pub mod http;
+pub mod origin;
 pub mod pool;
 pub mod records;
 pub mod registry;

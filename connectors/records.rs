@@ -17,11 +17,14 @@
 //!
 //! Source: Kafka documentation, "Record Format".
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::batch::Record;
+use crate::document::push_decimal;
 use crate::header::HeadersRef;
+use crate::origin::Places;
 use crate::{Buffer, varint};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The topic that records come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -53,6 +56,8 @@ pub struct StoredBatch {
     pub count: u32,
     /// The records section.
     pub data: Buffer,
+    /// Which bytes of which texts its records are; read when it is asked for.
+    pub places: OnceLock<Places>,
 }
 
 /// One record with its place in the hub.
@@ -81,11 +86,44 @@ impl<'a> StoredRecord<'a> {
         origin.and_then(|origin| str::from_utf8(origin).ok()).unwrap_or(here)
     }
 
-    /// What names this record for ever: topic id, partition, epoch, offset. At most 80 bytes of ASCII.
+    /// What names this record for ever, in at most 80 bytes of ASCII: the topic's id, and
+    ///
+    /// - of a line of a file, which text it is of, where in it, and 32 bits of the XXH3 of its bytes: it is the same when it
+    ///   is read again because a power cut has taken it back;
+    /// - of any other record partition, epoch and offset.
     #[must_use]
     pub fn id(&self) -> String {
-        let StoredBatch { topic, partition, epoch, .. } = self.batch;
-        format!("{}-{partition}-{epoch}-{}", topic.id, self.offset)
+        let mut id = self.batch.topic.id.clone().into_bytes();
+        self.push_id_in_topic(&mut id);
+        String::from_utf8_lossy(&id).into_owned()
+    }
+
+    /// Appends what of [`StoredRecord::id`] follows the topic's id.
+    pub(crate) fn push_id_in_topic(&self, out: &mut Vec<u8>) {
+        let batch = self.batch;
+        let Some((text, start)) = self.place_in_text() else {
+            for number in [i64::from(batch.partition), i64::from(batch.epoch), self.offset] {
+                out.push(b'-');
+                push_decimal(number, out);
+            }
+            return;
+        };
+        out.push(b'-');
+        push_hex(text, 16, out);
+        out.push(b'-');
+        push_decimal(i64::try_from(start).unwrap_or(i64::MAX), out);
+        out.push(b'-');
+        push_hex(xxh3_64(self.record.value.unwrap_or_default()), 8, out);
+    }
+
+    /// The text that it is of, and where in it, if that is known.
+    pub(crate) fn place_in_text(&self) -> Option<(u64, u64)> {
+        let batch = self.batch;
+        // Where compaction has removed records, the lengths of those between are not known.
+        let is_whole = batch.next_offset.checked_sub(batch.base_offset)? == i64::from(batch.count);
+        let index = usize::try_from(self.offset.checked_sub(batch.base_offset)?).ok();
+        let index = index.filter(|_| is_whole)?;
+        batch.places.get_or_init(|| Places::of(batch)).get(index)
     }
 }
 
@@ -226,6 +264,12 @@ pub fn push_record(record: &Record<'_>, deltas: (i64, i64), extra: &[u8], out: &
     }
 }
 
+/// Appends the last `digits` hexadecimal digits of a number.
+fn push_hex(number: u64, digits: u32, out: &mut Vec<u8>) {
+    let digit = |at: u32| char::from_digit(u32::try_from(number >> (4 * at) & 15).unwrap_or(0), 16);
+    out.extend((0..digits).rev().filter_map(digit).map(|digit| digit as u8));
+}
+
 /// Stored batches without a hub, for the tests of sinks.
 #[cfg(test)]
 pub(crate) mod testing {
@@ -249,6 +293,7 @@ pub(crate) mod testing {
             append_timestamp_ms: None,
             count: u32::try_from(batch.len()).unwrap(),
             data: data.into(),
+            places: OnceLock::new(),
         })
     }
 
@@ -307,7 +352,7 @@ mod tests {
             let good = stored(&[]);
             let batch = StoredBatch {
                 topic: Arc::clone(&good.topic), partition: 0, epoch: 0, base_offset: 0, next_offset: 0,
-                base_timestamp_ms: 0, append_timestamp_ms: None, count, data: data.into(),
+                base_timestamp_ms: 0, append_timestamp_ms: None, count, data: data.into(), places: OnceLock::new(),
             };
             let seen = batch.iter().count();
             prop_assert!(seen <= count as usize);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Amount;
+use crate::origin::Places;
 use crate::records::{StoredBatch, StoredRecord, push_record};
 
 /// A part of one batch: `count` records from the `first` on (by index).
@@ -134,8 +135,10 @@ impl Records {
         let time = stored.record.timestamp_ms.wrapping_sub(base.base_timestamp_ms);
         push_record(&stored.record, (time, 0), &[], &mut data);
         let mut alone = Self::default();
+        let place = stored.place_in_text();
         alone.push(Arc::new(StoredBatch {
             topic: Arc::clone(&base.topic),
+            places: place.map(|place| Places::one(place).into()).unwrap_or_default(),
             base_offset: stored.offset,
             next_offset: stored.offset + 1,
             count: 1,

@@ -17,7 +17,7 @@
 //! | any other header                       | `labels.NAME`, a string; dots in NAME become underscores |
 //! | key                                    | `kafka.key`                                              |
 //! | topic                                  | `event.dataset`                                          |
-//! | topic id, partition, epoch, offset     | `event.id`                                               |
+//! | topic id, and the file, the byte offset in it and a sum of the line; else partition, epoch, offset | `event.id` |
 //!
 //! What the value's own object says wins: where it has a member of one of our top-level names (`host`, `log`, …) or
 //! one of our names with dots (`host.name`), ours is left out. It must be of our kind, an object or a text or a date;
@@ -72,11 +72,7 @@ impl Codec {
 /// Appends the bytes of [`StoredRecord::id`], without a string between.
 pub(crate) fn push_id(stored: &StoredRecord<'_>, out: &mut Vec<u8>) {
     json::push_escaped(stored.batch.topic.id.as_bytes(), out);
-    for number in [i64::from(stored.batch.partition), i64::from(stored.batch.epoch), stored.offset]
-    {
-        out.push(b'-');
-        push_decimal(number, out);
-    }
+    stored.push_id_in_topic(out);
 }
 
 fn push_document(stored: &StoredRecord<'_>, out: &mut Vec<u8>) {

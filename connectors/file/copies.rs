@@ -31,6 +31,8 @@ struct Past {
     of: Identity,
     /// Path that its records are known by.
     path: PathBuf,
+    /// Names what is in it.
+    text: u64,
     /// How far it is read, as the original was.
     mark: Mark,
     /// Earlier than what the hub has of the original.
@@ -52,6 +54,7 @@ impl Past {
         Self {
             of: tail.identity,
             path: tail.path.clone(),
+            text: tail.text(),
             mark: tail.mark,
             seen_ms: tail.sent_ms - 1,
             flights,
@@ -149,6 +152,7 @@ impl Follower {
         let mut tail = Tail::new(names, &self.settings.host, past.mark);
         tail.rotated = true;
         tail.seen_ms = past.seen_ms;
+        tail.first_text = past.text;
         tail.anchor = Anchor::Wanted;
         if let Some(held) = self.tails.remove(&copy) {
             tail.file = held.file;
@@ -294,12 +298,13 @@ impl Follower {
         };
         if let (Some(file), Some(original)) = (&tail.file, self.tails.get(&original)) {
             let size = identity::stat_open(file).map_or(0, |found| found.size);
-            if let Some(mark) = original.read_before(file, size) {
+            if let Some((generation, mark)) = original.read_before(file, size) {
                 let place = tail.place.clone();
                 let (path, seen_ms) = (original.path.clone(), original.sent_ms - 1);
                 let (flights, rewind, refused) = Default::default();
                 let of = original.identity;
-                let past = Past { of, path, mark, seen_ms, flights, rewind, refused };
+                let text = original.text_of_generation(generation);
+                let past = Past { of, path, text, mark, seen_ms, flights, rewind, refused };
                 return self.adopt(identity, &place, past);
             }
             let whole = original.file.as_ref().is_some_and(|whole| same_until(whole, file, size));

@@ -6,6 +6,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
+use crate::origin::text_of;
+
 /// Tells a file from every other, also from a later one that gets its inode (where the file system knows births).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Identity {
@@ -42,6 +44,11 @@ impl Identity {
     /// When it was born, nanoseconds since the Unix epoch; 0 where that is not known.
     pub(super) const fn born_ns(&self) -> i128 {
         self.born_ns
+    }
+
+    /// Names the text that the file begins with. Not by its device, which may have another number after the next boot.
+    pub(super) fn text(&self) -> u64 {
+        text_of(&[&self.inode.to_be_bytes(), &self.born_ns.to_be_bytes()])
     }
 
     /// The inode alone, as folders list it.

@@ -4,7 +4,7 @@
 //!
 //! | bytes | field                                                            |
 //! |-------|------------------------------------------------------------------|
-//! |   1   | version, 2; version 1 has no earlier offsets                     |
+//! |   1   | version, 3; version 1 has no earlier offsets, 2 no text          |
 //! |   8   | offset: everything before it is read                             |
 //! |   4   | length of the head, at most 4096 bytes and at most the offset    |
 //! |   8   | XXH3 of the head                                                 |
@@ -14,6 +14,7 @@
 //! |   8   | when its path was last seen to lead to it, ms since the Unix epoch |
 //! |   1   | number of earlier offsets                                        |
 //! | 16 each | an offset that was passed, XXH3 of at most 4096 bytes before it |
+//! |   8   | names its text: another one after each truncation, a copy's is its original's |
 //! |   2   | length of the path                                               |
 //! |   …   | path that its records are known by                               |
 //! |   …   | path where it was last seen, links resolved                      |
@@ -35,7 +36,7 @@ pub(super) const PROOF_MAX: usize = 4096;
 /// Most earlier offsets that are stored.
 pub(super) const PASSED_MAX: usize = 3;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// An offset with its proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -144,6 +145,8 @@ pub(super) struct Value {
     pub(super) passed: Vec<Mark>,
     /// When its path was last seen to lead to it, ms since the Unix epoch.
     pub(super) seen_ms: i64,
+    /// Names its text; `None` where an earlier version has stored it.
+    pub(super) text: Option<u64>,
     /// Path that its records are known by.
     pub(super) path: PathBuf,
     /// Where it was last seen, links resolved.
@@ -155,12 +158,12 @@ impl Value {
     pub(super) fn encode(
         mark: &Mark,
         passed: &[Mark],
-        seen_ms: i64,
+        (seen_ms, text): (i64, u64),
         path: &Path,
         place: &Path,
     ) -> Vec<u8> {
         let (path, place) = (path.as_os_str().as_bytes(), place.as_os_str().as_bytes());
-        let mut out = Vec::with_capacity(45 + 16 * PASSED_MAX + path.len() + place.len());
+        let mut out = Vec::with_capacity(53 + 16 * PASSED_MAX + path.len() + place.len());
         out.push(VERSION);
         out.extend(mark.offset.to_le_bytes());
         out.extend(mark.head_length.to_le_bytes());
@@ -179,6 +182,7 @@ impl Value {
             out.extend(mark.offset.to_le_bytes());
             out.extend(mark.tail_hash.to_le_bytes());
         }
+        out.extend(text.to_le_bytes());
         out.extend(u16::try_from(path.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(path);
         out.extend(place);
@@ -203,6 +207,12 @@ impl Value {
             earlier.push((u64::from_le_bytes(*offset), u64::from_le_bytes(*hash)));
             rest = more;
         }
+        let (text, rest) = match *version {
+            1 | 2 => (None, rest),
+            _ => rest
+                .split_first_chunk()
+                .map(|(text, rest)| (Some(u64::from_le_bytes(*text)), rest))?,
+        };
         let (path_length, rest) = rest.split_first_chunk()?;
         let (path, place) = rest.split_at_checked(u16::from_le_bytes(*path_length).into())?;
         let mark = Mark {
@@ -227,6 +237,7 @@ impl Value {
             mark,
             passed,
             seen_ms: i64::from_le_bytes(*seen_ms),
+            text,
             path: as_path(path),
             place: as_path(place),
         })
@@ -323,9 +334,9 @@ mod tests {
                 prop_assert!(!mark.proved_by(&file_of(&other)));
             }
             let passed = [in_steps(&bytes, &steps[..steps.len() / 2])];
-            let value = Value::encode(&mark, &passed, 7, Path::new("/a/b"), Path::new("/c"));
+            let value = Value::encode(&mark, &passed, (7, 8), Path::new("/a/b"), Path::new("/c"));
             let back = Value::decode(&value).unwrap();
-            prop_assert_eq!((back.mark, back.seen_ms), (mark, 7));
+            prop_assert_eq!((back.mark, back.seen_ms, back.text), (mark, 7, Some(8)));
             prop_assert!(back.passed[0].proved_by(&file));
             prop_assert_eq!(back.passed[0].offset, passed[0].offset);
             prop_assert_eq!((back.path, back.place), (PathBuf::from("/a/b"), PathBuf::from("/c")));

@@ -16,6 +16,7 @@ use super::source::Settings;
 use super::tail::Tail;
 use crate::framing::byte_order_mark;
 use crate::framing::lines::{self, Before, Lines, Used};
+use crate::origin::Origin;
 use crate::{Batch, Buffer, Pool, Position, clock};
 
 /// Bytes that are read at a time.
@@ -235,6 +236,9 @@ impl Tail {
                 batch.set_header("continued", b"true");
             }
         }
+        // The buffer begins so much before the mark.
+        let origin = Origin { text: self.text(), base: self.mark.offset - base as u64 };
+        batch.set_origin(origin);
         batch.set_position(position);
         batch.set_chain(self.chain.clone());
         Some(batch)

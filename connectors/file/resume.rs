@@ -121,6 +121,7 @@ impl Follower {
         self.stored.remove(identity);
         let names = (identity, value.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, value.mark);
+        tail.first_text = value.text.unwrap_or(tail.first_text);
         tail.home = value.place;
         tail.passed.extend(value.passed.into_iter().rev().map(|mark| (0, mark)));
         tail.seen_ms = value.seen_ms;

@@ -236,6 +236,7 @@ impl Follower {
         let current = self.paths.get(&original.path).copied();
         let names = (found.identity, original.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, original.mark);
+        tail.first_text = original.text.unwrap_or(tail.first_text);
         tail.rotated = true;
         tail.seen_ms = original.seen_ms - 1;
         tail.modified_ns = found.modified_ns;

@@ -12,6 +12,7 @@ use super::identity::Identity;
 use super::position::{self, Mark, PROOF_MAX, Value};
 use super::source::Settings;
 use super::waiting::Waiting;
+use crate::origin::text_of;
 use crate::{Chain, Headers, Position, clock};
 
 /// Marks of all truncations whose copies may still be found.
@@ -39,6 +40,8 @@ pub(super) struct Tail {
     /// how far it had been read when it was truncated. The copy that a truncation follows may be many reads behind, since
     /// it is brought to the disk first.
     pub(super) passed: VecDeque<(u32, Mark)>,
+    /// Names what was in it when it became known, wherever that is read.
+    pub(super) first_text: u64,
     /// Counts truncations.
     pub(super) generation: u32,
     /// What was read and goes once more before it: what the files before it have got meanwhile.
@@ -142,6 +145,7 @@ impl Tail {
             file: None,
             mark,
             passed: VecDeque::new(),
+            first_text: identity.text(),
             generation: 0,
             waiting: None,
             longest: 0,
@@ -208,6 +212,17 @@ impl Tail {
         self.looked_ms = clock::now_ms();
     }
 
+    /// Names what is in it now.
+    pub(super) fn text(&self) -> u64 {
+        self.text_of_generation(self.generation)
+    }
+
+    /// Names what was in a generation: each truncation begins a text that follows from the one before, so that it is the
+    /// same one when a power cut has taken back that it had been seen.
+    pub(super) fn text_of_generation(&self, generation: u32) -> u64 {
+        (0..generation).fold(self.first_text, |text, _| text_of(&[&text.to_be_bytes()]))
+    }
+
     /// How far `copy`, of `size` bytes, is read, when it was made of this file in its generation `of`.
     pub(super) fn read_in(&self, copy: &File, size: u64, of: u32) -> Option<Mark> {
         let current = (of == self.generation).then_some(self.mark);
@@ -218,12 +233,13 @@ impl Tail {
     }
 
     /// The same for a copy that was made before one of the truncations.
-    pub(super) fn read_before(&self, copy: &File, size: u64) -> Option<Mark> {
+    pub(super) fn read_before(&self, copy: &File, size: u64) -> Option<(u32, Mark)> {
         let mut generations: Vec<u32> =
             self.passed.iter().map(|(generation, _)| *generation).collect();
         generations.dedup();
         generations.retain(|generation| *generation != self.generation);
-        generations.into_iter().find_map(|generation| self.read_in(copy, size, generation))
+        let read = |generation| Some((generation, self.read_in(copy, size, generation)?));
+        generations.into_iter().find_map(read)
     }
 
     /// How long the file was when it was last read.
@@ -246,7 +262,8 @@ impl Tail {
             [first.min(last), first.midpoint(last), last].map(|at| passed.get(at).copied());
         let mut chosen: Vec<Mark> = chosen.into_iter().flatten().collect();
         chosen.dedup_by_key(|one| one.offset);
-        let value = Value::encode(mark, &chosen, self.seen_ms, &self.path, &self.place);
+        let value =
+            Value::encode(mark, &chosen, (self.seen_ms, self.text()), &self.path, &self.place);
         Position { key: self.identity.encode(), value: Some(value) }
     }
 

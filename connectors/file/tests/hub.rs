@@ -28,7 +28,9 @@ pub(super) struct Bench {
     pub(super) settings: serde_json::Value,
     pub(super) lines: Vec<String>,
     pub(super) headers: Vec<(String, bool)>,
-    positions: HashMap<Vec<u8>, Vec<u8>>,
+    /// Of each line, which text it is of, and where in that it begins.
+    pub(super) places: Vec<(u64, u64)>,
+    pub(super) positions: HashMap<Vec<u8>, Vec<u8>>,
     counters: Arc<SourceCounters>,
     running: Option<Running>,
 }
@@ -48,8 +50,8 @@ impl Bench {
             "include": [include], "rotate_wait": "400ms", "reconcile_interval": "300ms",
             "poll_interval": "20ms",
         });
-        let (lines, headers, positions, counters) = Default::default();
-        Self { folder, settings, lines, headers, positions, counters, running: None }
+        let (lines, headers, places, positions, counters) = Default::default();
+        Self { folder, settings, lines, headers, places, positions, counters, running: None }
     }
 
     pub(super) fn with(mut self, setting: &str, value: &str) -> Self {
@@ -145,6 +147,9 @@ impl Bench {
             return Self::refuse(emission);
         }
         let Emission { batch, settle, .. } = emission;
+        let origin = batch.origin();
+        let place = |(start, _)| origin.map(|origin| (origin.text, origin.base + start as u64));
+        self.places.extend(batch.spans().filter_map(place));
         for record in batch.iter() {
             let value = String::from_utf8_lossy(record.value.unwrap()).into_owned();
             let path = record.headers.get("path").unwrap_or_default();

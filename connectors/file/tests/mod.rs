@@ -10,5 +10,6 @@ mod model;
 mod racing;
 mod restarts;
 mod rotating;
+mod same;
 mod unpaused;
 mod unread;

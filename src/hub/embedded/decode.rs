@@ -47,6 +47,7 @@ pub(crate) fn decode_within(
         append_timestamp_ms: header.append_timestamp_ms(),
         count: u32::try_from(header.count).unwrap_or(0),
         data,
+        places: std::sync::OnceLock::new(),
     };
     if batch.is_framed() { Ok(batch) } else { Err("its records are not whole".to_owned()) }
 }

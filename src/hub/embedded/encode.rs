@@ -35,7 +35,7 @@ pub(super) fn encode(
         } else {
             let claimed = std::mem::take(&mut unmarked);
             let account = part.account();
-            mark::encode(&part.source, part.batch.position(), claimed, account.as_ref())
+            mark::encode(&part.source, &part.batch, claimed, account.as_ref())
         };
         let stored = encoding.add(&part.batch, &mark, builder, out)?;
         part.set_encoded(stored);

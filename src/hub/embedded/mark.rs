@@ -6,7 +6,8 @@
 //! | source                     | length and bytes                                              |
 //! | key of the position        | length and bytes; -1 when the records have no position         |
 //! | the position               | length and bytes; -1 forgets the key                           |
-//! | handed on                  | records, bytes; absent in batches of older versions           |
+//! | where the records are      | length and bytes ([`anabranch_connectors::origin`]); absent in batches of older versions, as is what follows |
+//! | handed on                  | records, bytes                                                |
 //! | not stored                 | records, bytes; what the source was handed back in all         |
 //! | dropped                    | a count, and for each reason length and bytes, records in all  |
 //!
@@ -14,10 +15,10 @@
 //! follow each other in a batch and are of one source share a mark.
 
 use anabranch_connectors::source::Account;
-use anabranch_connectors::{Amount, Position, header, varint};
+use anabranch_connectors::{Amount, Batch, header, origin, varint};
 
 /// Name of the header.
-pub(super) const NAME: &str = "__anabranch.position";
+pub(super) use anabranch_connectors::origin::MARK as NAME;
 
 /// More reasons than any source has.
 const REASONS_MAX: i64 = 1000;
@@ -34,17 +35,19 @@ pub(super) struct Mark<'a> {
     pub(super) rest: Account,
 }
 
-/// The header.
+/// The header of a part with these records; `claimed` is what was handed on with it and the parts before that share it.
 pub(super) fn encode(
     source: &str,
-    position: Option<&Position>,
+    batch: &Batch,
     claimed: Amount,
     account: Option<&Account>,
 ) -> Vec<u8> {
+    let position = batch.position();
     let mut value = Vec::new();
     varint::push_bytes(Some(source.as_bytes()), &mut value);
     varint::push_bytes(position.map(|position| position.key.as_slice()), &mut value);
     varint::push_bytes(position.and_then(|position| position.value.as_deref()), &mut value);
+    varint::push_bytes(origin::encode(batch, source).as_deref(), &mut value);
     push_amount(claimed, &mut value);
     let has_rest =
         |account: &&Account| account.not_stored != Amount::NONE || !account.dropped.is_empty();
@@ -77,6 +80,7 @@ pub(super) fn decode(mut bytes: &[u8]) -> Option<Mark<'_>> {
     if bytes.is_empty() {
         return Some(mark);
     }
+    varint::take_bytes(&mut bytes)?;
     mark.claimed = Some(take_amount(&mut bytes)?);
     if !bytes.is_empty() {
         mark.rest.not_stored = take_amount(&mut bytes)?;
@@ -109,6 +113,7 @@ fn take_number(bytes: &mut &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anabranch_connectors::Position;
     use proptest::prelude::*;
 
     fn value(header: &[u8]) -> &[u8] {
@@ -129,7 +134,11 @@ mod tests {
             if dropped > 0 {
                 account.leave_out("nul", dropped);
             }
-            let header = encode(&source, whole.as_ref(), claimed, Some(&account));
+            let mut batch = Batch::default();
+            if let Some(position) = whole.clone() {
+                batch.set_position(position);
+            }
+            let header = encode(&source, &batch, claimed, Some(&account));
             let mark = decode(value(&header)).unwrap();
             prop_assert_eq!(size(value(&header)), header.len() as u64);
             let expected = whole.as_ref().map(|at| (at.key.as_slice(), at.value.as_deref()));

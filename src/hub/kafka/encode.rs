@@ -189,6 +189,7 @@ pub(super) fn decode(batch: &Batch) -> Option<StoredBatch> {
         append_timestamp_ms: None,
         count: u32::try_from(header.count).ok()?,
         data,
+        places: std::sync::OnceLock::new(),
     })
 }
 

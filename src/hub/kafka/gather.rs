@@ -101,6 +101,7 @@ fn begin(pool: &Pool, place: (Arc<Topic>, i32), base_offset: i64, time_ms: i64) 
         append_timestamp_ms: None,
         count: 0,
         data: pool.take(),
+        places: std::sync::OnceLock::new(),
     }
 }
 
