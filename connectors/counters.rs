@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 
 use crate::stream::ConnectionMeter;
-use crate::{Amount, Batch};
+use crate::{Amount, Batch, Taken};
 
 /// What a source read and what it left out, for the ledger.
 #[derive(Debug, Default)]
@@ -119,7 +119,7 @@ impl SourceCounters {
 /// What a batch takes while it is under way.
 #[derive(Debug)]
 pub struct Share {
-    _bytes: Option<OwnedSemaphorePermit>,
+    _bytes: Option<Taken>,
     counters: Arc<SourceCounters>,
     amount: Amount,
     /// What of it is not settled yet.
@@ -129,11 +129,7 @@ pub struct Share {
 impl Share {
     /// The share of `batch`, whose records are handed on and under way from now on.
     #[must_use]
-    pub fn new(
-        bytes: Option<OwnedSemaphorePermit>,
-        counters: &Arc<SourceCounters>,
-        batch: &Batch,
-    ) -> Self {
+    pub fn new(bytes: Option<Taken>, counters: &Arc<SourceCounters>, batch: &Batch) -> Self {
         let amount = batch.amount();
         counters.under_way.fetch_add(amount.records, Ordering::Relaxed);
         counters.open.fetch_add(1, Ordering::SeqCst);

@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::counters::{Account, Share, SourceCounters};
+use crate::memory::{Memory, Part, Taken};
 use crate::registry::BuildError;
-use crate::room::Room;
 use crate::stream::ConnectionMeter;
 use crate::{Batch, Position};
 
@@ -66,7 +66,7 @@ pub struct Emission {
     pub batch: Batch,
     /// Tells the source what became of it.
     pub settle: oneshot::Sender<Result<Stored, NotStored>>,
-    /// Its share of `buffer_memory`, given back when this is dropped; until then it is under way.
+    /// Its share of the memory, given back when this is dropped; until then it is under way.
     pub permit: Option<Share>,
     /// When it was handed on, for the latency from read to append.
     pub sent: tokio::time::Instant,
@@ -96,35 +96,34 @@ pub struct Closed;
 pub struct Emitter {
     source: Arc<str>,
     inlets: Arc<[mpsc::Sender<Emission>]>,
-    budget: Arc<Semaphore>,
-    budget_max: usize,
+    memory: Memory,
+    part: Part,
     positions: Arc<Vec<(Vec<u8>, Vec<u8>)>>,
     counters: Arc<SourceCounters>,
     life: u64,
 }
 
 impl Emitter {
-    /// For the agent and for tests: one inlet for each worker of the producer.
+    /// For the agent and for tests: one inlet for each worker of the producer, and whose memory it takes.
     #[must_use]
     pub fn new(
         source: &str,
         inlets: Arc<[mpsc::Sender<Emission>]>,
-        budget: (Arc<Semaphore>, usize),
+        (memory, part): (Memory, Part),
         positions: Vec<(Vec<u8>, Vec<u8>)>,
         counters: Arc<SourceCounters>,
     ) -> Self {
-        let (budget, budget_max) = budget;
         let positions = Arc::new(positions);
         let life = counters.life();
-        Self { source: source.into(), inlets, budget, budget_max, positions, counters, life }
+        Self { source: source.into(), inlets, memory, part, positions, counters, life }
     }
 
     /// For tests: everything that is sent comes out of the receiver. Settle it there.
     #[must_use]
     pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Emission>) {
         let (inlet, outlet) = mpsc::channel(capacity);
-        let budget = (Arc::new(Semaphore::new(64 << 20)), 64 << 20);
-        (Self::new("test", [inlet].into(), budget, Vec::new(), Arc::default()), outlet)
+        let memory = (Memory::shared(64 << 20), Part::Sources);
+        (Self::new("test", [inlet].into(), memory, Vec::new(), Arc::default()), outlet)
     }
 
     /// The same emitter with positions that an earlier life of the source stored; for tests.
@@ -159,9 +158,7 @@ impl Emitter {
     /// # Errors
     /// [`Closed`] once the agent is stopping; the batch was not taken.
     pub async fn send(&self, batch: Batch) -> Result<Receipt, Closed> {
-        let wanted = self.share(&batch);
-        let permit = Arc::clone(&self.budget).acquire_many_owned(wanted).await;
-        let permit = permit.map_err(|_closed| Closed)?;
+        let permit = self.memory.take(self.part, batch.size_bytes()).await;
         let inlet = self.inlet(&batch).ok_or(Closed)?;
         let slot = inlet.reserve().await.map_err(|_closed| Closed)?;
         let (emission, receipt) = self.emission(batch, Some(permit)).ok_or(Closed)?;
@@ -169,39 +166,28 @@ impl Emitter {
         Ok(receipt)
     }
 
-    /// An empty part of `buffer_memory`, for what comes in bit by bit.
+    /// The memory that it takes from, for what comes in bit by bit.
     #[must_use]
-    pub fn room(&self) -> Room {
-        Room::new(Arc::clone(&self.budget), self.budget_max)
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
     }
 
-    /// A part of `buffer_memory` for what is read next, once so many bytes are there. Cancel safe.
-    ///
-    /// # Errors
-    /// [`Closed`] once the agent is stopping.
-    pub async fn room_for(&self, bytes: usize) -> Result<Room, Closed> {
-        let wanted = u32::try_from(bytes.min(self.budget_max)).unwrap_or(u32::MAX);
-        let taken = Arc::clone(&self.budget).acquire_many_owned(wanted).await;
-        Ok(self.room().with(taken.map_err(|_closed| Closed)?))
+    /// Memory for what is read next, once it is there. Cancel safe.
+    pub async fn room_for(&self, bytes: usize) -> Taken {
+        self.memory.take(self.part, bytes).await
     }
 
     /// As [`Emitter::send`] for a batch whose bytes were taken before they came.
     ///
     /// # Errors
     /// [`Closed`] once the agent is stopping; the batch was not taken.
-    pub async fn send_in(&self, batch: Batch, room: &mut Room) -> Result<Receipt, Closed> {
+    pub async fn send_in(&self, batch: Batch, taken: &mut Taken) -> Result<Receipt, Closed> {
         let inlet = self.inlet(&batch).ok_or(Closed)?;
         let slot = inlet.reserve().await.map_err(|_closed| Closed)?;
-        let permit = room.split(batch.size_bytes().min(self.budget_max));
-        let (emission, receipt) = self.emission(batch, permit).ok_or(Closed)?;
+        let permit = taken.for_all_of(batch.size_bytes());
+        let (emission, receipt) = self.emission(batch, Some(permit)).ok_or(Closed)?;
         slot.send(emission);
         Ok(receipt)
-    }
-
-    /// Bytes of `buffer_memory`, shared by all sources.
-    #[must_use]
-    pub const fn budget_bytes(&self) -> usize {
-        self.budget_max
     }
 
     /// As [`Emitter::send`], from a plain thread inside the runtime (`spawn_blocking`).
@@ -241,11 +227,7 @@ impl Emitter {
     }
 
     /// `None` when the source was started anew since.
-    fn emission(
-        &self,
-        batch: Batch,
-        bytes: Option<OwnedSemaphorePermit>,
-    ) -> Option<(Emission, Receipt)> {
+    fn emission(&self, batch: Batch, bytes: Option<Taken>) -> Option<(Emission, Receipt)> {
         // It is under way before the life is looked at, so that a new one waits for it or closes it.
         let permit = Share::new(bytes, &self.counters, &batch);
         if self.counters.life() != self.life {
@@ -259,11 +241,6 @@ impl Emitter {
         let sent = tokio::time::Instant::now();
         let emission = Emission { source, batch, settle, permit: Some(permit), sent };
         Some((emission, Receipt(settled)))
-    }
-
-    /// A batch larger than the whole budget takes all of it, so that it passes alone.
-    fn share(&self, batch: &Batch) -> u32 {
-        u32::try_from(batch.size_bytes().min(self.budget_max)).unwrap_or(u32::MAX)
     }
 
     /// One stream always takes the same way, so its order is kept.
@@ -330,8 +307,8 @@ mod tests {
     #[tokio::test]
     async fn a_full_budget_holds_the_next_batch_back_until_one_is_settled() {
         let (inlet, mut outlet) = mpsc::channel(8);
-        let budget = (Arc::new(Semaphore::new(10)), 10);
-        let emitter = Emitter::new("s", [inlet].into(), budget, Vec::new(), Arc::default());
+        let memory = (Memory::shared(10), Part::Sources);
+        let emitter = Emitter::new("s", [inlet].into(), memory, Vec::new(), Arc::default());
         let batch = || Batch::new(vec![0; 100].into(), crate::Headers::new(), 0, 0);
         let receipt = emitter.send(batch()).await.unwrap();
         let mut second = Box::pin(emitter.send(batch()));
@@ -347,9 +324,9 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_what_is_under_way_goes_on_when_the_last_batch_is_settled() {
         let (inlet, mut outlet) = mpsc::channel(8);
-        let budget = (Arc::new(Semaphore::new(1000)), 1000);
+        let memory = (Memory::shared(1000), Part::Sources);
         let counters: Arc<SourceCounters> = Arc::default();
-        let emitter = Emitter::new("s", [inlet].into(), budget, Vec::new(), Arc::clone(&counters));
+        let emitter = Emitter::new("s", [inlet].into(), memory, Vec::new(), Arc::clone(&counters));
         for _ in 0..2 {
             emitter.store_position(Position { key: vec![1], value: None }).await.unwrap();
         }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use anabranch::hub::kafka::{Acks, Kafka, Settings};
 use anabranch::hub::{Hub, Part};
+use anabranch_connectors::memory::Part as MemoryPart;
 use anabranch_connectors::source::Share;
-use anabranch_connectors::{Batch, Emission, Headers};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use anabranch_connectors::{Batch, Emission, Headers, Memory, Taken};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 const BATCH: usize = 1 << 20;
@@ -41,12 +42,12 @@ async fn main() {
     };
     hub.positions("nobody").await.unwrap();
     let lines = lines();
-    let budget = Arc::new(Semaphore::new(BUDGET));
+    let memory = Memory::shared(BUDGET);
     let (began, cpu) = (Instant::now(), cpu_seconds());
     let count = megabytes * 1_000_000 / lines.len();
     let mut receipts = Vec::new();
     for number in 0..count {
-        let permit = Arc::clone(&budget).acquire_owned().await.unwrap();
+        let permit = memory.take(MemoryPart::Sources, 1).await;
         let (part, receipt) = part(&lines, headers, permit);
         receipts.push(receipt);
         let partition = i32::try_from(number).unwrap() % i32::try_from(partitions).unwrap();
@@ -72,7 +73,7 @@ type Receipt = oneshot::Receiver<
     Result<anabranch_connectors::source::Stored, anabranch_connectors::source::NotStored>,
 >;
 
-fn part(lines: &[u8], headers: usize, permit: OwnedSemaphorePermit) -> (Part, Receipt) {
+fn part(lines: &[u8], headers: usize, permit: Taken) -> (Part, Receipt) {
     let mut common = Headers::new();
     for (name, value) in [("host", "web-17.example.net"), ("path", "/var/log/app/access.log")]
         .into_iter()

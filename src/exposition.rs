@@ -13,7 +13,7 @@ use crate::admin::Seen;
 use crate::hub::{GroupLag, Lag, TopicInfo};
 use crate::ledger::metrics::families;
 use crate::ledger::rows::{Ledger, SourceRow};
-use crate::metrics::{ClientMeter, Latency, Metrics, SinkMeter};
+use crate::metrics::{ClientMeter, Latency, Metrics, SinkMeter, memory};
 
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 
@@ -29,6 +29,10 @@ pub fn render(metrics: &Metrics, seen: &Seen, (queued, queue_max): (usize, usize
     text.line("anabranch_queue_bytes", &[], queued);
     text.head("anabranch_queue_max_bytes", "gauge", "Bytes at which sources wait (buffer_memory).");
     text.line("anabranch_queue_max_bytes", &[], queue_max);
+    for (name, help, values) in memory::families(&metrics.memory) {
+        text.head(name, "gauge", help);
+        values.iter().for_each(|(labels, value)| text.line(name, labels, value));
+    }
     text.head(
         "anabranch_hub_lost_records_total",
         "counter",

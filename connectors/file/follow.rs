@@ -29,8 +29,9 @@ use super::tail::Anchor;
 use super::tails::Tails;
 use super::waiting::Room;
 use super::watch::Watch;
-use crate::Emitter;
+use crate::memory::Part;
 use crate::source::Closed;
+use crate::{Emitter, Taken};
 
 /// Most bytes on their way to the hub.
 const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
@@ -53,6 +54,8 @@ pub(super) struct Follower {
     pub(super) stop: CancellationToken,
     /// Every file that is known.
     pub(super) tails: Tails,
+    /// The memory of what is known of files.
+    pub(super) known: Taken,
     /// Where paths lead.
     pub(super) paths: HashMap<PathBuf, Identity>,
     /// The files of each path that records are known by, in the order in which they are read.
@@ -111,11 +114,13 @@ impl Follower {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let opened_max = limit.map_or(usize::MAX, |limit| usize::try_from(limit / 2).unwrap_or(0));
         let now = Instant::now();
+        let known = emitter.memory().nothing(Part::Files);
         Self {
             settings,
             emitter,
             stop,
             tails: Tails::default(),
+            known,
             paths: HashMap::new(),
             lineages: HashMap::new(),
             stored: Stored::default(),

@@ -21,6 +21,8 @@ use super::walk::{Found, Hit, Interest, walk};
 use crate::clock;
 use crate::source::Closed;
 
+/// Memory of what is known of a file: its path three times, its marks, what beside it is looked for.
+const BYTES_OF_FILE: usize = 1 << 10;
 /// The looking takes at most this part of the time.
 const RECONCILE_SHARE: u32 = 20;
 /// The same while there is always something that only a look at everything can find.
@@ -63,6 +65,7 @@ impl Follower {
         self.find_stored();
         self.expire()?;
         self.rest();
+        self.known.set(self.tails.len() * BYTES_OF_FILE);
         let polling = self.watch.is_none() || self.watch_incomplete;
         let pause =
             if polling { self.settings.poll_interval } else { self.settings.reconcile_interval };
@@ -251,6 +254,7 @@ impl Follower {
     pub(super) fn put_last(&mut self, identity: Identity) {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
         let lineage = self.lineages.entry(tail.path.clone()).or_default();
+        lineage.reserve_exact(1);
         lineage.retain(|one| *one != identity);
         let before = lineage.last().copied();
         lineage.push(identity);

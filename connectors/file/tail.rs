@@ -45,7 +45,7 @@ pub(super) struct Tail {
     /// Counts truncations.
     pub(super) generation: u32,
     /// What was read and goes once more before it: what the files before it have got meanwhile.
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<Box<Waiting>>,
     /// How long it was seen to be at most, since it was last truncated.
     pub(super) longest: u64,
     /// Bytes of the line at its end that has no end yet; of a copy in the making, all its bytes.

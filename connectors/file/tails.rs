@@ -11,7 +11,8 @@ use super::tail::Tail;
 /// The files that are known.
 #[derive(Debug, Default)]
 pub(super) struct Tails {
-    files: HashMap<Identity, Tail>,
+    /// Boxed, so that the table stays small when it grows.
+    files: HashMap<Identity, Box<Tail>>,
     of_path: HashMap<PathBuf, Vec<Identity>>,
 }
 
@@ -28,35 +29,38 @@ impl Tails {
 
     /// What is known of a file.
     pub(super) fn get(&self, identity: &Identity) -> Option<&Tail> {
-        self.files.get(identity)
+        self.files.get(identity).map(Box::as_ref)
     }
 
     /// The same, to be changed.
     pub(super) fn get_mut(&mut self, identity: &Identity) -> Option<&mut Tail> {
-        self.files.get_mut(identity)
+        self.files.get_mut(identity).map(Box::as_mut)
     }
 
     /// All of them.
     pub(super) fn values(&self) -> impl Iterator<Item = &Tail> {
-        self.files.values()
+        self.files.values().map(Box::as_ref)
     }
 
     /// All of them, to be changed.
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Tail> {
-        self.files.values_mut()
+        self.files.values_mut().map(Box::as_mut)
     }
 
     /// Those whose records are known by `path`.
     pub(super) fn of_path(&self, path: &Path) -> impl Iterator<Item = &Tail> {
         let files = self.of_path.get(path).into_iter().flatten();
-        files.filter_map(|identity| self.files.get(identity))
+        files.filter_map(|identity| self.get(identity))
     }
 
     /// Adds one, in the place of what was known of that file.
     pub(super) fn insert(&mut self, tail: Tail) {
         self.remove(&tail.identity);
-        self.of_path.entry(tail.path.clone()).or_default().push(tail.identity);
-        self.files.insert(tail.identity, tail);
+        let known = self.of_path.entry(tail.path.clone()).or_default();
+        // Most paths have one file, and there may be many of them.
+        known.reserve_exact(1);
+        known.push(tail.identity);
+        self.files.insert(tail.identity, Box::new(tail));
     }
 
     /// Takes one away.
@@ -68,6 +72,6 @@ impl Tails {
                 self.of_path.remove(&tail.path);
             }
         }
-        Some(tail)
+        Some(*tail)
     }
 }

@@ -29,7 +29,8 @@ impl Follower {
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return Ok(()) };
         let mut is_cut = false;
-        if let Some(Waiting { read, .. }) = tail.waiting.take() {
+        if let Some(waiting) = tail.waiting.take() {
+            let Waiting { read, .. } = *waiting;
             if tail.file.as_ref().is_some_and(|file| read.mark.proved_by(file)) {
                 return self.take_read(identity, read);
             }
@@ -58,7 +59,7 @@ impl Follower {
         }
         if let Some(tail) = self.tails.get_mut(&identity) {
             // What finds no room is read anew.
-            tail.waiting = self.room.keep(read);
+            tail.waiting = self.room.keep(read).map(Box::new);
             tail.at_end = false;
         }
         self.enqueue(identity);

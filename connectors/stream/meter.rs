@@ -13,6 +13,8 @@ pub enum Ended {
     Idle,
     /// What it had begun to send (a request, a handshake) did not come in time.
     Slow,
+    /// There was no memory for what it had begun to send.
+    Memory,
 }
 
 impl Ended {
@@ -23,6 +25,7 @@ impl Ended {
             Self::Crowded => "crowded",
             Self::Idle => "idle",
             Self::Slow => "slow",
+            Self::Memory => "memory",
         }
     }
 }
@@ -69,9 +72,9 @@ impl ConnectionMeter {
 
     /// How many this side has ended, by reason; each reason is there.
     #[must_use]
-    pub fn ended(&self) -> [(Ended, u64); 3] {
+    pub fn ended(&self) -> [(Ended, u64); 4] {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        [Ended::Crowded, Ended::Idle, Ended::Slow]
+        [Ended::Crowded, Ended::Idle, Ended::Slow, Ended::Memory]
             .map(|why| (why, ended.get(&why).copied().unwrap_or_default()))
     }
 }

@@ -23,6 +23,8 @@ pub mod http;
 pub mod local;
 mod meter;
 mod places;
+#[cfg(test)]
+mod places_tests;
 mod process;
 
 pub use accept::{Door, Listener, Peer, Stream};

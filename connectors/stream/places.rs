@@ -13,7 +13,10 @@ use tracing::{debug, warn};
 
 use super::meter::{ConnectionMeter, Ended};
 use super::process::{self, Share};
+use crate::memory::{Memory, Part, Taken};
 
+/// Memory of a connection: its task, its buffers, what the system's library keeps for it.
+const BYTES: usize = 12 << 10;
 /// Silence for so long makes a connection one that may be closed for another.
 const SILENT: Duration = Duration::from_secs(1);
 /// What takes so long to say one thing may be closed for another, too, when nobody is silent.
@@ -32,8 +35,9 @@ pub struct Places {
     /// For the log: which listener it is.
     name: String,
     max: usize,
-    /// Whether they are beyond the process's share for connections, kept back for those who look after it.
-    reserved: bool,
+    /// Where their memory is from; `None` when they are kept back for those who look after the process, beyond its share
+    /// for connections.
+    memory: Option<Memory>,
     base: Instant,
     seats: Mutex<HashMap<u64, Arc<Seat>>>,
     next: AtomicU64,
@@ -60,19 +64,30 @@ struct Seat {
 }
 
 impl Places {
-    /// So many places.
+    /// So many places, as far as there is `memory` for them.
     #[must_use]
-    pub fn new(name: impl Into<String>, max: usize, meter: Arc<ConnectionMeter>) -> Arc<Self> {
-        Self::build(name.into(), max, false, meter)
+    pub fn new(
+        name: impl Into<String>,
+        max: usize,
+        meter: Arc<ConnectionMeter>,
+        memory: &Memory,
+    ) -> Arc<Self> {
+        Self::build(name.into(), max, Some(memory.clone()), meter)
     }
 
     /// So many places that are there also while the process's share for connections is used up; few, therefore.
     #[must_use]
     pub fn reserved(name: impl Into<String>, max: usize, meter: Arc<ConnectionMeter>) -> Arc<Self> {
-        Self::build(name.into(), max, true, meter)
+        Self::build(name.into(), max, None, meter)
     }
 
-    fn build(name: String, max: usize, reserved: bool, meter: Arc<ConnectionMeter>) -> Arc<Self> {
+    fn build(
+        name: String,
+        max: usize,
+        memory: Option<Memory>,
+        meter: Arc<ConnectionMeter>,
+    ) -> Arc<Self> {
+        let reserved = memory.is_none();
         let most = process::most();
         let wanted = u64::try_from(max).unwrap_or(u64::MAX);
         if wanted > most && !reserved {
@@ -87,7 +102,7 @@ impl Places {
         let places = Arc::new(Self {
             name,
             max,
-            reserved,
+            memory,
             base: Instant::now(),
             seats: Mutex::default(),
             next: AtomicU64::new(0),
@@ -132,7 +147,12 @@ impl Places {
         if seats.len() >= self.max {
             return None;
         }
-        let share = if self.reserved { None } else { Some(Share::take()?) };
+        let (share, memory) = match &self.memory {
+            Some(memory) => {
+                (Some(Share::take()?), Some(memory.try_take(Part::Connections, BYTES)?))
+            }
+            None => (None, None),
+        };
         let seat = Arc::new(Seat {
             heard_ms: AtomicU64::new(self.now_ms()),
             said_ms: AtomicU64::new(self.now_ms()),
@@ -144,18 +164,18 @@ impl Places {
         seats.insert(number, Arc::clone(&seat));
         self.meter.open.fetch_add(1, Ordering::Relaxed);
         self.meter.accepted.fetch_add(1, Ordering::Relaxed);
-        Some(Place { places: Arc::clone(self), number, seat, _share: share })
+        Some(Place { places: Arc::clone(self), number, seat, _share: share, _memory: memory })
     }
 
     /// Sends the most silent away: of these, or where the process has no more, of all.
     pub(super) fn make_room(&self) {
-        if self.reserved || self.seats().len() >= self.max {
+        if self.memory.is_none() || self.seats().len() >= self.max {
             self.send_away(self.most_silent());
             return;
         }
         let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         let all: Vec<Arc<Self>> = all.iter().filter_map(Weak::upgrade).collect();
-        let silent = all.iter().filter(|places| !places.reserved);
+        let silent = all.iter().filter(|places| places.memory.is_some());
         let silent = silent.filter_map(|places| Some((places.most_silent()?, places)));
         if let Some((found, places)) = silent.max_by_key(|((rank, _), _)| *rank) {
             places.send_away(Some(found));
@@ -186,9 +206,7 @@ impl Places {
         seat.leave.cancel();
         self.meter.count(Ended::Crowded);
         debug!(listener = self.name, silence = ?rank.silence, "a connection is closed for another");
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
-            *said = Some(Instant::now());
+        if self.is_to_say() {
             let [(_, closed), ..] = self.meter.ended();
             warn!(
                 listener = self.name,
@@ -198,6 +216,16 @@ impl Places {
                 "too many connections: those that are silent for longest are closed to let others in"
             );
         }
+    }
+
+    /// Whether something is to be said in the log that was said a while ago at the latest.
+    fn is_to_say(&self) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_to_say = said.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
+        if is_to_say {
+            *said = Some(Instant::now());
+        }
+        is_to_say
     }
 
     fn seats(&self) -> MutexGuard<'_, HashMap<u64, Arc<Seat>>> {
@@ -241,6 +269,7 @@ pub struct Place {
     number: u64,
     seat: Arc<Seat>,
     _share: Option<Share>,
+    _memory: Option<Taken>,
 }
 
 impl Place {
@@ -276,6 +305,14 @@ impl Place {
     /// Counts and says that this side ends the connection.
     pub fn ends(&self, why: Ended, peer: impl Display) {
         self.places.meter.count(why);
+        if why == Ended::Memory && self.places.is_to_say() {
+            let listener = &self.places.name;
+            warn!(
+                listener,
+                %peer,
+                "there is no memory for what is not whole yet: connections are closed, those that hold much of it first; raise memory"
+            );
+        }
         debug!(listener = self.places.name, %peer, why = why.name(), "a connection is closed");
     }
 }
@@ -295,95 +332,5 @@ pub struct Work(Arc<Seat>);
 impl Drop for Work {
     fn drop(&mut self) {
         self.0.work.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures::poll;
-    use tokio::task::JoinSet;
-
-    fn places(max: usize) -> Arc<Places> {
-        Places::new("test", max, Arc::default())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_most_silent_goes_and_who_is_heard_or_worked_for_stays() {
-        let places = places(4);
-        let (spoke, worked, silent, late) =
-            (places.take().await, places.take().await, places.take().await, places.take().await);
-        let work = worked.work();
-        tokio::time::advance(Duration::from_secs(5)).await;
-        spoke.heard();
-        late.heard();
-        tokio::time::advance(Duration::from_secs(2)).await;
-        late.heard();
-        let mut tasks = JoinSet::new();
-        let another = Arc::clone(&places);
-        tasks.spawn(async move { another.take().await });
-        silent.is_wanted().await;
-        for stays in [&spoke, &worked, &late] {
-            assert!(poll!(std::pin::pin!(stays.is_wanted())).is_pending());
-        }
-        drop(silent);
-        let next = tasks.join_next().await.unwrap().unwrap();
-        // Now those who have spoken: the one that was silent for longer.
-        next.heard();
-        let another = Arc::clone(&places);
-        tasks.spawn(async move { another.take().await });
-        spoke.is_wanted().await;
-        drop((spoke, work));
-        drop(tasks.join_next().await.unwrap().unwrap());
-        assert_eq!(places.meter().ended()[0], (Ended::Crowded, 2));
-        assert_eq!((places.meter().open(), places.meter().accepted()), (3, 6));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_who_never_ends_what_he_says_goes_when_nobody_is_silent() {
-        let places = places(2);
-        let (trickles, talks) = (places.take().await, places.take().await);
-        let another = Arc::clone(&places);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move { another.take().await });
-        let both_speak = async {
-            loop {
-                trickles.heard();
-                talks.heard();
-                talks.said();
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-        };
-        tokio::select! {
-            () = both_speak => {}
-            () = trickles.is_wanted() => {}
-        }
-        assert!(poll!(std::pin::pin!(talks.is_wanted())).is_pending());
-        drop(trickles);
-        drop(tasks.join_next().await.unwrap().unwrap());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_nobody_is_silent_the_next_waits_until_a_place_is_free() {
-        let places = places(1);
-        let first = places.take().await;
-        let work = first.work();
-        let mut next = std::pin::pin!(places.take());
-        assert!(timeout(Duration::from_secs(60), &mut next).await.is_err());
-        drop(work);
-        drop(first);
-        next.await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn places_are_given_back_as_often_as_they_are_taken() {
-        let places = places(2);
-        for _ in 0..100 {
-            drop((places.take().await, places.take().await));
-        }
-        assert_eq!(places.meter().open(), 0);
-        let (one, two) = (places.take().await, places.take().await);
-        assert_eq!(places.meter().open(), 2);
-        drop((one, two));
     }
 }

@@ -7,9 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::headers::Encoder;
 use super::parse::{Received, parse};
 use crate::framing::rfc6587::Frame;
-use crate::room::Room;
 use crate::source::Closed;
-use crate::{Batch, Buffer, Emitter, Pool};
+use crate::{Batch, Buffer, Emitter, Pool, Taken};
 
 /// How long a source that stops still reads what the system has taken in for it.
 pub(super) const STOP_DRAIN: Duration = Duration::from_millis(300);
@@ -34,7 +33,7 @@ impl Shared {
     ///
     /// # Errors
     /// [`Closed`] once the agent is stopping.
-    pub(super) async fn send(&self, batch: Batch, room: Option<Room>) -> Result<(), Closed> {
+    pub(super) async fn send(&self, batch: Batch, room: Option<Taken>) -> Result<(), Closed> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -60,10 +59,10 @@ impl Shared {
     ///
     /// # Errors
     /// [`Closed`] when there is none a moment after the stop.
-    pub(super) async fn room(&self, bytes: usize) -> Result<Room, Closed> {
+    pub(super) async fn room(&self, bytes: usize) -> Result<Taken, Closed> {
         tokio::select! {
             biased;
-            room = self.emitter.room_for(bytes) => room,
+            room = self.emitter.room_for(bytes) => Ok(room),
             () = self.grace_is_over() => Err(Closed),
         }
     }

@@ -110,7 +110,8 @@ fn start(
     sockets: &mut JoinSet<Result<(), SourceError>>,
 ) -> Result<(), SourceError> {
     let meter = Arc::clone(shared.emitter.connections());
-    let places = Places::new(shared.emitter.source(), max_connections, meter);
+    let places =
+        Places::new(shared.emitter.source(), max_connections, meter, shared.emitter.memory());
     for (number, opened) in opened.into_iter().enumerate() {
         info!(listen = %opened.listen, "syslog listens");
         let shared = Arc::clone(shared);

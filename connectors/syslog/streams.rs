@@ -19,12 +19,17 @@ use super::sockets::Opened;
 use crate::batch::stream_of;
 use crate::framing::rfc6587::Framer;
 use crate::header::HeadersRef;
+use crate::memory::Part;
 use crate::source::Closed;
 use crate::stream::{Door, Ended, Listener, Peer, Place, Places, Stream};
-use crate::{Batch, Headers, SourceError, clock};
+use crate::{Batch, Headers, SourceError, Taken, clock};
 
 /// Most bytes that are read before they are handed on.
 const READ_BYTES: usize = 512 << 10;
+/// Bytes of an unfinished message that each connection may hold without asking.
+const TAIL_FREE: usize = 2 << 10;
+/// How long memory is waited for, for more than that.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// How long the last look for what has come in may take.
 const LAST_LOOK: Duration = Duration::from_millis(10);
 
@@ -147,14 +152,17 @@ struct Connection {
     encoder: Encoder,
     /// What the last read left of an unfinished message.
     tail: Vec<u8>,
+    /// The memory of it.
+    held: Taken,
     shared: Arc<Shared>,
 }
 
 impl Connection {
     fn new(io: Io, headers: Headers, stream: u64, shared: Arc<Shared>) -> Self {
         let framer = Framer::new(shared.message_max);
+        let held = shared.emitter.memory().nothing(Part::Connections);
         let (encoder, tail) = (Encoder::default(), Vec::new());
-        Self { io, headers, stream, framer, encoder, tail, shared }
+        Self { io, headers, stream, framer, encoder, tail, held, shared }
     }
 
     /// Reads until the far side closes, is silent for too long, or the source stops. What the system has taken in by
@@ -163,6 +171,10 @@ impl Connection {
         while self.is_readable().await {
             if self.hand_on().await? == Read::Ended {
                 return Ok(());
+            }
+            if !self.has_room().await {
+                self.io.place.ends(Ended::Memory, self.io.peer);
+                return self.hand_on_tail().await;
             }
         }
         let until = Instant::now() + STOP_DRAIN;
@@ -173,9 +185,22 @@ impl Connection {
             debug!(is_readable = asked.is_ok(), "syslog connection ends with a last look");
             read = self.hand_on().await?;
         }
+        self.hand_on_tail().await
+    }
+
+    /// Hands on what is not whole and will not be.
+    async fn hand_on_tail(&mut self) -> Result<(), Closed> {
         let rest = std::mem::take(&mut self.tail);
         let batch = self.batch(rest.into(), Read::Ended);
         self.shared.send(batch, None).await
+    }
+
+    /// Takes the memory of what is not whole, beyond what each connection has; false when there is none for a while.
+    async fn has_room(&mut self) -> bool {
+        let wanted = self.tail.len().saturating_sub(TAIL_FREE);
+        self.held.shrink_to(wanted);
+        let more = wanted - self.held.bytes();
+        more == 0 || tokio::time::timeout(ROOM_WAIT, self.held.grow(more)).await.is_ok()
     }
 
     /// Reads what is there and hands it on.
@@ -237,8 +262,12 @@ impl Connection {
             message::push(&mut batch, frame, arrival, &mut self.encoder);
         }
         let consumed = self.framer.consume();
+        let rest = batch.data().get(consumed..).unwrap_or_default();
         self.tail.clear();
-        self.tail.extend_from_slice(batch.data().get(consumed..).unwrap_or_default());
+        if self.tail.capacity() > rest.len() * 2 + TAIL_FREE {
+            self.tail.shrink_to(rest.len());
+        }
+        self.tail.extend_from_slice(rest);
         batch.data_mut().truncate(consumed);
         batch
     }

@@ -31,7 +31,7 @@ fn bind(config: SourceConfig) -> Result<Bound, SourceError> {
 
 fn run(bound: Bound) -> Running {
     let (inlet, outlet) = mpsc::channel(100);
-    let budget = (std::sync::Arc::new(tokio::sync::Semaphore::new(1 << 26)), 1 << 26);
+    let budget = (crate::Memory::shared(1 << 26), crate::memory::Part::Sources);
     let counters = std::sync::Arc::<SourceCounters>::default();
     let emitter =
         Emitter::new("s", [inlet].into(), budget, Vec::new(), std::sync::Arc::clone(&counters));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::identity;
 use super::parts::selectors;
-use super::{identity, memory};
 use crate::config::{
     Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
     ProducerConfig, TopicConfig, WhenFull,
@@ -143,7 +143,6 @@ pub(super) fn producer_settings(config: &ProducerConfig) -> producer::Settings {
     producer::Settings {
         linger: config.linger,
         batch_size: config.batch_size.bytes(),
-        buffer_memory: memory::within_limit(config.buffer_memory.bytes()),
         retries: config.retries,
         retry_backoff: (config.retry_backoff, config.retry_backoff_max),
         delivery_timeout: config.delivery_timeout,

@@ -1,25 +1,61 @@
-//! How much memory this process may have, by its control group.
+//! How much memory this process may have: as it is configured, or by its control group and its machine.
 
 use std::path::Path;
 
-use tracing::warn;
+use anabranch_connectors::memory::Part;
+use anabranch_connectors::{ByteSize, Memory};
+use tracing::{info, warn};
 
-/// The part of the limit that sources' bytes may take; the rest is for sinks, encoders and the program itself.
-const SHARE: usize = 4;
+use crate::config::Config;
 
-/// `buffer_memory`, or a quarter of the control group's limit when that is less.
-pub(super) fn within_limit(buffer_memory: usize) -> usize {
-    let Some(limit) = limit() else { return buffer_memory };
-    let most = (limit / SHARE).max(1 << 20);
-    if most < buffer_memory {
+/// Of a control group's limit, so much is taken: the kernel counts page cache and sockets there, too.
+const OF_LIMIT: (usize, usize) = (2, 3);
+/// The part of the machine that is taken where there is no limit.
+const OF_MACHINE: usize = 4;
+/// Most that is taken where nothing is said, bytes.
+const MOST: usize = 1 << 30;
+
+/// The budget of the process.
+pub(super) fn plan(config: &Config) -> Memory {
+    let limit = limit();
+    let whole = config.memory.map_or_else(|| whole(limit, machine()), ByteSize::bytes);
+    if let Some(limit) = limit.filter(|limit| *limit < whole) {
         warn!(
-            limit,
-            buffer_memory, most, "buffer_memory is lowered to a quarter of the memory limit"
+            memory = whole,
+            limit, "memory is more than fits into the memory limit of this container"
         );
     }
-    buffer_memory.min(most)
+    let buffer = config.producer.buffer_memory.map(ByteSize::bytes);
+    let memory = Memory::planned(whole, buffer);
+    let most = memory.max(Part::Sources);
+    if let Some(buffer) = buffer.filter(|buffer| *buffer > most) {
+        warn!(
+            buffer_memory = buffer,
+            most, "buffer_memory is lowered to what memory leaves for sources"
+        );
+    }
+    info!(memory = whole, buffer_memory = most, "memory is shared out");
+    memory
 }
 
+/// What is taken where nothing is said.
+fn whole(limit: Option<usize>, machine: Option<usize>) -> usize {
+    let of_limit = limit.map(whole_of);
+    let whole = of_limit.or_else(|| machine.map(|machine| machine / OF_MACHINE));
+    whole.unwrap_or(MOST).clamp(Memory::LEAST, MOST)
+}
+
+const fn whole_of(limit: usize) -> usize {
+    limit / OF_LIMIT.1 * OF_LIMIT.0
+}
+
+/// The memory of the machine, bytes.
+fn machine() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
 /// The lowest limit of the control groups that this process is in, bytes (cgroup v2, then v1).
 fn limit() -> Option<usize> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -33,7 +69,9 @@ fn limit() -> Option<usize> {
             _ => None,
         }
     };
-    groups.lines().filter_map(of_line).min()
+    let lowest = groups.lines().filter_map(of_line).min()?;
+    // The first version says "none" by a number that no machine has.
+    machine().is_none_or(|machine| lowest < machine).then_some(lowest)
 }
 
 /// The lowest number in `file` in the group and all above it.
@@ -47,6 +85,17 @@ fn lowest(root: &Path, group: &str, file: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_word_it_is_a_part_of_the_limit_or_of_the_machine_and_never_much() {
+        const MIB: usize = 1 << 20;
+        assert_eq!(whole(Some(384 * MIB), Some(1 << 40)), 256 * MIB);
+        assert_eq!(whole(None, Some(2048 * MIB)), 512 * MIB);
+        assert_eq!(whole(None, Some(1 << 40)), MOST);
+        assert_eq!(whole(Some(1 << 40), None), MOST);
+        assert_eq!(whole(Some(MIB), None), Memory::LEAST);
+        assert!(machine().is_some_and(|machine| machine > 64 * MIB));
+    }
 
     #[test]
     fn the_lowest_limit_on_the_way_to_the_root_counts() {

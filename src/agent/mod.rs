@@ -12,6 +12,7 @@ mod parts;
 mod reload;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ pub struct Agent {
     sinks: BTreeMap<String, Part>,
     /// What of each sink lies with its dead letters.
     buried: BTreeMap<String, Arc<Buried>>,
+    /// Deliveries that share the memory of sinks.
+    deliveries: Arc<AtomicUsize>,
     /// Sinks that an operator has paused.
     paused: BTreeSet<String>,
     orders: Orders,
@@ -99,7 +102,7 @@ impl Agent {
     /// [`AgentError`] when the hub or the admin listener cannot be opened. What a source or a sink cannot reach is
     /// tried again for ever and shown on `/health`.
     pub async fn start(config: Config) -> Result<Self, AgentError> {
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(memory::plan(&config)));
         let (hub, embedded) = hub::open_when_there_is_room(&config, &metrics).await?;
         let failures = mpsc::channel(16);
         let (control, orders) = control::channel();
@@ -126,6 +129,7 @@ impl Agent {
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             buried: BTreeMap::new(),
+            deliveries: Arc::default(),
             paused: control::paused(&config.data_dir),
             orders,
             control,

@@ -9,7 +9,8 @@ use tracing::{info, warn};
 use super::{Agent, AgentError};
 use crate::config::{Config, SinkBlock, SourceBlock, Start};
 use crate::delivery::{
-    self, DEAD_LETTER_SOURCE, DeadLetters, Delivery, FALLBACK_SOURCE, Fallback, Pace, fallback_of,
+    self, DEAD_LETTER_SOURCE, DeadLetters, Delivery, FALLBACK_SOURCE, Fallback, Pace, Share,
+    fallback_of,
 };
 use crate::hub::{ConsumerSpec, Hub, HubError, REPLAY, Reads, StartAt, TopicSelector};
 use crate::metrics::SourceMeter;
@@ -87,6 +88,7 @@ impl Agent {
                 fallback: self.fallback(name, &block),
                 meter: self.metrics.sink(name),
                 pace: Arc::clone(&pace),
+                share: Share::new(&self.metrics.memory, &self.deliveries),
             };
             part.tasks.spawn_thread(name, delivery::run(delivery, part.token.clone()));
         }

@@ -88,6 +88,9 @@ impl Rig {
             Case::Append => append::measure(&folder, self.args.bytes.0, &self.progress)?,
             Case::Latency => latency::measure(&folder)?,
             Case::Idle => idle(&folder)?,
+            Case::Memory => {
+                super::memory::measure(&folder, self.args.scale.max(1), self.args.bytes.0)?
+            }
         };
         std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
         self.progress.finish_and_clear();

@@ -23,6 +23,19 @@ pub(super) struct Agent {
 impl Agent {
     /// Starts `anabranch run` in `folder` with these blocks and waits until it is healthy.
     pub(super) fn start(folder: &Path, blocks: &str) -> Result<Self, String> {
+        let mut agent = Self::spawn(folder, blocks)?;
+        agent.wait("the agent's start", |agent| agent.get("/health").is_some())?;
+        Ok(agent)
+    }
+
+    /// The same, and waits until it answers at all: a part of it is to fail.
+    pub(super) fn start_failing(folder: &Path, blocks: &str) -> Result<Self, String> {
+        let mut agent = Self::spawn(folder, blocks)?;
+        agent.wait("the agent's start", |agent| agent.get("/metrics").is_some())?;
+        Ok(agent)
+    }
+
+    fn spawn(folder: &Path, blocks: &str) -> Result<Self, String> {
         let admin = format!("127.0.0.1:{}", free_port()?);
         let config = folder.join("bench.yaml");
         let data = folder.join("data");
@@ -39,9 +52,7 @@ impl Agent {
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| format!("cannot start the agent: {error}"))?;
-        let mut agent = Self { child, admin };
-        agent.wait("the agent's start", |agent| agent.get("/health").is_some())?;
-        Ok(agent)
+        Ok(Self { child, admin })
     }
 
     /// Waits until `done`, or the agent ends, or patience does.
@@ -65,9 +76,17 @@ impl Agent {
         sum_of(name, &self.get("/metrics").unwrap_or_default())
     }
 
+    /// The sum of a counter over those of its lines that have `label`.
+    pub(super) fn metric_of(&self, name: &str, label: &str) -> u64 {
+        let text = self.get("/metrics").unwrap_or_default();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(label)).collect();
+        sum_of(name, &lines.join("\n"))
+    }
+
     fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(&self.admin).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         answer.starts_with("HTTP/1.1 200").then_some(answer)

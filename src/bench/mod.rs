@@ -9,6 +9,7 @@ mod cases;
 mod child;
 mod latency;
 mod load;
+mod memory;
 mod progress;
 mod receiver;
 mod stop;
@@ -25,7 +26,7 @@ const LINE_BYTES_MIN: usize = 32;
 /// What to measure, and with how much.
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
-    /// What to measure; everything but `kafka` when nothing is named
+    /// What to measure; everything but `kafka` and `memory` when nothing is named
     #[arg(value_enum)]
     pub cases: Vec<Case>,
     /// Bytes of lines that go through
@@ -43,6 +44,9 @@ pub struct BenchArgs {
     /// Where the benchmark's files go while it runs; a disk, not memory
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
+    /// One so-many-th of the crowd of the case `memory`
+    #[arg(long, default_value_t = 1)]
+    pub scale: u64,
     /// One JSON object for each case
     #[arg(long)]
     pub json: bool,
@@ -69,6 +73,8 @@ pub enum Case {
     Latency,
     /// Resident memory, idle
     Idle,
+    /// Everything that takes memory at once, and who is held up by it; only when it is named
+    Memory,
 }
 
 /// What was measured: name, value, unit.
@@ -85,6 +91,8 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), String> {
     let mut cases = args.cases.clone();
     if cases.is_empty() {
         cases = Case::value_variants().to_vec();
+        // The case `memory` makes 50,000 files, and takes some minutes.
+        cases.retain(|case| *case != Case::Memory);
         cases.retain(|case| *case != Case::Kafka || args.bootstrap.is_some());
     }
     let _signals = stop::Signals::listen()?;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anabranch_connectors::memory::{Arriving, Part};
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Broker;
@@ -25,11 +26,11 @@ const LOGIN_TIME: Duration = Duration::from_secs(30);
 /// Bytes that a client may send until it has logged in.
 const LOGIN_BYTES: usize = 64 << 10;
 /// Bytes that are read at once where a request may begin.
-const READ_AHEAD: usize = 8 << 10;
+const READ_AHEAD: usize = 4 << 10;
 /// Bytes that are made room for at once while a request comes in.
 const STEP: usize = 1 << 20;
 
-/// The peer has kept this side waiting for too long.
+/// The peer has kept this side waiting for too long, or would have to be kept waiting for too long itself.
 #[derive(Debug, Error)]
 pub(super) enum Late {
     /// Between two requests.
@@ -41,6 +42,9 @@ pub(super) enum Late {
     /// Before the first.
     #[error("the TLS handshake took too long")]
     Handshake,
+    /// There is no memory for what comes.
+    #[error("there was no memory for a request (memory)")]
+    Memory,
 }
 
 /// Serves until the peer hangs up, is idle for too long, or says what cannot be understood. `peer` is who that is,
@@ -69,7 +73,7 @@ pub(super) async fn serve(
     }
 }
 
-type Begun = (Pending, OwnedSemaphorePermit);
+type Begun = (Pending, Arriving);
 
 async fn read<R: AsyncRead + Unpin>(
     broker: &Arc<Broker>,
@@ -125,29 +129,43 @@ fn refused(head: &[u8]) -> io::Error {
     io::Error::other(format!("request {key} of version {version} cannot be read or is not served"))
 }
 
-/// Reads a request; room is made as its bytes come, not as its length claims.
+/// Reads a request; room is made as its bytes come, not as its length claims. It waits for memory before it reads, and
+/// who pauses keeps memory only for what has come.
 async fn frame<R: AsyncRead + Unpin>(
     broker: &Arc<Broker>,
     stream: &mut R,
     length: usize,
-) -> io::Result<(Bytes, OwnedSemaphorePermit)> {
-    let kib = u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX);
-    let most = u32::try_from(super::BUDGET_KIB).unwrap_or(u32::MAX);
-    let permit = Arc::clone(&broker.budget).acquire_many_owned(kib.min(most)).await;
-    let permit = permit.map_err(io::Error::other)?;
-    let mut frame = BytesMut::with_capacity(length.min(STEP));
+) -> io::Result<(Bytes, Arriving)> {
+    let mut held = Arriving::new(broker.memory(), Part::Requests, length);
+    let mut frame = BytesMut::new();
     while frame.len() < length {
-        let left = length - frame.len();
+        let wanted = if frame.is_empty() { Arriving::FIRST } else { frame.len() + 1 };
+        let made = held.make_room(wanted.min(length)).await;
+        made.map_err(|_no_room| io::Error::other(Late::Memory))?;
+        let room = held.room().min(length) - frame.len();
         if frame.capacity() == frame.len() {
-            frame.reserve(left.min(frame.len().max(STEP)));
+            frame.reserve(room.min(frame.len().max(STEP)));
         }
-        let room = frame.capacity() - frame.len();
-        let mut limited = (&mut *stream).take(left.min(room) as u64);
-        if limited.read_buf(&mut frame).await? == 0 {
+        let room = room.min(frame.capacity() - frame.len());
+        let mut limited = (&mut *stream).take(room as u64);
+        let reading = limited.read_buf(&mut frame);
+        let Some(read) = in_time(reading, held.has_paused()).await else {
+            held.pause(frame.len());
+            continue;
+        };
+        if read? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    Ok((frame.freeze(), permit))
+    Ok((frame.freeze(), held))
+}
+
+/// Waits for bytes; `None` when they are long in coming, of one who has not paused before.
+async fn in_time<T>(reading: impl Future<Output = T>, has_paused: bool) -> Option<T> {
+    if has_paused {
+        return Some(reading.await);
+    }
+    timeout(Arriving::PAUSE, reading).await.ok()
 }
 
 async fn write(

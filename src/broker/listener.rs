@@ -96,7 +96,7 @@ pub async fn serve(
 ) {
     let network = Arc::new(network);
     let meter = Arc::clone(&broker.metrics.hub_connections);
-    let places = Places::new("hub", broker.settings.max_connections, meter);
+    let places = Places::new("hub", broker.settings.max_connections, meter, &broker.metrics.memory);
     let mut sockets = JoinSet::new();
     for one in listening {
         let (broker, network) = (Arc::clone(&broker), Arc::clone(&network));
@@ -166,6 +166,7 @@ async fn serve_one(broker: Arc<Broker>, terms: &Terms, stream: std::net::TcpStre
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Late>()) {
             Some(Late::Idle) => place.ends(Ended::Idle, peer),
             Some(Late::Request | Late::Handshake) => place.ends(Ended::Slow, peer),
+            Some(Late::Memory) => place.ends(Ended::Memory, peer),
             None => {}
         }
     }

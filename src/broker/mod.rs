@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use anabranch_connectors::Memory;
 
 use crate::hub::embedded::{Embedded, kept};
 use crate::metrics::{ClientMeter, Metrics};
@@ -75,8 +75,6 @@ impl Default for Settings {
 pub struct Broker {
     hub: Arc<Embedded>,
     settings: Settings,
-    /// KiB of requests that may be in memory at once.
-    budget: Arc<Semaphore>,
     access: RwLock<Acls>,
     /// Users that clients have set.
     users: RwLock<Arc<KeptUsers>>,
@@ -85,17 +83,13 @@ pub struct Broker {
     metrics: Arc<Metrics>,
 }
 
-/// KiB of requests in memory, over all connections.
-const BUDGET_KIB: usize = 128 << 10;
-
 impl Broker {
     /// A broker before `hub`.
     #[must_use]
     pub fn new(hub: Arc<Embedded>, settings: Settings) -> Arc<Self> {
-        let budget = Arc::new(Semaphore::new(BUDGET_KIB));
         let metrics = Arc::clone(hub.metrics());
         let (access, users, asked) = (RwLock::default(), RwLock::default(), RwLock::default());
-        let broker = Self { hub, settings, budget, access, users, asked, metrics };
+        let broker = Self { hub, settings, access, users, asked, metrics };
         broker.take_kept_rules();
         broker.take_kept_users();
         Arc::new(broker)
@@ -160,6 +154,11 @@ impl Broker {
         let asked = self.asked.read().unwrap_or_else(PoisonError::into_inner);
         let sasl = asked.iter().filter_map(|one| one.sasl.as_ref());
         sasl.flat_map(|sasl| sasl.users.infos()).collect()
+    }
+
+    /// The memory of the process.
+    fn memory(&self) -> &Memory {
+        &self.metrics.memory
     }
 
     /// What is counted.

@@ -19,7 +19,7 @@ use crate::log::Extent;
 /// A peer that takes nothing of an answer, or does not end a request that it has begun, for so long is given up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of a file that are read at once where the system cannot send them itself.
-const STEP: usize = 256 << 10;
+const STEP: usize = 64 << 10;
 
 /// A part of an answer.
 #[derive(Debug)]

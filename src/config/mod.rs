@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anabranch_connectors::ByteSize;
 use serde::Deserialize;
 
 mod admin;
@@ -52,6 +53,10 @@ pub use topic::{Cleanup, RetentionConfig, TopicConfig, WhenFull};
 pub struct Config {
     /// The only folder where state is kept.
     pub data_dir: PathBuf,
+    /// Memory of the process; `None` (written `auto`) takes two thirds of the container's limit, or a quarter of the machine's
+    /// memory, and at most 1 GiB.
+    #[serde(deserialize_with = "units::size_or_auto")]
+    pub memory: Option<ByteSize>,
     /// Where records are kept.
     pub hub: HubConfig,
     /// What a topic is like whose own block does not say otherwise.
@@ -74,6 +79,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("./data"),
+            memory: None,
             hub: HubConfig::default(),
             topic_defaults: TopicConfig::default(),
             topics: BTreeMap::new(),

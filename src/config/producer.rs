@@ -32,8 +32,10 @@ pub struct ProducerConfig {
     pub linger: Duration,
     /// Most bytes of a batch, before compression.
     pub batch_size: ByteSize,
-    /// Most bytes that are under way; then sources wait.
-    pub buffer_memory: ByteSize,
+    /// Most bytes of sources that are under way; then sources wait. `None` (written `auto`) takes a quarter of `memory`, and at
+    /// most 64 MiB.
+    #[serde(deserialize_with = "units::size_or_auto")]
+    pub buffer_memory: Option<ByteSize>,
     /// How batches are compressed.
     pub compression: Compression,
     /// Level of the compression; `None` (written `default`) takes the codec's own.
@@ -59,7 +61,7 @@ impl Default for ProducerConfig {
             delivery_timeout: None,
             linger: Duration::from_millis(5),
             batch_size: ByteSize::mib(1),
-            buffer_memory: ByteSize::mib(64),
+            buffer_memory: None,
             compression: Compression::Lz4,
             compression_level: None,
             max_in_flight: 5,

@@ -37,6 +37,14 @@ where
     word_or(input, "default", str::parse)
 }
 
+/// Reads a size such as `256MiB`, or `auto`.
+pub(super) fn size_or_auto<'de, D>(input: D) -> Result<Option<ByteSize>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    word_or(input, "auto", str::parse)
+}
+
 /// Reads a whole number, or `default`.
 pub(super) fn number_or_default<'de, D>(input: D) -> Result<Option<i32>, D::Error>
 where

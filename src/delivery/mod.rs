@@ -14,6 +14,7 @@ mod judge;
 mod pace;
 mod progress;
 mod refusal;
+mod share;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -42,6 +43,7 @@ pub use pace::Pace;
 use pace::Size;
 use progress::Progress;
 use refusal::Refusals;
+pub use share::Share;
 use trouble::{Step, Troubles};
 
 /// How long a fetch waits for records before the sink may tidy up.
@@ -100,6 +102,8 @@ pub struct Delivery {
     pub meter: Arc<SinkMeter>,
     /// What all deliveries of the sink together may ask of the far side.
     pub pace: Arc<Pace>,
+    /// What it may hold.
+    pub share: Share,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -118,6 +122,7 @@ struct Loop {
     fallback: Option<Fallback>,
     stuck: Stuck,
     pace: Arc<Pace>,
+    share: Share,
     size: Size,
     meter: Arc<SinkMeter>,
     stop: CancellationToken,
@@ -147,8 +152,8 @@ enum Halt {
 
 /// Runs until `stop`. What was written is committed before it returns; what is in hand when the sink is down is not.
 pub async fn run(delivery: Delivery, stop: CancellationToken) {
-    let Delivery { name, member, consumer, sink, settings, dead_letters, fallback, meter, pace } =
-        delivery;
+    let Delivery { name, member, consumer, sink, settings, .. } = delivery;
+    let Delivery { dead_letters, fallback, meter, pace, share, .. } = delivery;
     let refusals = Refusals::new(settings.dead_in_a_row);
     let size = Size::new(settings.max_records);
     let mut state = Loop {
@@ -160,6 +165,7 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         fallback,
         stuck: Stuck::default(),
         pace,
+        share,
         size,
         meter,
         stop,
@@ -191,9 +197,15 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
     state.tell_rest();
 }
 
+/// Bytes of what was fetched, decompressed.
+fn size_of(fetched: &Fetched) -> usize {
+    fetched.batches.iter().map(|one| one.batch.data.len()).sum()
+}
+
 impl Loop {
     async fn step(&mut self) -> Result<(), Halt> {
         let fetched = self.fetch().await?;
+        self.share.hold(size_of(&fetched));
         if let Some(resumed) = &fetched.resumed {
             self.progress = Progress::default();
             self.resume(resumed).await?;
@@ -215,19 +227,21 @@ impl Loop {
     async fn fetch(&mut self) -> Result<Fetched, Halt> {
         let wait =
             if self.progress.is_dirty() { self.settings.commit_interval } else { FETCH_WAIT };
-        let mut fetched = self.fetch_once(self.settings.max_bytes, wait).await?;
+        self.share.hold(0);
+        let max_bytes = self.share.window(self.settings.max_bytes);
+        let mut fetched = self.fetch_once(max_bytes, wait).await?;
         if self.settings.linger.is_zero() || fetched.batches.is_empty() || fetched.resumed.is_some()
         {
             return Ok(fetched);
         }
         let deadline = Instant::now() + self.settings.linger;
         loop {
-            let have: usize = fetched.batches.iter().map(|one| one.batch.data.len()).sum();
+            let have = size_of(&fetched);
             let left = deadline.saturating_duration_since(Instant::now());
-            if have >= self.settings.max_bytes || left.is_zero() {
+            if have >= max_bytes || left.is_zero() {
                 return Ok(fetched);
             }
-            let more = self.fetch_once(self.settings.max_bytes - have, left).await?;
+            let more = self.fetch_once(max_bytes - have, left).await?;
             if more.resumed.is_some() {
                 // Read anew: what was gathered is not committed and comes again.
                 return Ok(more);

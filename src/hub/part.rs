@@ -234,7 +234,10 @@ mod tests {
     async fn what_is_lost_on_the_way_is_missing_in_the_account() {
         let (inlet, mut outlet) = tokio::sync::mpsc::channel(4);
         let counters: Arc<anabranch_connectors::source::SourceCounters> = Arc::default();
-        let budget = (Arc::new(tokio::sync::Semaphore::new(1 << 20)), 1 << 20);
+        let budget = (
+            anabranch_connectors::Memory::shared(1 << 20),
+            anabranch_connectors::memory::Part::Sources,
+        );
         let emitter = Emitter::new("s", [inlet].into(), budget, Vec::new(), Arc::clone(&counters));
         let batch = |lines: &[&str]| {
             let mut batch =

@@ -1,7 +1,7 @@
 //! Batches where they lie in a file, for those who hand them on without looking at them.
 //!
 //! Only what was appended in this life of the process is given so: it was whole and its sums were right when it came.
-//! Everything else is read and checked (see [`Partition::read_raw`]).
+//! Everything else is read and checked (see [`Partition::read_raw`]), and is given so then.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, PoisonError};
@@ -25,6 +25,28 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// Batches that were read at `place`, and checked.
+    pub(super) const fn new(
+        segment: Arc<Segment>,
+        place: u64,
+        (bytes, next_offset): (usize, i64),
+    ) -> Self {
+        Self { segment, place, bytes, next_offset }
+    }
+
+    /// Takes in those that follow, if they follow at once.
+    pub(super) fn extend(
+        &mut self,
+        segment: &Arc<Segment>,
+        place: u64,
+        (bytes, next_offset): (usize, i64),
+    ) {
+        if Arc::ptr_eq(segment, &self.segment) && place == self.place + self.bytes as u64 {
+            self.bytes += bytes;
+            self.next_offset = next_offset;
+        }
+    }
+
     /// The file.
     #[must_use]
     pub fn file(&self) -> &std::fs::File {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::log::resync::{Damaged, resync};
 use crate::log::segment::Segment;
-use crate::log::{LogError, Partition};
+use crate::log::{Extent, LogError, Partition};
 use crate::wire::{BatchError, BatchHeader};
 
 /// Places that are remembered of a partition, so that one who reads on need not look for his batch.
@@ -47,7 +47,7 @@ impl Room {
 }
 
 /// What a read gave.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct RawRead {
     /// Offset behind the last batch; the one that was asked for when there is none.
     pub next_offset: i64,
@@ -55,6 +55,8 @@ pub struct RawRead {
     pub bytes: usize,
     /// Records that cannot be read and were passed over.
     pub lost: i64,
+    /// Where they lie, when they lie together.
+    pub extent: Option<Extent>,
 }
 
 impl Partition {
@@ -90,6 +92,7 @@ impl Partition {
                 continue;
             }
         }
+        read.extent = read.extent.take().filter(|extent| extent.bytes() == read.bytes);
         if read.bytes > 0 {
             at.next_offset = read.next_offset;
             remember(&mut self.cursors.lock().unwrap_or_else(PoisonError::into_inner), at);
@@ -213,7 +216,18 @@ fn finish(
     if keep_from > 0 {
         out.drain(start..start + keep_from);
     }
-    read.bytes += used - keep_from;
+    let (place, kept) = (at.place + keep_from as u64, used - keep_from);
+    if kept > 0 {
+        match &mut read.extent {
+            Some(extent) => extent.extend(&at.segment, place, (kept, read.next_offset)),
+            None if read.bytes == 0 => {
+                let segment = Arc::clone(&at.segment);
+                read.extent = Some(Extent::new(segment, place, (kept, read.next_offset)));
+            }
+            None => {}
+        }
+    }
+    read.bytes += kept;
     at.place += used as u64;
 }
 

@@ -159,6 +159,15 @@ impl Reader {
         }
     }
 
+    /// Gives back the memory of what was read ahead, if all of it was used.
+    pub fn release(&mut self) {
+        if self.used == self.buffer.len() {
+            self.place += self.used as u64;
+            self.used = 0;
+            self.buffer = Vec::new();
+        }
+    }
+
     /// The segment in hand; looked up when there is none. `None` when the offset is no longer kept.
     fn here(&mut self) -> Result<Option<Arc<Segment>>, LogError> {
         if let Some(segment) = self.segment.as_ref().filter(|segment| !segment.is_replaced()) {

@@ -1,5 +1,6 @@
 //! What the program counts: at the two ends of the middle (sources, sinks) and in the hub, never inside connectors.
 
+pub mod memory;
 mod state;
 
 use std::collections::BTreeMap;
@@ -7,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anabranch_connectors::Amount;
 use anabranch_connectors::source::{Account, SourceCounters};
 use anabranch_connectors::stream::ConnectionMeter;
+use anabranch_connectors::{Amount, Memory};
 use hdrhistogram::Histogram;
 
 pub use state::State;
@@ -19,6 +20,8 @@ use crate::hub::Lag;
 /// Everything that is counted, shared by all parts of the program.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    /// Who holds how much of the memory.
+    pub memory: Memory,
     sources: Mutex<BTreeMap<String, Arc<SourceMeter>>>,
     /// Of every source that there is or ever was.
     counters: Mutex<Counters>,
@@ -147,6 +150,12 @@ impl Latency {
 }
 
 impl Metrics {
+    /// Nothing yet, of a process that may have so much memory.
+    #[must_use]
+    pub fn new(memory: Memory) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     /// The meter of a source; made when it is new.
     #[must_use]
     pub fn source(&self, name: &str) -> Arc<SourceMeter> {

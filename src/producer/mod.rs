@@ -12,9 +12,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use anabranch_connectors::memory::Part;
 use anabranch_connectors::source::SourceCounters;
 use anabranch_connectors::{Emission, Emitter};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Appender;
@@ -32,8 +33,6 @@ pub struct Settings {
     pub linger: Duration,
     /// Bytes that make a batch full.
     pub batch_size: usize,
-    /// Bytes that sources may have under way; when they are used up, sources wait.
-    pub buffer_memory: usize,
     /// How often an append that failed is tried again.
     pub retries: u32,
     /// First and longest wait between tries.
@@ -51,7 +50,6 @@ impl Default for Settings {
         Self {
             linger: Duration::from_millis(5),
             batch_size: 1 << 20,
-            buffer_memory: 64 << 20,
             retries: u32::MAX,
             retry_backoff: (Duration::from_millis(100), Duration::from_secs(10)),
             delivery_timeout: None,
@@ -69,8 +67,6 @@ pub type Routes = Arc<RwLock<HashMap<String, Arc<str>>>>;
 pub struct Producer {
     closing: CancellationToken,
     inlets: Arc<[mpsc::Sender<Emission>]>,
-    budget: Arc<Semaphore>,
-    budget_max: usize,
     metrics: Arc<Metrics>,
 }
 
@@ -93,10 +89,8 @@ impl Producer {
             let worker = Worker::new(input, settings, appender, routes, (metrics, &closing));
             workers.push(worker);
         }
-        let budget_max = settings.buffer_memory.max(1);
-        let budget = Arc::new(Semaphore::new(budget_max.min(Semaphore::MAX_PERMITS)));
         let metrics = Arc::clone(metrics);
-        (Self { closing, inlets: inlets.into(), budget, budget_max, metrics }, workers)
+        (Self { closing, inlets: inlets.into(), metrics }, workers)
     }
 
     /// The way in for one source.
@@ -107,17 +101,16 @@ impl Producer {
         positions: Vec<(Vec<u8>, Vec<u8>)>,
         counters: Arc<SourceCounters>,
     ) -> Emitter {
-        let budget = (Arc::clone(&self.budget), self.budget_max);
-        Emitter::new(source, Arc::clone(&self.inlets), budget, positions, counters)
+        let memory = (self.metrics.memory.clone(), Part::Sources);
+        Emitter::new(source, Arc::clone(&self.inlets), memory, positions, counters)
     }
 
-    /// The way in for dead letters: with a budget of its own, so that sources that wait cannot hold a sink up.
+    /// The way in for dead letters: with memory of its own, so that sources that wait cannot hold a sink up.
     #[must_use]
     pub fn side_emitter(&self, source: &str) -> Emitter {
-        let bytes = 4 << 20;
-        let budget = (Arc::new(Semaphore::new(bytes)), bytes);
+        let memory = (self.metrics.memory.clone(), Part::DeadLetters);
         let counters = self.metrics.counters(source);
-        Emitter::new(source, Arc::clone(&self.inlets), budget, Vec::new(), counters)
+        Emitter::new(source, Arc::clone(&self.inlets), memory, Vec::new(), counters)
     }
 
     /// Takes nothing more in; the workers hand on what they have and end, whoever still holds an emitter.
@@ -125,17 +118,18 @@ impl Producer {
         self.closing.cancel();
     }
 
-    /// Bytes under way, and how many there may be.
+    /// Bytes of sources that are under way, and how many there may be.
     #[must_use]
     pub fn buffered(&self) -> (usize, usize) {
-        (self.budget_max.saturating_sub(self.budget.available_permits()), self.budget_max)
+        let held = self.metrics.memory.held(Part::Sources) + self.metrics.memory.held(Part::Bodies);
+        (held, self.metrics.memory.max(Part::Sources))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{HubError, Part};
+    use crate::hub::{self, HubError};
     use anabranch_connectors::source::Stored;
     use anabranch_connectors::{Batch, Chain, Headers};
     use std::sync::{Mutex, PoisonError};
@@ -149,7 +143,7 @@ mod tests {
             Ok(3)
         }
 
-        fn append(&self, topic: &str, partition: i32, parts: Vec<Part>) {
+        fn append(&self, topic: &str, partition: i32, parts: Vec<hub::Part>) {
             assert_eq!(topic, "logs");
             let mut lines = Vec::new();
             for part in parts {
@@ -161,7 +155,7 @@ mod tests {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push((partition, lines));
         }
 
-        fn store_positions(&self, parts: Vec<Part>) {
+        fn store_positions(&self, parts: Vec<hub::Part>) {
             for part in parts {
                 part.settle(Ok(Stored { partition: 0, offset: -1 }));
             }

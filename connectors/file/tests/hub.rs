@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -112,10 +112,10 @@ impl Bench {
     /// The way into the hub, with the positions that it has.
     pub(super) fn emitter(&self) -> (Emitter, mpsc::Receiver<Emission>) {
         let (sender, inlet) = mpsc::channel(64);
-        let budget = (Arc::new(Semaphore::new(64 << 20)), 64 << 20);
+        let memory = (crate::Memory::shared(64 << 20), crate::memory::Part::Sources);
         let positions = self.positions.iter().map(|(key, value)| (key.clone(), value.clone()));
         let counters = Arc::clone(&self.counters);
-        (Emitter::new("test", [sender].into(), budget, positions.collect(), counters), inlet)
+        (Emitter::new("test", [sender].into(), memory, positions.collect(), counters), inlet)
     }
 
     /// What was left out for a reason.

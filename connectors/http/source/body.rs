@@ -1,27 +1,29 @@
 //! Takes a body in, decompressed and within its limits.
 
 use std::io::{self, Read};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HeaderMap};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::answer::Refusal;
-use crate::room::Room;
+use crate::memory::{Arriving, NoRoom};
+use crate::stream::Place;
 use crate::{Buffer, Pool};
 
-/// Room that is made for a body before its bytes are there.
-const RESERVE_MAX: usize = 64 << 10;
 /// A body that is refused is read on, up to so many times its limit, so that the client sees the answer.
 const DISCARD_FACTOR: usize = 4;
 /// How long that may take.
 const DISCARD_WAIT: Duration = Duration::from_secs(2);
+/// How long a body waits for memory while it is decompressed.
+const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// Decompressed in steps of so many bytes, each of which is counted.
 const STEP_BYTES: u64 = 1 << 20;
 
@@ -54,50 +56,21 @@ impl Encoding {
     }
 }
 
-/// Bytes of bodies that may be held at a time, over all requests: a part of the agent's memory for what is under way, so
-/// that bodies which do not end leave room for other sources.
-#[derive(Debug)]
-pub(super) struct Bodies {
-    held: AtomicUsize,
-    max: usize,
+/// What is said where there is no memory.
+fn no_room(reason: NoRoom) -> Refusal {
+    Refusal::busy(format!("{reason}; nothing of it was taken, send all of it again in a second"))
 }
 
-impl Bodies {
-    pub(super) const fn new(max: usize) -> Self {
-        Self { held: AtomicUsize::new(0), max }
+/// Makes room for a body of so many bytes; while there is none, it waits a while for others to be stored.
+async fn make_room(held: &mut Arriving, bytes: usize, place: &Place) -> Result<(), Refusal> {
+    if held.has(bytes) {
+        return Ok(());
     }
-}
-
-/// What one request holds; given back when it is dropped.
-#[derive(Debug)]
-pub(super) struct Held {
-    bodies: Arc<Bodies>,
-    bytes: usize,
-    /// Its part of `buffer_memory`.
-    pub(super) room: Room,
-}
-
-impl Held {
-    pub(super) const fn nothing(bodies: Arc<Bodies>, room: Room) -> Self {
-        Self { bodies, bytes: 0, room }
-    }
-
-    fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let before = self.bodies.held.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes += bytes;
-        if before + bytes > self.bodies.max || !self.room.grow(bytes) {
-            let message = "there is no memory for this body now (producer.buffer_memory); nothing of it was taken, \
-                send all of it again in a second";
-            return Err(Refusal::busy(message));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.bodies.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
+    // It is not silent because it is not read.
+    let _work = place.work();
+    let made = held.make_room(bytes).await.map_err(no_room);
+    place.heard();
+    made
 }
 
 fn too_large(max: usize) -> Refusal {
@@ -110,27 +83,58 @@ pub(super) async fn collect(
     body: &mut Incoming,
     max: usize,
     pool: &Pool,
-    held: &mut Held,
+    (held, place): (&mut Arriving, &Place),
 ) -> Result<Buffer, Refusal> {
-    let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-    if announced.is_some_and(|bytes| bytes > max) {
+    let announced = announced(body);
+    if announced > max {
         return Err(too_large(max));
     }
     let mut data = pool.take();
-    data.reserve(announced.unwrap_or(0).min(RESERVE_MAX));
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = next(body, &mut data, held).await {
         let broken =
             |error| Refusal::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"));
         let Ok(part) = frame.map_err(broken)?.into_data() else {
             continue;
         };
-        if data.len() + part.len() > max {
+        let bytes = data.len() + part.len();
+        if bytes > max {
             return Err(too_large(max));
         }
-        held.grow(part.len())?;
+        make_room(held, bytes, place).await?;
+        if data.capacity() < bytes {
+            let more = held.room().max(bytes) - data.len();
+            data.reserve_exact(more);
+        }
         data.extend_from_slice(&part);
+        drop(part);
+        if bytes < announced {
+            // No more of it is read before there is room for it.
+            make_room(held, bytes + 1, place).await?;
+        }
     }
     Ok(data)
+}
+
+/// How long a body says that it is; 0 where it does not say.
+pub(super) fn announced(body: &Incoming) -> usize {
+    body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
+}
+
+/// The next piece of a body. When it is long in coming, others get the room that was kept for the rest.
+async fn next(
+    body: &mut Incoming,
+    data: &mut Buffer,
+    held: &mut Arriving,
+) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+    if !held.has_paused() {
+        if let Ok(frame) = timeout(Arriving::PAUSE, body.frame()).await {
+            return frame;
+        }
+        held.pause(data.len());
+        let bytes = data.len();
+        data.shrink_to(bytes);
+    }
+    body.frame().await
 }
 
 /// Reads the rest of a body that is refused, so that the client has sent everything when the answer comes. A client that
@@ -140,7 +144,7 @@ pub(super) async fn discard(body: &mut Incoming, headers: &HeaderMap, max: usize
         return;
     }
     let mut left = max.saturating_mul(DISCARD_FACTOR);
-    let discarded = tokio::time::timeout(DISCARD_WAIT, async {
+    let discarded = timeout(DISCARD_WAIT, async {
         while let Some(Ok(frame)) = body.frame().await {
             left = left.saturating_sub(frame.data_ref().map_or(0, |part| part.len()));
             if left == 0 {
@@ -158,7 +162,7 @@ pub(super) fn decompress(
     encoding: Encoding,
     max: usize,
     pool: &Pool,
-    held: &mut Held,
+    held: &mut Arriving,
 ) -> Result<Buffer, Refusal> {
     let input = data.as_slice();
     let plain = match encoding {
@@ -193,7 +197,7 @@ fn expand(
     mut decoder: impl Read,
     max: usize,
     pool: &Pool,
-    held: &mut Held,
+    held: &mut Arriving,
 ) -> Result<Buffer, Refusal> {
     let mut plain = pool.take();
     loop {
@@ -205,28 +209,17 @@ fn expand(
         if read == 0 {
             return Ok(plain);
         }
-        held.grow(read)?;
+        let more = held.rest();
+        if !more.try_grow(read) {
+            let wait = Handle::current().block_on(timeout(ROOM_WAIT, more.grow(read)));
+            wait.map_err(|_elapsed| no_room(NoRoom))?;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Emitter;
-
-    #[test]
-    fn what_is_under_way_has_a_bound_and_is_given_back() {
-        let (emitter, _outlet) = Emitter::channel(1);
-        let bodies = Arc::new(Bodies::new(100));
-        let held = || Held::nothing(Arc::clone(&bodies), emitter.room());
-        let (mut first, mut second) = (held(), held());
-        first.grow(60).unwrap();
-        assert_eq!(second.grow(60).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
-        drop(second);
-        first.grow(40).unwrap();
-        drop(first);
-        assert_eq!(bodies.held.load(Ordering::Relaxed), 0);
-    }
 
     #[test]
     fn zlib_is_told_from_a_bare_deflate_stream() {

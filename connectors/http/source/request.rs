@@ -11,11 +11,12 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::answer::{Refusal, json};
 use super::auth::Guard;
-use super::body::{self, Bodies, Encoding, Held};
+use super::body::{self, Encoding};
 use super::config::{Format, SourceConfig};
 use super::dialect::{self, Dialect};
 use super::records::{self, Common};
 use crate::batch::stream_of;
+use crate::memory::{Arriving, Part};
 use crate::stream::{Peer, Place};
 use crate::{Batch, Buffer, Emitter, Headers, Pool, clock};
 
@@ -29,7 +30,6 @@ const POOL: (usize, usize) = (8, 1 << 20);
 pub(super) struct Shared {
     emitter: Emitter,
     guard: Guard,
-    bodies: Arc<Bodies>,
     pool: Pool,
     path: String,
     max_body: usize,
@@ -42,11 +42,9 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &SourceConfig, emitter: Emitter) -> Self {
         let max_body = config.max_body.bytes();
-        let bodies = (emitter.budget_bytes() / 2).max(max_body.saturating_mul(2));
         Self {
             emitter,
             guard: Guard::new(&config.auth),
-            bodies: Arc::new(Bodies::new(bodies)),
             pool: Pool::new(POOL.0, POOL.1),
             path: config.path.trim_end_matches('/').to_owned(),
             max_body,
@@ -88,10 +86,11 @@ impl Shared {
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let admitted = self.admit(&request).and_then(|()| Encoding::of(request.headers()));
         let (head, mut incoming) = request.into_parts();
-        let mut held = Held::nothing(Arc::clone(&self.bodies), self.emitter.room());
+        let announced = body::announced(&incoming);
+        let mut held = Arriving::new(self.emitter.memory(), Part::Bodies, announced);
         let collected = match admitted {
             Ok(encoding) => {
-                let data = self.collect(&mut incoming, &mut held).await;
+                let data = self.collect(&mut incoming, &mut held, place).await;
                 data.map(|data| (data, encoding))
             }
             Err(refusal) => Err(refusal),
@@ -99,6 +98,8 @@ impl Shared {
         let (data, encoding) = match collected {
             Ok(collected) => collected,
             Err(refusal) => {
+                // What it held is for others while its rest is read and forgotten.
+                drop(held);
                 if refusal.status != StatusCode::REQUEST_TIMEOUT {
                     body::discard(&mut incoming, &head.headers, self.max_body).await;
                 }
@@ -137,8 +138,13 @@ impl Shared {
         Ok(answer.map_or_else(own, dialect::answer))
     }
 
-    async fn collect(&self, body: &mut Incoming, held: &mut Held) -> Result<Buffer, Refusal> {
-        let collect = body::collect(body, self.max_body, &self.pool, held);
+    async fn collect(
+        &self,
+        body: &mut Incoming,
+        held: &mut Arriving,
+        place: &Place,
+    ) -> Result<Buffer, Refusal> {
+        let collect = body::collect(body, self.max_body, &self.pool, (held, place));
         let collected = tokio::time::timeout(self.timeout, collect).await;
         let late = |_elapsed| {
             let message = "the body did not come in time; send it again";
@@ -185,11 +191,15 @@ impl Shared {
 
     /// Hands the batches on and waits until the hub has them all. What is held is given back once the producer counts
     /// it.
-    async fn store(&self, batches: Vec<Batch>, mut held: Held) -> Result<usize, Refusal> {
+    async fn store(&self, batches: Vec<Batch>, mut held: Arriving) -> Result<usize, Refusal> {
         let records = batches.iter().map(Batch::len).sum();
         let mut receipts = Vec::with_capacity(batches.len());
         for batch in batches {
-            let receipt = self.emitter.send_in(batch, &mut held.room).await;
+            let receipt = if held.is_small() {
+                self.emitter.send(batch).await
+            } else {
+                self.emitter.send_in(batch, held.rest()).await
+            };
             receipts.push(receipt.map_err(|closed| Refusal::busy(closed.to_string()))?);
         }
         drop(held);
@@ -201,7 +211,7 @@ impl Shared {
 }
 
 /// The records, what their body holds, and the answer of a dialect.
-type Cut = Result<(Vec<Batch>, Held, Option<String>), Refusal>;
+type Cut = Result<(Vec<Batch>, Arriving, Option<String>), Refusal>;
 
 async fn off_the_loop(cut: impl FnOnce() -> Cut + Send + 'static) -> Cut {
     let failed =

@@ -110,7 +110,8 @@ impl Bound {
         info!(listen = %self.address, "http listens");
         emitter.ready();
         let meter = Arc::clone(emitter.connections());
-        let places = Places::new(emitter.source(), self.config.max_connections, meter);
+        let places =
+            Places::new(emitter.source(), self.config.max_connections, meter, emitter.memory());
         let shared = Arc::new(Shared::new(&self.config, emitter));
         let door = Door::new(Listener::Tcp(listener), places);
         let mut connections = JoinSet::new();

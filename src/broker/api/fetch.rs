@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anabranch_connectors::memory::Part;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::FetchRequest;
@@ -23,7 +24,7 @@ use super::{Call, Pending, Reply};
 use crate::broker::NODE;
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::TopicState;
-use crate::log::{LogError, Partition, Room};
+use crate::log::{Extent, LogError, Partition, Room};
 
 /// Bytes of one answer, whatever the client allows: it asks again, and memory stays bounded.
 pub(super) const ANSWER_MAX: usize = 8 << 20;
@@ -188,7 +189,7 @@ async fn one(
     if offset >= limit || (room.bytes == 0 && !room.one_at_least) {
         return answer;
     }
-    match read(partition, offset, room, limit).await {
+    match read(call, partition, offset, (room, limit)).await {
         Ok(Batches { records, next_offset, lost }) => {
             call.hub().count_lost(lost);
             answer.records = records;
@@ -211,28 +212,29 @@ struct Batches {
     lost: i64,
 }
 
-/// Leaves where it lies what is known to be sound, or reads and checks it; where it may block, unless it is in the page
-/// cache most likely.
+/// Leaves where it lies what is known to be sound; else reads and checks it, where it may block unless it is in the page
+/// cache most likely. What was checked lies there as well, and is copied only when it is little.
 async fn read(
+    call: &Call,
     partition: &Arc<Partition>,
     offset: i64,
-    room: Room,
-    limit: i64,
+    (room, limit): (Room, i64),
 ) -> Result<Batches, LogError> {
     let partition = Arc::clone(partition);
     let is_warm = partition.bytes_behind(offset) < WARM_BYTES;
+    if let Some(extent) = partition.extent(offset, EXTENT_MIN, room.bytes, limit) {
+        return Ok(in_place(extent, is_warm).await);
+    }
+    // While it is checked; an answer that waits for its client holds little.
+    let taken = call.broker().metrics.memory.take(Part::Fetches, room.bytes.max(EXTENT_MIN)).await;
     let work = move || {
-        if let Some(extent) = partition.extent(offset, EXTENT_MIN, room.bytes, limit) {
-            if !is_warm {
-                extent.load();
-            }
-            let next_offset = extent.next_offset();
-            return Ok(Batches { records: Records::Extent(extent), next_offset, lost: 0 });
-        }
         let mut bytes = Vec::new();
         let read = partition.read_raw(offset, room, limit, &mut bytes)?;
-        let records = Records::Read(bytes.into());
-        Ok(Batches { records, next_offset: read.next_offset, lost: read.lost })
+        let (next_offset, lost) = (read.next_offset, read.lost);
+        let large = read.extent.filter(|_| bytes.len() >= EXTENT_MIN);
+        let records = large.map_or_else(|| Records::Read(bytes.into()), Records::Extent);
+        drop(taken);
+        Ok(Batches { records, next_offset, lost })
     };
     if is_warm {
         return work();
@@ -240,6 +242,17 @@ async fn read(
     let done = tokio::task::spawn_blocking(work).await;
     let nothing = Batches { records: Records::NONE, next_offset: offset, lost: 0 };
     done.unwrap_or(Ok(nothing))
+}
+
+/// Leaves where it lies what is known to be sound.
+async fn in_place(extent: Extent, is_warm: bool) -> Batches {
+    let next_offset = extent.next_offset();
+    if !is_warm {
+        let extent = extent.clone();
+        // An error is that it is not in the page cache.
+        tokio::task::spawn_blocking(move || extent.load()).await.ok();
+    }
+    Batches { records: Records::Extent(extent), next_offset, lost: 0 }
 }
 
 /// What is wrong with the leader epoch that a client believes in; -1 means that it does not know one.

@@ -80,6 +80,7 @@ pub fn check(config: &Config) -> Vec<Invalid> {
     let mut findings = Findings::default();
     hub::check(config, &mut findings);
     topics::check(config, &mut findings);
+    producer::check_memory(config, &mut findings);
     producer::check(&config.producer, &mut findings);
     let topics = topics::Topics::of(config);
     names::check(config, &topics, &mut findings);

@@ -1,12 +1,34 @@
-//! `producer`.
+//! `memory` and `producer`.
+
+use anabranch_connectors::{ByteSize, Memory};
 
 use super::Findings;
-use crate::config::{Acks, Compression, ProducerConfig};
+use crate::config::{Acks, Compression, Config, ProducerConfig};
 
 /// Kafka keeps this many batches of a producer to know repeats by.
 const IN_FLIGHT_MAX_IDEMPOTENT: u32 = 5;
 
+/// What a process can do with at all, and what sources may have of it.
+pub(super) fn check_memory(config: &Config, findings: &mut Findings) {
+    let Some(memory) = config.memory else { return };
+    let least = ByteSize(Memory::LEAST as u64);
+    if memory < least {
+        let problem = format!("{memory} is too little for the program");
+        findings.error(&["memory"], problem, format!("write at least {least}, or auto"));
+    } else if let Some(buffer) =
+        config.producer.buffer_memory.filter(|buffer| buffer.0 > memory.0 / 2)
+    {
+        let problem = format!("{buffer} is more than half of memory ({memory})");
+        findings.error(
+            &["producer", "buffer_memory"],
+            problem,
+            "lower it, raise memory, or write auto",
+        );
+    }
+}
+
 pub(super) fn check(producer: &ProducerConfig, findings: &mut Findings) {
+    let buffer = producer.buffer_memory.unwrap_or(ByteSize(Memory::BUFFER as u64));
     let mut error = |setting: &str, problem: String, hint: &str| {
         findings.error(&["producer", setting], problem, hint);
     };
@@ -22,11 +44,8 @@ pub(super) fn check(producer: &ProducerConfig, findings: &mut Findings) {
     }
     if producer.batch_size.0 == 0 {
         error("batch_size", "is 0".to_owned(), "write a size such as 1MiB");
-    } else if producer.batch_size > producer.buffer_memory {
-        let problem = format!(
-            "{} is more than buffer_memory ({})",
-            producer.batch_size, producer.buffer_memory
-        );
+    } else if producer.batch_size > buffer {
+        let problem = format!("{} is more than buffer_memory ({buffer})", producer.batch_size);
         error("batch_size", problem, "lower it, or raise buffer_memory");
     }
     if let Some(timeout) = producer.delivery_timeout {

@@ -213,6 +213,7 @@ impl Rig {
             fallback: told.has_fallback.load(Ordering::Relaxed).then_some(fallback),
             meter: self.metrics.sink("s"),
             pace: Arc::new(Pace::new(1)),
+            share: Share::new(&self.metrics.memory, &Arc::default()),
         };
         let stop = CancellationToken::new();
         let stopper = async {

@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::memory::Part as MemoryPart;
 use tracing::{info, warn};
 
 use super::Shared;
@@ -24,6 +25,10 @@ use crate::log::{
     Checkpoint, Compacted, Compaction, KEYS_MAX, LogError, Partition, Progress, Segment,
 };
 
+/// Memory of a key that is noted, bytes.
+const KEY_BYTES: usize = 34;
+/// Fewest keys of a round, however little memory there is.
+const KEYS_MIN: usize = 1000;
 /// How much less the thread matters than those that write and read.
 const NICE: i32 = 10;
 /// The active segment of a compacted topic is closed when it has this part of its segment size, so that there is
@@ -213,6 +218,9 @@ fn compact(shared: &Shared, job: &Job) {
         warn!(%error, "positions could not be made durable, compaction waits");
         return;
     }
+    // Nobody else takes of it, and there is one thread.
+    let memory = &shared.metrics.memory;
+    let Some(keys) = memory.try_take(MemoryPart::Compaction, KEYS_MAX * KEY_BYTES) else { return };
     let mut from = job.from;
     let stop = || shared.closing.load(Ordering::Acquire);
     while !stop() {
@@ -221,7 +229,7 @@ fn compact(shared: &Shared, job: &Job) {
             limit: job.end,
             now_ms: now_ms(),
             delete_retention_ms: millis(job.settings.delete_retention),
-            keys_max: KEYS_MAX,
+            keys_max: (keys.bytes() / KEY_BYTES).clamp(KEYS_MIN, KEYS_MAX),
             stop: &stop,
         };
         let Compacted { clean_to, bytes_before, bytes_after, horizon_ms } =

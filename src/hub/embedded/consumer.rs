@@ -23,6 +23,8 @@ use crate::hub::{
 };
 use crate::log::{Damage, Partition, PartitionName};
 
+/// Buffers that are kept for the next batches, and the largest of them.
+const KEEP: (usize, usize) = (4, 2 << 20);
 /// How often it looks, while there is nothing to read, whether its group shares out its partitions anew.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -69,7 +71,7 @@ impl EmbeddedConsumer {
             rewound: false,
             readers: Vec::new(),
             turn: 0,
-            pool: Pool::new(4, 8 << 20),
+            pool: Pool::new(KEEP.0, KEEP.1),
             resumed: false,
             counted: None,
         }
@@ -322,8 +324,14 @@ impl Consumer for EmbeddedConsumer {
             match tokio::time::timeout_at(look, self.appended.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_closed)) => return Err(HubError::closing()),
-                Err(_elapsed) if look == deadline => return Ok(Fetched::default()),
-                Err(_elapsed) => {}
+                Err(_elapsed) => {
+                    // There may be nothing to read for long.
+                    self.readers.iter_mut().for_each(PartitionReader::release);
+                    self.pool.clear();
+                    if look == deadline {
+                        return Ok(Fetched::default());
+                    }
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 //! Whose the records are, and the position that travels with a part, become a header of its last record
 //! ([`super::mark`]).
 
-use anabranch_connectors::{Amount, Batch, Headers, records};
+use anabranch_connectors::header::HeadersRef;
+use anabranch_connectors::{Amount, Batch, Record, records};
 
 use super::mark;
 use super::totals::Run;
@@ -131,17 +132,11 @@ pub(super) fn encode_entries(
     builder: &mut Builder,
     out: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
-    let mut batch = Batch::new(Vec::new().into(), Headers::new(), timestamp_ms, 0);
-    for Entry { key, value, .. } in entries.iter().copied() {
-        batch.push_copy(value.unwrap_or_default());
-        if value.is_none() {
-            batch.set_null_value();
-        }
-        batch.set_key(key);
-    }
     builder.begin(out);
     let mut count = 0i32;
-    for (record, Entry { header, .. }) in batch.iter().zip(entries) {
+    for Entry { key, value, header } in entries.iter().copied() {
+        let headers = HeadersRef { common: &[], own: &[] };
+        let record = Record { key: Some(key), value, timestamp_ms, header_count: 0, headers };
         records::push_record(&record, (0, i64::from(count)), header, builder.records());
         count += 1;
         builder.pack(out)?;

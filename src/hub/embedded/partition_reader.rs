@@ -108,6 +108,11 @@ impl PartitionReader {
         }
     }
 
+    /// Gives back the memory of what was read ahead, if all of it was used.
+    pub(super) fn release(&mut self) {
+        self.reader.release();
+    }
+
     fn give(&mut self, batch: StoredBatch) -> FetchedBatch {
         let is_before = |record: &StoredRecord<'_>| record.offset < self.from;
         let skip = if batch.base_offset < self.from {

@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod crowd;
+mod memory;
 mod secrets;
 mod ways;
 

@@ -1,0 +1,94 @@
+//! Who goes when there is no place, and that places are given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::meter::Ended;
+use super::places::*;
+use crate::Memory;
+use futures::poll;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+fn places(max: usize) -> Arc<Places> {
+    Places::new("test", max, Arc::default(), &Memory::shared(1 << 20))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_most_silent_goes_and_who_is_heard_or_worked_for_stays() {
+    let places = places(4);
+    let (spoke, worked, silent, late) =
+        (places.take().await, places.take().await, places.take().await, places.take().await);
+    let work = worked.work();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    spoke.heard();
+    late.heard();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    late.heard();
+    let mut tasks = JoinSet::new();
+    let another = Arc::clone(&places);
+    tasks.spawn(async move { another.take().await });
+    silent.is_wanted().await;
+    for stays in [&spoke, &worked, &late] {
+        assert!(poll!(std::pin::pin!(stays.is_wanted())).is_pending());
+    }
+    drop(silent);
+    let next = tasks.join_next().await.unwrap().unwrap();
+    // Now those who have spoken: the one that was silent for longer.
+    next.heard();
+    let another = Arc::clone(&places);
+    tasks.spawn(async move { another.take().await });
+    spoke.is_wanted().await;
+    drop((spoke, work));
+    drop(tasks.join_next().await.unwrap().unwrap());
+    assert_eq!(places.meter().ended()[0], (Ended::Crowded, 2));
+    assert_eq!((places.meter().open(), places.meter().accepted()), (3, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_never_ends_what_he_says_goes_when_nobody_is_silent() {
+    let places = places(2);
+    let (trickles, talks) = (places.take().await, places.take().await);
+    let another = Arc::clone(&places);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { another.take().await });
+    let both_speak = async {
+        loop {
+            trickles.heard();
+            talks.heard();
+            talks.said();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::select! {
+        () = both_speak => {}
+        () = trickles.is_wanted() => {}
+    }
+    assert!(poll!(std::pin::pin!(talks.is_wanted())).is_pending());
+    drop(trickles);
+    drop(tasks.join_next().await.unwrap().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_is_silent_the_next_waits_until_a_place_is_free() {
+    let places = places(1);
+    let first = places.take().await;
+    let work = first.work();
+    let mut next = std::pin::pin!(places.take());
+    assert!(timeout(Duration::from_secs(60), &mut next).await.is_err());
+    drop(work);
+    drop(first);
+    next.await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_are_given_back_as_often_as_they_are_taken() {
+    let places = places(2);
+    for _ in 0..100 {
+        drop((places.take().await, places.take().await));
+    }
+    assert_eq!(places.meter().open(), 0);
+    let (one, two) = (places.take().await, places.take().await);
+    assert_eq!(places.meter().open(), 2);
+    drop((one, two));
+}
