@@ -83,7 +83,7 @@ pub const CASES: &[Case] = &[
     case("ways", Hub::Embedded, Disk::Plain, &[SearchWay, SearchWay, PostWay, SyslogWay, Kill]),
     case("search", Hub::Embedded, Disk::Plain, &[SearchKill, SearchPause, Kill]),
     case("disk", Hub::Embedded, Disk::Faulty, &[DiskTrouble, DiskTrouble, DiskTrouble, Kill, Stop]),
-    case("power", Hub::Embedded, Disk::Faulty, &[PowerCut]),
+    case("power", Hub::Embedded, Disk::Faulty, &[PowerCut, PowerCut, Kill]),
     case("full", Hub::Embedded, Disk::Small, &[Fill, Fill, Kill, Reload]),
     case("clock", Hub::Embedded, Disk::Plain, &[Clock, Clock, Kill, Reload]),
     case(

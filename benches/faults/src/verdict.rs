@@ -9,7 +9,7 @@ use crate::drive::STOP;
 use crate::flood;
 use crate::judge::{Count, Place, Seen};
 use crate::read;
-use crate::rig::{Rig, Servers, Settings};
+use crate::rig::{Rig, Servers, Settings, Station};
 
 /// How long nothing may move before the wait is given up.
 const STILL: Duration = Duration::from_secs(60);
@@ -169,7 +169,10 @@ impl Rig {
 
     /// The life of an agent with the most log lines of one kind in a minute.
     pub fn flood(&self) -> (usize, String) {
-        let logs = self.stations.iter().flat_map(|station| station.agent.logs());
-        logs.map(|log| flood::most(&log)).max().unwrap_or_default()
+        let most = |station: &Station| {
+            let logs = station.agent.logs();
+            logs.iter().map(|log| flood::most(log, station.turn)).max().unwrap_or_default()
+        };
+        self.stations.iter().map(most).max().unwrap_or_default()
     }
 }
