@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::follow::Follower;
 use super::identity::{self, Identity, Stat};
@@ -86,8 +86,13 @@ impl Follower {
         places.iter().for_each(|place| self.folders.renew(place));
         let mut folders = std::mem::take(&mut self.folders);
         let copy = self.find_copy(&mut folders, identity, generation);
-        let copied = copy.is_some();
-        warn!(path = %path.display(), offset, copied, "truncated or replaced, read from its start");
+        let path_shown = path.display();
+        match &copy {
+            Some(_) => {
+                info!(path = %path_shown, offset, "copied and truncated, read from its start");
+            }
+            None => warn!(path = %path_shown, offset, "truncated or replaced, read from its start"),
+        }
         if let Some((place, copy, mark)) = copy {
             past.end_at(mark);
             self.adopt(copy, &place, past);

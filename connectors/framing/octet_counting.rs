@@ -47,6 +47,8 @@ pub enum Behind {
     More,
     /// More bytes, which will not: those at hand are as many as a message may have.
     TooMuch,
+    /// Nothing for now, within a message: that the bytes end here proves nothing.
+    Pause,
     /// Nothing, for now or for good.
     Nothing,
 }
@@ -125,7 +127,8 @@ fn is_number(bytes: &[u8]) -> bool {
 fn has_whole_count(bytes: &[u8], end: usize, behind: Behind) -> Is {
     let right = |at: usize| match count(bytes.get(at..).unwrap_or_default()) {
         Count::Whole { prefix, length } => begins_behind(bytes, at + prefix + length, behind),
-        Count::Partial | Count::Invalid => Is::NotThere,
+        Count::Partial => Is::Unknown,
+        Count::Invalid => Is::NotThere,
     };
     let found = right(end);
     if found != Is::Unknown || behind == Behind::More {

@@ -46,7 +46,7 @@ pub fn restart(bytes: &[u8], look: Look, cleared: &mut usize) -> Restart {
         let found = at_message(bytes, from + at, look);
         match (found, look.behind) {
             (Restart::At(_), _) | (Restart::Unknown, Behind::More) => return found,
-            (Restart::Unknown, Behind::Nothing) => unknown += 1,
+            (Restart::Unknown, Behind::Nothing | Behind::Pause) => unknown += 1,
             (Restart::Unknown, Behind::TooMuch) | (Restart::Nowhere, _) => {}
         }
         if unknown == UNKNOWN_MAX {

@@ -9,6 +9,7 @@ use crate::oracle::ON_ITS_WAY;
 use crate::plan::{Act, Deed, Plan};
 use crate::proxy::{Mode, Proxy};
 use crate::rig::{Rig, Servers, Settings, Station};
+use crate::stop;
 
 /// What a power cut may cost beyond the time that the configuration says: a flush takes a while itself.
 const SLACK: Duration = Duration::from_secs(1);
@@ -48,6 +49,7 @@ impl Rig {
         let begun = Instant::now();
         for (at, act) in plan {
             while begun.elapsed() < *at {
+                stop::check()?;
                 self.keep_running();
                 let left = at.saturating_sub(begun.elapsed());
                 std::thread::sleep(left.min(Duration::from_millis(20)));
@@ -55,6 +57,7 @@ impl Rig {
             self.act(act, settings, servers)?;
         }
         while begun.elapsed() < settings.length {
+            stop::check()?;
             self.keep_running();
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -13,9 +13,9 @@ const MINUTE_MS: i64 = 60_000;
 const PARTS: [&str; 8] =
     ["source", "sink", "group", "topic", "partition", "path", "listener", "listen"];
 
-/// Most lines of one part with one message within a minute of the agent's own life; with an example. A reload may have
-/// every part say once that it begins, so that many of what only informs are left out.
-pub fn most(log: &str, reloads: usize) -> (usize, String) {
+/// Most lines of one part with one message within a minute of the agent's own life; with an example. A reload has
+/// every part say once that it begins, and so has a rotation: so many `events` of what only informs are left out.
+pub fn most(log: &str, events: usize) -> (usize, String) {
     let mut times: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for line in log.lines() {
         let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
@@ -25,7 +25,7 @@ pub fn most(log: &str, reloads: usize) -> (usize, String) {
         times.entry(part_and_message(&line)).or_default().push(at);
     }
     let most = times.iter().map(|(name, times)| {
-        let expected = if name.starts_with("\"INFO\"") { reloads } else { 0 };
+        let expected = if name.starts_with("\"INFO\"") { events } else { 0 };
         (in_a_minute(times).saturating_sub(expected), name.clone())
     });
     most.max().unwrap_or_default()

@@ -9,7 +9,7 @@ use anabranch_faults::plan::plan;
 use anabranch_faults::rig::{Servers, Settings};
 use anabranch_faults::run::{Outcome, run};
 use anabranch_faults::servers::Server;
-use anabranch_faults::table;
+use anabranch_faults::{stop, table};
 use clap::Parser;
 
 /// Runs the agent while everything around it fails, and counts what every sink has.
@@ -69,6 +69,7 @@ fn main() -> ExitCode {
 
 fn all(arguments: &Arguments) -> Result<Vec<Outcome>, String> {
     let cases = chosen(&arguments.cases)?;
+    stop::listen()?;
     let begun = Instant::now();
     let mut outcomes = Vec::new();
     if arguments.plan {

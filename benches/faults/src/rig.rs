@@ -116,7 +116,8 @@ impl Rig {
             None => None,
         };
         let stop = Arc::new(AtomicBool::new(false));
-        let desk = Desk { oracle: Arc::clone(&oracle), stop, pace: settings.pace };
+        let rotations = Arc::default();
+        let desk = Desk { oracle: Arc::clone(&oracle), stop, rotations, pace: settings.pace };
         let mut rig = Self {
             stations: Vec::new(),
             oracle,

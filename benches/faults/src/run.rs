@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::case::Fault;
 use crate::flood;
+use crate::ledger;
 use crate::plan::{Plan, plan};
 use crate::rig::{Rig, Servers, Settings};
 use crate::search;
@@ -55,11 +56,11 @@ pub fn run(settings: &Settings, servers: &mut Servers) -> Result<Outcome, String
         settings: settings.clone(),
         acts: acts.len(),
         sent: rig.oracle.sent(),
-        findings,
-        ledger: rig.ledger(settings),
+        ledger: rig.ledger(settings, &findings, loses(settings)),
         exits: rig.stations.iter().flat_map(|station| station.agent.exits.clone()).collect(),
         flood: rig.flood(),
         notes: rig.notes.clone(),
+        findings,
         took: begun.elapsed(),
     };
     if let Some(address) = &servers.search {
@@ -98,15 +99,18 @@ fn one(
     rig.judge(settings, servers)
 }
 
+/// Whether a power cut may take what was acknowledged.
+fn loses(settings: &Settings) -> bool {
+    settings.case.faults.contains(&Fault::PowerCut) && settings.flush != "each"
+}
+
 impl Outcome {
     /// Everything that must not be, as sentences; none when the run is good.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        let loses =
-            self.settings.case.faults.contains(&Fault::PowerCut) && self.settings.flush != "each";
         for Finding { place, count, examples } in &self.findings {
             // What a sink had before the cut comes again with the lines that the log lost.
-            let twice = if loses && place == "file" { count.in_window } else { 0 };
+            let twice = if loses(&self.settings) && place == "file" { count.in_window } else { 0 };
             if count.lost > 0 || count.altered > 0 || count.disorder > 0 || count.twice > twice {
                 faults.push(format!("{place}: {count:?}; {}", examples.join("; ")));
             }
@@ -115,8 +119,8 @@ impl Outcome {
         if self.flood.0 > flood::MOST {
             faults.push(format!("{} log lines in a minute: {}", self.flood.0, self.flood.1));
         }
-        if self.ledger.starts_with("UNBALANCED") {
-            faults.push(self.ledger.clone());
+        if self.ledger != ledger::BALANCED {
+            faults.push(format!("ledger: {}", self.ledger));
         }
         faults.extend(self.notes.iter().filter(|note| note.starts_with("nothing moved")).cloned());
         faults

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::case::Hub;
 use crate::judge::Count;
+use crate::ledger;
 use crate::run::Outcome;
 
 /// Names of the columns.
@@ -42,7 +43,7 @@ pub fn lines(outcome: &Outcome) -> String {
             outcome.sent.0,
             outcome.sent.1,
             finding.place,
-            outcome.ledger.lines().next().unwrap_or_default(),
+            if outcome.ledger == ledger::BALANCED { ledger::BALANCED } else { "UNBALANCED" },
             outcome.exits.len(),
             outcome.flood.0,
         )

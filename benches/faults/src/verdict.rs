@@ -1,6 +1,6 @@
 //! Waits until everything that can arrive has arrived, and judges.
 
-use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::agent::sum_of;
@@ -10,6 +10,7 @@ use crate::flood;
 use crate::judge::{Count, Place, Seen};
 use crate::read;
 use crate::rig::{Rig, Servers, Settings, Station};
+use crate::stop;
 
 /// How long nothing may move before the wait is given up.
 const STILL: Duration = Duration::from_secs(60);
@@ -42,6 +43,7 @@ impl Rig {
         let mut last = None;
         let mut since = Instant::now();
         while since.elapsed() < STILL {
+            stop::check()?;
             self.keep_running();
             let (progress, due) = self.progress(settings)?;
             if progress.lag == 0.0 && due == 0 {
@@ -151,27 +153,12 @@ impl Rig {
         Ok(findings)
     }
 
-    /// What `anabranch ledger --verify` says, or why it was not asked.
-    pub fn ledger(&self, settings: &Settings) -> String {
-        let Some(station) = self.stations.first() else { return "no agent".to_owned() };
-        let help = Command::new(&settings.program).args(["ledger", "--help"]).output();
-        if !help.is_ok_and(|output| output.status.success()) {
-            return "not there".to_owned();
-        }
-        let mut command = Command::new(&settings.program);
-        command.args(["ledger", "--verify", "--config"]).arg(station.agent.config());
-        match command.output() {
-            Ok(output) if output.status.success() => "balanced".to_owned(),
-            Ok(output) => format!("UNBALANCED: {}", String::from_utf8_lossy(&output.stdout)),
-            Err(error) => format!("cannot be asked: {error}"),
-        }
-    }
-
     /// The life of an agent with the most log lines of one kind in a minute.
     pub fn flood(&self) -> (usize, String) {
         let most = |station: &Station| {
             let logs = station.agent.logs();
-            logs.iter().map(|log| flood::most(log, station.turn)).max().unwrap_or_default()
+            let events = station.turn + self.desk.rotations.load(Ordering::Relaxed);
+            logs.iter().map(|log| flood::most(log, events)).max().unwrap_or_default()
         };
         self.stations.iter().map(most).max().unwrap_or_default()
     }

@@ -12,8 +12,7 @@
 //!
 //! A line feed inside messages that end with NUL (Python's handler) is kept, and so is a NUL inside lines. Where a message
 //! ends can depend on the bytes behind it. When these do not come, [`Framer::settle`] takes what is there for whole, so a
-//! lone message never waits for the next one. Only then can the way in which the network cut the stream make a
-//! difference.
+//! lone message never waits for the next one; but a message whose count has not come to its end is waited for.
 //!
 //! A message that is longer than the limit comes in pieces. Blank frames are no messages.
 //!
@@ -37,14 +36,14 @@ pub struct Framer {
     message_max: usize,
     /// Where the next frame begins in the bytes at hand.
     at: usize,
-    /// Bytes behind `at` that are known to hold no end of a message.
+    /// Bytes behind `at` that are known to hold no end of a message, and no right count.
     searched: usize,
-    /// Bytes behind `at` that are known to hold no right count.
     cleared: usize,
     /// Whether the frame before was a piece of the message that goes on here.
     inside: bool,
-    /// Whether nothing comes behind the data, for now or for good.
+    /// Whether nothing comes behind the data for now, and whether for good.
     settled: bool,
+    ended: bool,
 }
 
 /// What ends the messages that have no count.
@@ -108,6 +107,7 @@ impl Framer {
             cleared: 0,
             inside: false,
             settled: false,
+            ended: false,
         }
     }
 
@@ -130,15 +130,13 @@ impl Framer {
 
     /// Says that nothing more comes for now: a message that may be whole is. True when [`Framer::next`] may go on.
     pub const fn settle(&mut self, data: &[u8]) -> bool {
-        let is_news = !self.settled && self.at < data.len();
-        self.settled = true;
-        is_news
+        !std::mem::replace(&mut self.settled, true) && self.at < data.len()
     }
 
     /// Says that the stream has ended: what is left is a message too. Comes again until it gives `None`.
     pub fn finish(&mut self, data: &[u8]) -> Option<Frame> {
         loop {
-            self.settled = true;
+            (self.settled, self.ended) = (true, true);
             if let Some(frame) = self.next(data) {
                 return Some(frame);
             }
@@ -187,6 +185,11 @@ impl Framer {
     fn counted(&mut self, rest: &[u8], prefix: usize, length: usize) -> Step {
         let piece = prefix + length.min(self.message_max);
         let is_short = length <= self.message_max;
+        let is_whole = rest.len() >= piece;
+        if is_short && !is_whole && !self.ended {
+            // A pause is not its end: what looks like a message within it may be its text.
+            return Step::More;
+        }
         if is_short {
             let window = rest.get(..self.window()).unwrap_or(rest);
             match octet_counting::ends_at(window, piece, self.behind(rest)) {
@@ -197,14 +200,14 @@ impl Framer {
         }
         let proved = !is_short || prefix == 0 || self.before == Before::Delimited;
         let within = (usize::from(prefix > 0), prefix + self.message_max);
-        match self.restart(rest, within, proved || rest.len() < piece) {
+        match self.restart(rest, within, (proved || !is_whole, is_whole)) {
             Restart::At(next) => {
                 (self.left, self.before) = (0, Before::Counted);
                 Step::Found(self.piece(if next < prefix { 0 } else { prefix }, next), None)
             }
             _ if self.behind(rest) == Behind::More => Step::More,
             _ if prefix > 0 && self.before == Before::Delimited => self.delimited(rest),
-            _ if rest.len() < piece => Step::More,
+            _ if !is_whole => Step::More,
             Restart::Unknown | Restart::Nowhere => Step::Found(self.body(prefix, length), None),
         }
     }
@@ -236,7 +239,8 @@ impl Framer {
             Step::Again | Step::Skip(_) => return step,
         };
         let within = (usize::from(!self.inside), end);
-        match self.restart(rest, within, self.before != Before::Counted) {
+        let is_whole = !matches!(step, Step::More);
+        match self.restart(rest, within, (self.before != Before::Counted, is_whole)) {
             Restart::At(next) => {
                 self.before = Before::Counted;
                 return Step::Found(Found { start: 0, end: next, next, continued: false }, None);
@@ -255,9 +259,19 @@ impl Framer {
         step
     }
 
-    fn restart(&mut self, rest: &[u8], within: (usize, usize), proved: bool) -> Restart {
+    /// `is_whole`: all of the message at hand is there, so that a pause says something about its end.
+    fn restart(
+        &mut self,
+        rest: &[u8],
+        within: (usize, usize),
+        (proved, is_whole): (bool, bool),
+    ) -> Restart {
         let window = rest.get(..self.window()).unwrap_or(rest);
-        restart(window, Look { within, behind: self.behind(rest), proved }, &mut self.cleared)
+        let mut behind = self.behind(rest);
+        if behind == Behind::Nothing && !is_whole && !self.ended {
+            behind = Behind::Pause;
+        }
+        restart(window, Look { within, behind, proved }, &mut self.cleared)
     }
 
     /// So many bytes are looked at before it is decided where a message ends.

@@ -114,6 +114,41 @@ fn a_delimiter_right_at_the_limit_is_found_however_the_stream_is_split() {
     assert_eq!(seen, [(&b"x"[..], false), (b"12345", false), (b"<3>z", false)]);
 }
 
+/// Messages of a stream that pauses after each of `parts`.
+fn read_with_pauses(parts: &[&[u8]]) -> Vec<String> {
+    let mut framer = Framer::new(1000);
+    let (mut data, mut seen) = (Vec::new(), Vec::new());
+    for part in parts {
+        data.extend_from_slice(part);
+        drain(&mut framer, &mut data, &mut seen);
+        if framer.settle(&data) {
+            drain(&mut framer, &mut data, &mut seen);
+        }
+    }
+    while let Some(frame) = framer.finish(&data) {
+        seen.push((data[frame.range].to_vec(), frame.continued));
+    }
+    seen.into_iter().map(|(bytes, _)| String::from_utf8(bytes).unwrap()).collect()
+}
+
+#[test]
+fn a_pause_within_a_counted_message_is_not_its_end_wherever_it_comes() {
+    let message = |number: usize| {
+        let filler = "7 <13>ab 12 <14>1 2026- ".repeat(number);
+        format!("<13>1 2026-11-28T00:00:00Z host app - - - {filler}{number}")
+    };
+    let messages: Vec<_> = (0..12).map(message).collect();
+    let framed = messages.iter().map(|message| format!("{} {message}", message.len()));
+    let stream = framed.collect::<String>().into_bytes();
+    for first in 0..stream.len() {
+        for second in [first + 1, first + 2, first + 9, first + 30] {
+            let second = second.min(stream.len());
+            let parts = [&stream[..first], &stream[first..second], &stream[second..]];
+            assert_eq!(read_with_pauses(&parts), messages, "cut at {first} and {second}");
+        }
+    }
+}
+
 /// Streams made of what makes a difference.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let parts = ["<", "<13>", "\n", "\0", "\r\n", "7 <13>abc", "3 <1", "0", "12", " ", "word"];

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use super::Desk;
 use crate::oracle::Way;
@@ -49,6 +50,7 @@ impl Log {
             until_rotation -= 1;
             if until_rotation == 0 {
                 rotated += 1;
+                desk.rotations.fetch_add(1, Ordering::Relaxed);
                 match self.rotate(rotated) {
                     Ok(new) => file = new,
                     Err(_error) => return,

@@ -5,7 +5,7 @@ pub mod posts;
 pub mod syslog;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Desk {
     pub oracle: Arc<Oracle>,
     /// Set when they are to end.
     pub stop: Arc<AtomicBool>,
+    /// How often a log was rotated.
+    pub rotations: Arc<AtomicUsize>,
     /// Percent of the usual pause between two writes.
     pub pace: u64,
 }
