@@ -261,6 +261,9 @@ impl Embedded {
     /// Watches over transactions, for ever.
     pub(crate) async fn watch_transactions(self: Arc<Self>) {
         self.complete_transactions().await;
+        if let Err(error) = self.end_orphans().await {
+            warn!(%error, "transactions without an end are left open; the next start tries again");
+        }
         let mut every = tokio::time::interval(std::time::Duration::from_secs(1));
         loop {
             every.tick().await;

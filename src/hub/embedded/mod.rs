@@ -34,6 +34,7 @@ mod mark;
 mod members;
 mod membership;
 mod open;
+mod orphans;
 mod partition_reader;
 mod positions;
 #[cfg(test)]

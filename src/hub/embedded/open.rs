@@ -17,6 +17,7 @@ use super::fetchers::Fetchers;
 use super::groups::Groups;
 use super::kept::{Entries, Kept};
 use super::members::Members;
+use super::orphans::unused_producer;
 use super::positions::{End, Positions};
 use super::queue::Queue;
 use super::settings::{Cleanup, TopicSettings};
@@ -71,6 +72,7 @@ impl Embedded {
         let set = replay_settings(&topics, &settings)?;
         let kept = Kept::new(replay_kept(&topics)?);
         let mut transactions = replay_transactions(&topics)?;
+        transactions.skip_to(unused_producer(&topics));
         metrics.take_up(&positions.totals.accounts());
         let covered = positions.covered.len();
         positions.covered.retain(|name, _| !is_gone(&name.topic));

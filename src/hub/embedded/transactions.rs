@@ -91,6 +91,11 @@ impl Transactions {
         (id, vec![(b"p".to_vec(), Some(self.reserved.to_string().into_bytes()))])
     }
 
+    /// Hands out no producer id below `first` any more.
+    pub(super) fn skip_to(&mut self, first: i64) {
+        self.next_producer = self.next_producer.max(first);
+    }
+
     pub(crate) fn get(&self, id: &str) -> Option<&Transaction> {
         self.by_id.get(id)
     }
