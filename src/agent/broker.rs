@@ -44,6 +44,8 @@ impl Agent {
         let (Some(hub), HubConfig::Embedded(embedded)) = (hub, &self.config.hub) else {
             return Ok(());
         };
+        // Also without clients: what a crash has left open would hold up whoever reads what is committed.
+        self.broker.spawn("transactions", Arc::clone(&hub).watch_transactions());
         let mut bound: Vec<(Listening, &str)> = Vec::new();
         let default = bind(&embedded.listen).await?;
         let is_awaited = default.is_none() && embedded.listen.address().is_some();

@@ -109,7 +109,6 @@ pub async fn serve(
     let members = broker.hub.members();
     tokio::select! {
         () = members.keep_time() => {}
-        () = Arc::clone(&broker.hub).watch_transactions() => {}
         () = async { while sockets.join_next().await.is_some() {} } => {}
     }
 }

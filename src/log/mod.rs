@@ -142,7 +142,7 @@ impl LogError {
 /// [`LogError`] when the system says no; the old file is then still there.
 pub(crate) fn write_atomically(path: &std::path::Path, text: &str) -> Result<(), LogError> {
     let aside = path.with_extension("tmp");
-    let file = disk::File::create(&aside).map_err(LogError::io("create", &aside))?;
+    let file = disk::File::make(&aside).map_err(LogError::io("create", &aside))?;
     file.write_both_at(text.as_bytes(), &[], 0).map_err(LogError::io("write", &aside))?;
     file.sync_all().map_err(LogError::io("sync", &aside))?;
     disk::rename(&aside, path).map_err(LogError::io("rename", &aside))?;

@@ -69,7 +69,7 @@ impl Segment {
     fn create_as(folder: &Path, base_offset: i64, extension: &str) -> Result<Self, LogError> {
         let path = folder.join(format!("{base_offset:020}.log"));
         let made = path.with_extension(extension);
-        let file = File::create_new(&made).map_err(LogError::io("create", &made))?;
+        let file = File::make_new(&made).map_err(LogError::io("create", &made))?;
         Ok(Self {
             base_offset,
             path,

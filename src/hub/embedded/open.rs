@@ -72,7 +72,6 @@ impl Embedded {
         let set = replay_settings(&topics, &settings)?;
         let kept = Kept::new(replay_kept(&topics)?);
         let mut transactions = replay_transactions(&topics)?;
-        transactions.skip_to(unused_producer(&topics));
         metrics.take_up(&positions.totals.accounts());
         let covered = positions.covered.len();
         positions.covered.retain(|name, _| !is_gone(&name.topic));
@@ -346,6 +345,7 @@ fn replay_transactions(topics: &Topics) -> Result<Transactions, HubError> {
             }
         })?;
     }
+    transactions.skip_to(unused_producer(topics));
     Ok(transactions)
 }
 

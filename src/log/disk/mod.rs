@@ -37,13 +37,13 @@ const _: () = assert!(size_of::<File>() == size_of::<std::fs::File>());
 
 impl File {
     /// Makes a file, or empties the one that is there.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    pub(super) fn make(path: &Path) -> io::Result<Self> {
         let watch = Watch::create(path)?;
         Ok(Self { inner: private::create(path)?, watch })
     }
 
     /// Makes a file that must not be there.
-    pub(super) fn create_new(path: &Path) -> io::Result<Self> {
+    pub(super) fn make_new(path: &Path) -> io::Result<Self> {
         if path.exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -115,7 +115,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Makes a file of these bytes, in the place of the one that may be there.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    File::create(path)?.write_both_at(bytes, &[], 0)
+    File::make(path)?.write_both_at(bytes, &[], 0)
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
