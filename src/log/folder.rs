@@ -54,9 +54,22 @@ impl Folder {
             Some(meta) => meta,
             None => Meta::create(path, new_id)?,
         };
+        for file in [RECOVERY_POINTS, LOG_STARTS] {
+            let path = path.join(file);
+            match disk::read(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(LogError::io("read", &path)(error));
+                }
+                _ => {}
+            }
+        }
         let epoch_path = path.join("leader-epoch");
-        let stored = disk::read(&epoch_path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let last: Option<i32> = stored.and_then(|text| text.trim().parse().ok());
+        let last: Option<i32> = match disk::read(&epoch_path) {
+            Ok(bytes) => str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            // An epoch that is given once more would name records that were lost.
+            Err(error) => return Err(LogError::io("read", &epoch_path)(error)),
+        };
         let mark = path.join("clean-shutdown");
         let clean = last.is_some() && mark.exists();
         let epoch = last.map_or(0, |last| if clean { last } else { last + 1 });

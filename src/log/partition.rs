@@ -34,8 +34,8 @@ pub struct Partition {
     name: Arc<PartitionName>,
     pub(super) folder: PathBuf,
     pub(super) settings: RwLock<Settings>,
-    /// Held by who replaces or deletes closed segments.
-    pub(super) files: Mutex<()>,
+    /// Held by who replaces or deletes closed segments: those that are not read any more and could not be deleted yet.
+    pub(super) files: Mutex<VecDeque<Arc<Segment>>>,
     /// Its folder is no longer its own: nothing is made or removed there any more, and there is nothing to read.
     pub(super) deleted: AtomicBool,
     pub(super) progress: Mutex<Progress>,
@@ -281,26 +281,41 @@ impl Partition {
     /// # Errors
     /// [`LogError`] when a file cannot be deleted; it is no longer read all the same.
     pub fn delete_before(&self, offset: i64) -> Result<u64, LogError> {
-        let _held = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let removed: Vec<Arc<Segment>> = {
+        let mut leaving = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = leaving.len();
+        leaving.extend({
             let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
             let bases: Vec<i64> = segments.iter().map(|segment| segment.base_offset()).collect();
             let count = bases.iter().skip(1).take_while(|next| **next <= offset).count();
-            let removed = segments.drain(..count).collect();
+            let removed: Vec<Arc<Segment>> = segments.drain(..count).collect();
             let start = segments.first().map_or(0, |segment| segment.base_offset());
             self.start.fetch_max(start, Ordering::AcqRel);
             removed
-        };
-        if !removed.is_empty() {
+        });
+        if leaving.len() > before {
             self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
-        let mut freed = 0;
-        for segment in removed {
-            freed += segment.size_bytes();
-            segment.delete()?;
-        }
-        Ok(freed)
+        delete_all(&mut leaving)
     }
+
+    /// Deletes what could not be deleted before; gives the bytes that were freed.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be deleted now either.
+    pub fn delete_left(&self) -> Result<u64, LogError> {
+        delete_all(&mut self.files.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Deletes segments, the oldest first: a file that stays must not have a gap behind it when it is found at the next start.
+fn delete_all(leaving: &mut VecDeque<Arc<Segment>>) -> Result<u64, LogError> {
+    let mut freed = 0;
+    while let Some(oldest) = leaving.front() {
+        oldest.delete()?;
+        freed += oldest.size_bytes();
+        leaving.pop_front();
+    }
+    Ok(freed)
 }
 
 /// The segments in a folder, oldest first.

@@ -251,6 +251,8 @@ impl Segment {
     /// Writes what lies from the batch of `offset` on once more where it lies, so that the next sync brings it to the disk: an
     /// earlier life may have ended after a sync that failed, and nothing tells which pages it was that are gone.
     pub(super) fn rewrite(&self, offset: i64) -> Result<(), LogError> {
+        // What was cut off may be there again as well.
+        self.truncate(self.size_bytes())?;
         let mut place = self.look_up(|index| index.before_offset(offset));
         let mut bytes = Vec::new();
         loop {
@@ -369,7 +371,12 @@ impl Segment {
         // A hint without its segment is harmless, and so is one that was never written.
         disk::remove_file(&self.path.with_extension("producers")).ok();
         disk::remove_file(&self.path.with_extension("index")).ok();
-        disk::remove_file(&self.path).map_err(LogError::io("delete", &self.path))
+        match disk::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(LogError::io("delete", &self.path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

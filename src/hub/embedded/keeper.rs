@@ -147,6 +147,8 @@ fn retain_partition(shared: &Shared, state: &TopicState, partition: &Partition) 
         target = target.max(hard);
     }
     if target <= partition.start() {
+        // What is in the way was told when it was first met.
+        partition.delete_left().ok();
         return false;
     }
     let covered = shared.covered_to(partition.name(), target);
