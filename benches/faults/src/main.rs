@@ -24,7 +24,7 @@ struct Arguments {
     /// The first seed; each round takes the next
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Cases, separated by commas; all of the embedded hub when nothing is named
+    /// Cases, separated by commas, or all; those of the embedded hub when nothing is named
     #[arg(long = "case", value_delimiter = ',')]
     cases: Vec<String>,
     /// What `flush` is, separated by commas; runs take turns
@@ -128,12 +128,14 @@ fn once(
     state: &tempfile::TempDir,
 ) -> Result<Outcome, String> {
     let wanted = match settings.case.hub {
-        Hub::Embedded => servers.brokers.len(),
+        Hub::Embedded => 0,
         Hub::Kafka => 1,
         Hub::Cluster => 3,
     };
     if servers.brokers.len() != wanted {
         servers.brokers.clear();
+    }
+    if servers.brokers.len() < wanted {
         let folder = state.path().join(format!("kafka-{}-{wanted}", settings.seed));
         servers.brokers = Server::brokers(&folder, wanted)?;
     }
@@ -149,6 +151,9 @@ fn once(
 fn chosen(names: &[String]) -> Result<Vec<Case>, String> {
     if names.is_empty() {
         return Ok(CASES.iter().filter(|case| case.hub == Hub::Embedded).copied().collect());
+    }
+    if names.iter().any(|name| name == "all") {
+        return Ok(CASES.to_vec());
     }
     names.iter().map(|name| case::named(name)).collect()
 }
