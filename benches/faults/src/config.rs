@@ -21,8 +21,10 @@ pub struct Parts {
     pub agent: usize,
     /// Whether the sink's files end at a size.
     pub rotate: bool,
-    /// Whether rotated files are matched by the source's pattern too.
-    pub wide: bool,
+    /// Whether the source's pattern matches renamed files too.
+    pub renamed: bool,
+    /// Whether it matches copies too.
+    pub copies: bool,
 }
 
 /// Where an agent listens.
@@ -75,7 +77,11 @@ impl Parts {
         let Folders { data, out, logs } = folders;
         let (data, out, logs) = (data.display(), out.display(), logs.display());
         let changes = |bit: usize| (turn >> (bit % 3)) & 1;
-        let pattern = if self.wide { "*.log*" } else { "*.log" };
+        let pattern = match (self.renamed, self.copies) {
+            (_, true) => "*.log*",
+            (true, false) => "{*.log,r*.log.*}",
+            (false, false) => "*.log",
+        };
         let rotate = if self.rotate { ", rotate: { size: 300kB }" } else { "" };
         let mut text = format!(
             "data_dir: {data}\n\

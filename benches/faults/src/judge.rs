@@ -19,6 +19,8 @@ struct Arrivals {
     times: Vec<u32>,
     next: usize,
     disorder: usize,
+    /// The first line that came too late, and the one that it came behind.
+    late: Option<(usize, usize)>,
 }
 
 /// Which lines belong to a place.
@@ -90,8 +92,12 @@ impl Seen {
         let none = Arrivals::default();
         for (name, stream) in &book.streams {
             let arrivals = self.streams.get(name).unwrap_or(&none);
-            if place == Place::All {
+            if place == Place::All && stream.is_ordered {
                 count.disorder += arrivals.disorder;
+                examples.extend(arrivals.late.map(|(line, before)| {
+                    let times = arrivals.disorder;
+                    format!("out of order: {name} {line} behind {before}, {times} in all")
+                }));
             }
             let belongs = |number| {
                 let poison = oracle.is_poison(stream.way, name, number);
@@ -130,6 +136,7 @@ impl Arrivals {
         *times += 1;
         if *times == 1 && number < self.next {
             self.disorder += 1;
+            self.late.get_or_insert((number, self.next - 1));
         }
         self.next = self.next.max(number + 1);
     }

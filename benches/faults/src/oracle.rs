@@ -40,6 +40,8 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) way: Way,
+    /// Whether its lines must come in their order.
+    pub(crate) is_ordered: bool,
     end: End,
     pub(crate) lines: Vec<Sent>,
 }
@@ -89,8 +91,15 @@ impl Oracle {
 
     /// A new stream.
     pub fn open(&self, name: &str, way: Way) {
-        let stream = Stream { way, end: End::Open, lines: Vec::new() };
+        let stream = Stream { way, is_ordered: true, end: End::Open, lines: Vec::new() };
         self.book().streams.insert(name.to_owned(), stream);
+    }
+
+    /// The lines of a stream may come in any order.
+    pub fn forget_order(&self, stream: &str) {
+        if let Some(entry) = self.book().streams.get_mut(stream) {
+            entry.is_ordered = false;
+        }
     }
 
     /// The next lines of a stream, which count as sent once; with the number of the first.

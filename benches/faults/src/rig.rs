@@ -170,7 +170,8 @@ impl Rig {
             agent: number,
             rotate: random.chance(40),
             // Without its positions an agent finds what was renamed only where it is told to look.
-            wide: settings.case.faults.contains(&Fault::PowerCut) || random.chance(30),
+            copies: settings.case.faults.contains(&Fault::PowerCut),
+            renamed: random.chance(30),
         };
         let admin = format!("127.0.0.1:{}", ports.admin);
         let mut agent = Agent::new(settings.program.clone(), folder.clone(), admin);
@@ -201,7 +202,8 @@ impl Rig {
                 [("r", Rotation::Renamed), ("c", Rotation::Copied), ("l", Rotation::Linked)];
             for (name, rotation) in rotations {
                 let (folder, beside) = (station.logs.clone(), station.beside.clone());
-                let log = Log { name: format!("{name}{number}"), folder, beside, rotation };
+                let (name, wide) = (format!("{name}{number}"), station.parts.copies);
+                let log = Log { name, folder, beside, rotation, wide };
                 let desk = self.desk.clone();
                 self.writers.start(move || log.grow(&desk));
             }

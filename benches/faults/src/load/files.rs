@@ -31,6 +31,8 @@ pub struct Log {
     pub beside: PathBuf,
     /// How it is rotated.
     pub rotation: Rotation,
+    /// Whether what was rotated is watched, too. Copies are then files of their own, in no order with the original.
+    pub wide: bool,
 }
 
 impl Log {
@@ -39,6 +41,9 @@ impl Log {
         let mut random = Random::of(&[desk.oracle.seed, number_of(&self.name)]);
         let mut rotated = 0;
         desk.oracle.open(&self.name, Way::File);
+        if self.wide && self.rotation == Rotation::Copied {
+            desk.oracle.forget_order(&self.name);
+        }
         // A folder that cannot be written is a fault of the bench, which then has nothing to judge.
         let Ok(mut file) = self.begin() else { return };
         let mut until_rotation = 60;
