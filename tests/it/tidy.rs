@@ -283,3 +283,21 @@ fn the_documents_that_a_reader_looks_for_are_there() {
     let lines = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap().lines().count();
     assert!(lines <= ARCHITECTURE_LINES_MAX, "ARCHITECTURE.md has {lines} lines; shorten it");
 }
+
+#[test]
+fn what_the_image_is_built_of_is_in_its_context() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let ignored = read(".dockerignore");
+    let context: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let cargo = read("Cargo.toml");
+    let members = cargo.lines().find_map(|line| line.strip_prefix("members = [")).unwrap();
+    let members = members.trim_end_matches(']').split(", ").map(|name| name.trim_matches('"'));
+    let docker = read("Dockerfile");
+    let files = docker.split_whitespace().filter(|word| word.starts_with("deploy/"));
+    let missing: Vec<_> = members
+        .filter(|name| *name != ".")
+        .chain(files)
+        .filter(|name| !context.iter().any(|folder| Path::new(name).starts_with(folder)))
+        .collect();
+    assert!(missing.is_empty(), ".dockerignore leaves out {missing:?}");
+}

@@ -55,6 +55,8 @@ pub enum Fault {
     BrokerKill,
     /// SIGSTOP of a broker.
     BrokerPause,
+    /// The way to a broker, from agents alone.
+    BrokerWay,
 }
 
 /// A named set of faults.
@@ -71,8 +73,8 @@ pub struct Case {
 }
 
 use Fault::{
-    BrokerKill, BrokerPause, Clock, DiskTrouble, Fill, Kill, Pause, PostWay, PowerCut, Reload,
-    SearchKill, SearchPause, SearchWay, Stop, SyslogWay,
+    BrokerKill, BrokerPause, BrokerWay, Clock, DiskTrouble, Fill, Kill, Pause, PostWay, PowerCut,
+    Reload, SearchKill, SearchPause, SearchWay, Stop, SyslogWay,
 };
 
 /// All of them.
@@ -96,13 +98,13 @@ pub const CASES: &[Case] = &[
         "kafka",
         Hub::Kafka,
         Disk::Plain,
-        &[Kill, Pause, Reload, BrokerKill, BrokerPause, SearchWay],
+        &[Kill, Pause, Reload, BrokerKill, BrokerPause, BrokerWay, BrokerWay, SearchWay],
     ),
     case(
         "cluster",
         Hub::Cluster,
         Disk::Plain,
-        &[Kill, Pause, Reload, BrokerKill, BrokerKill, BrokerPause],
+        &[Kill, Pause, Reload, BrokerKill, BrokerKill, BrokerPause, BrokerWay],
     ),
 ];
 

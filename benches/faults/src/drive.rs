@@ -92,6 +92,11 @@ impl Rig {
                     broker.act(*deed)?;
                 }
             }
+            Act::BrokerWay(number, mode) => {
+                let count = servers.brokers.len().max(1);
+                let broker = servers.brokers.get(number % count);
+                broker.and_then(|broker| broker.way.as_ref()).iter().for_each(|way| way.set(*mode));
+            }
             Act::Disk(_) | Act::PowerCut | Act::Fill(_) | Act::Clock(_) => {
                 self.machine(act, settings)?
             }
@@ -176,6 +181,7 @@ impl Rig {
             station.clock.iter().try_for_each(|clock| clock.set(0))?;
         }
         for server in servers.own_search.iter_mut().chain(&mut servers.brokers) {
+            server.way.iter().for_each(|way| way.set(Mode::Pass));
             server.act(Deed::Start)?;
         }
         for server in servers.own_search.iter_mut().chain(&mut servers.brokers) {

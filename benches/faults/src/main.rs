@@ -1,7 +1,7 @@
 //! The fault bench as a program: runs cases until its time is over, prints a table, and fails when a run did.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anabranch_faults::case::{self, CASES, Case, Hub};
@@ -173,8 +173,24 @@ fn print_plans(arguments: &Arguments, cases: &[Case]) {
 
 fn write_table(arguments: &Arguments, outcomes: &[Outcome]) -> Result<(), String> {
     let Some(path) = &arguments.table else { return Ok(()) };
-    let words: Vec<_> = std::env::args().skip(1).collect();
-    let made_by = format!("cargo run -p anabranch-faults -- {}", words.join(" "));
+    let seeds = outcomes.iter().map(|outcome| outcome.settings.seed);
+    let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
+    let made_by = format!(
+        "`cargo run -p anabranch-faults -- --case {} --minutes {} --seconds {} --seed {}` with {} on {}, Apache Kafka \
+         4.3.1 and Elasticsearch 8.19 of `tests/servers`, seeds {first} to {last}",
+        arguments.cases.join(","),
+        arguments.minutes,
+        arguments.seconds,
+        arguments.seed,
+        said(Command::new(&arguments.binary).arg("--version")),
+        said(Command::new("uname").arg("-sr")),
+    );
     let text = table::document(outcomes, &made_by);
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The first line that a command prints.
+fn said(command: &mut Command) -> String {
+    let output = command.output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).lines().next().unwrap_or("an unknown version").to_owned()
 }

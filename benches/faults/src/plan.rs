@@ -32,6 +32,8 @@ pub enum Act {
     Search(Deed),
     /// The same for broker number N.
     Broker(usize, Deed),
+    /// What becomes of connections to broker number N.
+    BrokerWay(usize, Mode),
     /// The disk misbehaves from now on, or does not.
     Disk(Option<Trouble>),
     /// The agent is killed and what was not synced is gone.
@@ -116,6 +118,9 @@ fn one(fault: Fault, agent: usize, random: &mut Random) -> (u64, Act, Option<Act
         Fault::Clock => (0, Act::Clock(jump(random)), None),
         Fault::BrokerKill => {
             (longer, Act::Broker(broker, Deed::Kill), Some(Act::Broker(broker, Deed::Start)))
+        }
+        Fault::BrokerWay => {
+            (longer, Act::BrokerWay(broker, mode(random)), Some(Act::BrokerWay(broker, Mode::Pass)))
         }
         Fault::BrokerPause => {
             (longer, Act::Broker(broker, Deed::Pause), Some(Act::Broker(broker, Deed::Resume)))

@@ -1,5 +1,6 @@
 //! Servers that are started, killed and stopped by the scripts of `tests/servers`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::JoinHandle;
@@ -8,12 +9,15 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::plan::Deed;
 use crate::ports;
+use crate::proxy::Proxy;
 
 /// One server of the bench's own.
 #[derive(Debug)]
 pub struct Server {
-    /// `host:port`.
+    /// `host:port`, of the way to it if there is one.
     pub address: String,
+    /// What is between it and the agents.
+    pub way: Option<Proxy>,
     script: PathBuf,
     /// Between the command and the options.
     words: Vec<String>,
@@ -35,6 +39,7 @@ impl Server {
         let port = pair()?;
         let mut server = Self {
             address: format!("127.0.0.1:{port}"),
+            way: None,
             script: script("search"),
             words: vec!["es8".to_owned()],
             options: vec!["--port".to_owned(), port.to_string()],
@@ -60,11 +65,15 @@ impl Server {
             let own = folder.join(format!("broker-{}", number + 1));
             std::fs::create_dir_all(&own).map_err(|error| format!("{}: {error}", own.display()))?;
             let extra = own.join("extra.properties");
-            std::fs::write(&extra, properties(number + 1, &voters, count))
+            let way = Proxy::start(SocketAddr::from(([127, 0, 0, 1], *port)))?;
+            let text = listeners(*port, ports::free()?, way.address)
+                + &properties(number + 1, &voters, count);
+            std::fs::write(&extra, text)
                 .map_err(|error| format!("{}: {error}", extra.display()))?;
             let options = ["--port", &port.to_string(), "--extra", &extra.to_string_lossy()];
             let mut broker = Self {
-                address: format!("127.0.0.1:{port}"),
+                address: way.address.to_string(),
+                way: Some(way),
                 script: script("kafka"),
                 words: Vec::new(),
                 options: options.map(str::to_owned).to_vec(),
@@ -173,6 +182,17 @@ fn pair() -> Result<u16, String> {
         }
         before = port;
     }
+}
+
+/// Agents come by the way that may fail, brokers to each other directly.
+fn listeners(port: u16, internal: u16, way: SocketAddr) -> String {
+    let controller = port + 1;
+    format!(
+        "listeners=PLAINTEXT://127.0.0.1:{port},INTERNAL://127.0.0.1:{internal},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://{way},INTERNAL://127.0.0.1:{internal}\n\
+         inter.broker.listener.name=INTERNAL\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+    )
 }
 
 /// What differs from a single broker of the tests.
