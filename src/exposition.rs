@@ -1,6 +1,7 @@
 //! All metrics in Prometheus' text format (version 0.0.4). Written here since the known crates have no summaries with
 //! quantiles of our own histograms.
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -307,7 +308,10 @@ fn hub(topics: &[TopicInfo], text: &mut Text) {
 
 /// What became of all records, over restarts.
 fn ledger(metrics: &Metrics, seen: &Seen, text: &mut Text) {
-    let sources = metrics.accounts();
+    // The ledger itself also has those that were taken out of the configuration.
+    let mut sources = metrics.accounts();
+    let here: BTreeSet<String> = metrics.sources().into_iter().map(|(name, _)| name).collect();
+    sources.retain(|name, _| here.contains(name));
     let sources = sources.iter().map(|(name, account)| SourceRow::new(name, account)).collect();
     for family in families(&Ledger::new(sources, seen.sinks.clone())) {
         text.head(family.name, "gauge", family.help);
