@@ -80,12 +80,18 @@ impl Writer {
         let base = partition.end();
         append(self)?;
         // What was before counts as long as what it speaks about may still be lost.
+        self.flush_records()?;
+        partition.delete_before(base)?;
+        Ok(())
+    }
+
+    /// Makes everything durable that was appended.
+    fn flush_records(&self) -> Result<(), LogError> {
         for state in self.shared.topics.all() {
             for spoken_of in state.partitions.iter().filter(|one| one.flushed() < one.end()) {
                 self.shared.flush(spoken_of)?;
             }
         }
-        partition.delete_before(base)?;
         Ok(())
     }
 
@@ -185,11 +191,21 @@ impl Writer {
         let most = self.shared.settings.internal_max_bytes;
         let large = |partition: &Arc<Partition>| partition.size_bytes() > most;
         let topic = self.shared.internal(POSITIONS);
-        let stored = if topic.as_ref().is_some_and(large) {
-            self.rewrite(POSITIONS, |writer| writer.append_snapshot(&entries))
-        } else {
-            self.append_snapshot(&entries)
-        };
+        let speaks_alone = self.positions_first;
+        // One that came without records says that all before it were read, and all behind it build on it: whatever
+        // `flush` says, a power cut must not keep one of these without the others.
+        let stored = if speaks_alone { self.flush_records() } else { Ok(()) };
+        let stored = stored.and_then(|()| {
+            if topic.as_ref().is_some_and(large) {
+                self.rewrite(POSITIONS, |writer| writer.append_snapshot(&entries))
+            } else {
+                self.append_snapshot(&entries)
+            }
+        });
+        let stored = stored.and_then(|()| match &topic {
+            Some(topic) if speaks_alone => self.shared.flush(topic),
+            _ => Ok(()),
+        });
         if let Err(error) = stored {
             warn!(%error, "positions could not be stored together, will retry");
             return;

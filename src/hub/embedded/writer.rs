@@ -261,9 +261,13 @@ impl Writer {
     /// A position that came without records must be durable before what was handed on after it: a copy of a file has
     /// been read so far, and only then is the file itself read anew.
     fn store_ordered_positions(&mut self) {
-        if self.positions_first && self.shared.positions().len() <= SNAPSHOT_PROMPT {
+        if self.must_store_positions() {
             self.snapshot();
         }
+    }
+
+    fn must_store_positions(&self) -> bool {
+        self.positions_first && self.shared.positions().len() <= SNAPSHOT_PROMPT
     }
 
     /// Positions without records become durable with the next snapshot. They wait for records that are parked: what
@@ -286,7 +290,8 @@ impl Writer {
             // The parts are handed back to their sources.
             return;
         }
-        if behind || self.shared.must_wait(append.partition.name()) {
+        let must_wait = self.must_store_positions();
+        if behind || must_wait || self.shared.must_wait(append.partition.name()) {
             self.parked.push_back(append);
         } else if let Some(append) = self.try_append(append) {
             self.parked.push_back(append);
@@ -326,10 +331,12 @@ impl Writer {
         if self.parked.is_empty() {
             return;
         }
+        self.store_ordered_positions();
+        let must_wait = self.must_store_positions();
         let mut stuck: HashSet<PartitionName> = HashSet::new();
         for append in std::mem::take(&mut self.parked) {
             let name = append.partition.name().clone();
-            if stuck.contains(&name) || self.shared.must_wait(&name) {
+            if must_wait || stuck.contains(&name) || self.shared.must_wait(&name) {
                 stuck.insert(name);
                 self.parked.push_back(append);
             } else if let Some(append) = self.try_append(append) {

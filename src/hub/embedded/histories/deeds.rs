@@ -60,6 +60,12 @@ impl Rig {
 
     /// A position that comes without records.
     pub(super) fn position(&mut self) -> Result<(), String> {
+        if !self.look()? || !self.life().writer.parked.is_empty() {
+            return Ok(());
+        }
+        let all = self.model.partitions.values().flat_map(|known| &known.all);
+        let before = all.map(|found| found.id.serial).collect();
+        self.copies.push((self.serial, before, self.disk.refused()));
         let mut batch = Batch::new(Vec::new().into(), Headers::new(), 1000, 9);
         let value = self.serial.to_string().into_bytes();
         batch.set_position(Position { key: b"copy".to_vec(), value: Some(value) });

@@ -46,6 +46,8 @@ pub(super) struct Rig {
     /// Lines of each file that were handed on.
     pub(super) handed: [u64; FILES],
     pub(super) serial: u64,
+    /// Positions without records that were handed on, each with the records before it, and how much was refused by then.
+    pub(super) copies: Vec<(u64, Vec<u64>, u64)>,
     pub(super) says: bool,
 }
 
@@ -72,7 +74,8 @@ impl Rig {
             life: None,
             model: Model::default(),
             handed: [0; FILES],
-            serial: 0,
+            serial: 1,
+            copies: Vec::new(),
             says: false,
         }
     }
@@ -176,6 +179,9 @@ impl Rig {
     fn check_positions(&mut self, hub: &Embedded) -> Result<(), String> {
         let positions: BTreeMap<Vec<u8>, Vec<u8>> =
             hub.shared.positions().of("s").into_iter().collect();
+        let copy = positions.get(&b"copy"[..]);
+        let copy = copy.map_or(0, |at| String::from_utf8_lossy(at).parse().unwrap());
+        self.check_copy(copy)?;
         for file in 0..FILES {
             let value = positions.get(&file.to_string().into_bytes());
             let at = value.map_or(0, |at| String::from_utf8_lossy(at).parse().unwrap());
@@ -205,6 +211,32 @@ impl Rig {
             let places: Vec<_> = known.all.iter().map(place).collect();
             eprintln!("  {name} {}..{} {places:?}", known.start, known.end);
         }
+    }
+
+    /// A position without records is there only with all that was handed on before it; and what was handed on after it is
+    /// there only with it, where the disk has not refused to keep it.
+    fn check_copy(&mut self, copy: u64) -> Result<(), String> {
+        let ids = || self.model.partitions.values().flat_map(|known| &known.all).map(|one| one.id);
+        let there: std::collections::HashSet<u64> = ids().map(|id| id.serial).collect();
+        for (value, before, refused) in &self.copies {
+            if *value <= copy
+                && let Some(lost) = before.iter().find(|serial| !there.contains(serial))
+            {
+                return Err(format!(
+                    "a position says that record {lost} was read, and it is not there"
+                ));
+            }
+            if *value > copy
+                && *refused == self.disk.refused()
+                && let Some(late) = there.iter().find(|serial| *serial >= value)
+            {
+                return Err(format!(
+                    "record {late} is there without the position {value} before it"
+                ));
+            }
+        }
+        self.copies.retain(|(value, ..)| *value <= copy);
+        Ok(())
     }
 
     pub(super) fn life(&mut self) -> &mut Life {
