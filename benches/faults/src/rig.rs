@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -88,9 +89,16 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// The folder stays, without what is mounted in it.
+    /// The folder stays, with a copy of what is mounted in it.
     pub fn keep(&mut self) {
         self.folder.disable_cleanup(true);
+        for station in self.stations.iter().filter(|station| station.disk.is_some()) {
+            let copy = station.agent.folder.join("disk-kept");
+            let mut command = Command::new("cp");
+            command.arg("-r").args([station.agent.folder.join("disk"), copy]);
+            // A copy that is not whole is still something to look at.
+            command.status().ok();
+        }
     }
 
     /// Makes everything; nothing runs yet.
