@@ -47,6 +47,8 @@ pub struct Folders<'a> {
     pub out: &'a Path,
     /// What the file source watches.
     pub logs: &'a Path,
+    /// Where the targets of links are.
+    pub beside: &'a Path,
 }
 
 impl Parts {
@@ -74,13 +76,14 @@ impl Parts {
     pub fn text(&self, ports: Ports, folders: Folders<'_>, turn: usize) -> String {
         let [files, posts, syslog] = self.topics();
         let Ports { admin, posts: http, syslog: tcp } = ports;
-        let Folders { data, out, logs } = folders;
+        let Folders { data, out, logs, beside } = folders;
         let (data, out, logs) = (data.display(), out.display(), logs.display());
         let changes = |bit: usize| (turn >> (bit % 3)) & 1;
-        let pattern = match (self.renamed, self.copies) {
-            (_, true) => "*.log*",
-            (true, false) => "{*.log,r*.log.*}",
-            (false, false) => "*.log",
+        // Without its positions an agent finds what was renamed only where it is told to look.
+        let include = match (self.renamed, self.copies) {
+            (_, true) => format!("\"{logs}/*.log*\", \"{}/*.log.*\"", beside.display()),
+            (true, false) => format!("\"{logs}/{{*.log,r*.log.*}}\""),
+            (false, false) => format!("\"{logs}/*.log\""),
         };
         let rotate = if self.rotate { ", rotate: { size: 300kB }" } else { "" };
         let mut text = format!(
@@ -89,7 +92,7 @@ impl Parts {
              {hub}\
              topic_defaults: {{ partitions: {partitions}, retention: {{ time: none, size: none }} }}\n\
              sources:\n  \
-               files: {{ topic: {files}, from: {{ file: {{ include: [\"{logs}/{pattern}\"], exclude: [], \
+               files: {{ topic: {files}, from: {{ file: {{ include: [{include}], exclude: [], \
                  reconcile_interval: 2s, partial_line_timeout: 60s, close_idle: {idle}m }} }} }}\n  \
                posts: {{ topic: {posts}, from: {{ http: {{ listen: \"127.0.0.1:{http}\", timeout: {timeout}s }} }} }}\n  \
                network: {{ topic: {syslog}, from: {{ syslog: {{ listen: [\"tcp://127.0.0.1:{tcp}\"], \

@@ -177,7 +177,6 @@ impl Rig {
             search: self.search_way.as_ref().map(|way| way.address.to_string()),
             agent: number,
             rotate: random.chance(40),
-            // Without its positions an agent finds what was renamed only where it is told to look.
             copies: settings.case.faults.contains(&Fault::PowerCut),
             renamed: random.chance(30),
         };
@@ -232,7 +231,8 @@ impl Rig {
 impl Station {
     /// Writes the configuration of the present turn.
     pub(crate) fn configure(&self) -> Result<(), String> {
-        let folders = Folders { data: &self.data, out: &self.out, logs: &self.logs };
+        let folders =
+            Folders { data: &self.data, out: &self.out, logs: &self.logs, beside: &self.beside };
         let text = self.parts.text(self.ports, folders, self.turn);
         let path = self.agent.config();
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))

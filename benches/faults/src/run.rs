@@ -109,8 +109,10 @@ impl Outcome {
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for Finding { place, count, examples } in &self.findings {
-            // What a sink had before the cut comes again with the lines that the log lost.
-            let twice = if loses(&self.settings) && place == "file" { count.in_window } else { 0 };
+            // What a sink had before the cut comes again with the lines that the log lost, and what the hub has of a
+            // file comes again as its copy, when what was known of the copy is lost.
+            let may_repeat = loses(&self.settings) && ["file", "hub"].contains(&place.as_str());
+            let twice = if may_repeat { count.in_window } else { 0 };
             if count.lost > 0 || count.altered > 0 || count.disorder > 0 || count.twice > twice {
                 faults.push(format!("{place}: {count:?}; {}", examples.join("; ")));
             }

@@ -15,6 +15,9 @@ use crate::stop;
 /// How long nothing may move before the wait is given up.
 const STILL: Duration = Duration::from_secs(60);
 
+/// How long a lag may still be shown when the files have everything.
+const SHOWN_LATE: Duration = Duration::from_secs(20);
+
 /// The verdict on one place.
 #[derive(Debug, Clone)]
 pub struct Finding {
@@ -47,6 +50,11 @@ impl Rig {
             self.keep_running();
             let (progress, due) = self.progress(settings)?;
             if progress.lag == 0.0 && due == 0 {
+                return Ok(());
+            }
+            if due == 0 && since.elapsed() > SHOWN_LATE {
+                self.notes
+                    .push(format!("a lag of {} is shown, though all has arrived", progress.lag));
                 return Ok(());
             }
             if last != Some(progress) {

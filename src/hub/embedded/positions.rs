@@ -3,8 +3,9 @@
 //!
 //! A snapshot is one batch. Its first record has an empty key, and the offsets as text lines
 //! `topic partition offset topic-id`; each further one has the key `source 0x00 key`, the position as its value, and,
-//! where the position came with records, a header [`ORIGIN`]: the number of the line of their partition and the offset
-//! behind them, two varints.
+//! where records must be there for it to count, a header [`ORIGIN`]: the number of the line of their partition and the
+//! offset behind them, two varints, again and again. They are those that it came with. One that came without any speaks of
+//! what its source had handed on before (so much of a copy is read: by another file), and so of all of that.
 //!
 //! A snapshot speaks about other files, and a power cut may keep it and take what it speaks about. So recovery takes of
 //! each snapshot, oldest first, only what lies within what is there: a position whose records are there, the offsets of
@@ -30,6 +31,8 @@ const ORIGIN: &str = "__anabranch.origin";
 #[derive(Debug, Default)]
 pub(super) struct Positions {
     by_source: BTreeMap<String, HashMap<Vec<u8>, Kept>>,
+    /// What each source has handed on, by partition.
+    handed_on: HashMap<String, Origins>,
     /// Up to where the last snapshot that is on disk speaks, for each partition: what lies before it may go.
     pub(super) covered: HashMap<PartitionName, i64>,
     /// What the last snapshot covers once its topic is on disk up to this offset.
@@ -42,12 +45,15 @@ pub(super) struct Positions {
     pub(super) totals: Totals,
 }
 
+/// Records of partitions: all before the offset.
+type Origins = BTreeMap<Arc<PartitionName>, i64>;
+
 /// One position.
 #[derive(Debug, Clone, Default)]
 struct Kept {
     value: Vec<u8>,
-    /// The records that it came with: their partition, and the offset behind them.
-    origin: Option<(Arc<PartitionName>, i64)>,
+    /// The records without which it does not count.
+    origins: Origins,
     /// Whether the last snapshot has it so; known while recovering.
     is_settled: bool,
 }
@@ -89,7 +95,22 @@ impl Positions {
         kept.value.clear();
         kept.value.extend_from_slice(value);
         if let Some((name, offset)) = origin {
-            kept.origin = Some((Arc::clone(name), offset));
+            kept.origins.retain(|known, _at| known == name);
+            kept.origins.insert(Arc::clone(name), offset);
+            self.hand_on(source, name, offset);
+        } else if let Some(handed_on) = self.handed_on.get(source) {
+            kept.origins.clone_from(handed_on);
+        }
+    }
+
+    fn hand_on(&mut self, source: &str, name: &Arc<PartitionName>, offset: i64) {
+        if !self.handed_on.contains_key(source) {
+            self.handed_on.insert(source.to_owned(), Origins::new());
+        }
+        let Some(handed_on) = self.handed_on.get_mut(source) else { return };
+        match handed_on.get_mut(name) {
+            Some(at) => *at = offset.max(*at),
+            None => drop(handed_on.insert(Arc::clone(name), offset)),
         }
     }
 
@@ -124,14 +145,10 @@ impl Positions {
                 let mut full = source.clone().into_bytes();
                 full.push(0);
                 full.extend_from_slice(key);
-                let origin = kept.origin.as_ref();
-                let origin =
-                    origin.and_then(|(name, at)| Some((*numbers.get(name.as_ref())?, *at)));
-                entries.push((
-                    full,
-                    kept.value.clone(),
-                    origin.map(encode_origin).unwrap_or_default(),
-                ));
+                let origins = kept.origins.iter();
+                let origins =
+                    origins.filter_map(|(name, at)| Some((*numbers.get(name.as_ref())?, *at)));
+                entries.push((full, kept.value.clone(), encode_origins(origins)));
             }
         }
         entries
@@ -165,17 +182,17 @@ impl Positions {
             let (source, key) = key.split_at(at);
             let source = String::from_utf8_lossy(source);
             let key = key.get(1..).unwrap_or_default();
-            let origin = stored.record.headers.get(ORIGIN).and_then(decode_origin);
-            let origin = origin.and_then(|(line, at)| Some((line, ends.get(line)?, at)));
+            let origins = stored.record.headers.get(ORIGIN).map(decode_origins).unwrap_or_default();
             // Before origins were noted, nothing tells which positions an incomplete snapshot is right about.
             let notes_origins = ends.iter().any(|end| !end.topic_id.is_empty());
-            let is_there = match &origin {
-                Some((line, _, at)) => limits.get(*line).is_some_and(|limit| at <= limit),
-                None => is_whole || notes_origins,
-            };
+            let is_there =
+                origins.iter().all(|(line, at)| limits.get(*line).is_some_and(|limit| at <= limit))
+                    && (is_whole || notes_origins || !origins.is_empty());
             let kept = if is_there {
-                let origin = origin.map(|(_, end, at)| (Arc::clone(&end.name), at));
-                Some(Kept { value: value.to_vec(), origin, is_settled: true })
+                let named =
+                    |(line, at): (usize, i64)| Some((Arc::clone(&ends.get(line)?.name), at));
+                let origins = origins.into_iter().filter_map(named).collect();
+                Some(Kept { value: value.to_vec(), origins, is_settled: true })
             } else {
                 let before = self.by_source.get(source.as_ref()).and_then(|keys| keys.get(key));
                 before.map(|kept| Kept { is_settled: false, ..kept.clone() })
@@ -187,6 +204,12 @@ impl Positions {
         if !is_whole {
             // That something of the snapshot is gone may be why a position is not in it.
             self.keep_older(&mut found);
+        }
+        self.handed_on.clear();
+        for (source, keys) in &found {
+            for (name, at) in keys.values().flat_map(|kept| &kept.origins) {
+                self.hand_on(source, name, *at);
+            }
         }
         (self.by_source, self.totals) = (found, totals);
         self.spoken.clear();
@@ -261,17 +284,25 @@ pub(super) fn noted_ids(partition: &Arc<Partition>) -> Result<HashMap<String, St
     }
 }
 
-fn encode_origin((line, at): (i64, i64)) -> Vec<u8> {
+fn encode_origins(origins: impl Iterator<Item = (i64, i64)>) -> Vec<u8> {
     let (mut value, mut encoded) = (Vec::new(), Vec::new());
-    varint::push(line, &mut value);
-    varint::push(at, &mut value);
-    header::push(ORIGIN, Some(&value), &mut encoded);
+    for (line, at) in origins {
+        varint::push(line, &mut value);
+        varint::push(at, &mut value);
+    }
+    if !value.is_empty() {
+        header::push(ORIGIN, Some(&value), &mut encoded);
+    }
     encoded
 }
 
-fn decode_origin(mut bytes: &[u8]) -> Option<(usize, i64)> {
-    let line = varint::take(&mut bytes)?;
-    Some((usize::try_from(line).ok()?, varint::take(&mut bytes)?))
+fn decode_origins(mut bytes: &[u8]) -> Vec<(usize, i64)> {
+    let mut origins = Vec::new();
+    while let (Some(line), Some(at)) = (varint::take(&mut bytes), varint::take(&mut bytes)) {
+        // A line that cannot be one is nowhere, and so is what came with it.
+        origins.push((usize::try_from(line).unwrap_or(usize::MAX), at));
+    }
+    origins
 }
 
 fn parse_ends(text: &[u8]) -> Vec<End> {
