@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::exact::Known;
 use super::member::Compressor;
@@ -210,7 +210,8 @@ impl Files {
                 continue;
             }
             if let Err((path, error)) = self.mend(&name) {
-                warn!(path = %path.display(), %error, "cannot take back half a write yet");
+                // The write's own error is what is told; before the next write this is tried again.
+                debug!(path = %path.display(), %error, "cannot take back half a write yet");
             }
             // Opened anew for the next try: what stands there may be another file by then.
             self.close(&name);

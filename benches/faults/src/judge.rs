@@ -1,7 +1,6 @@
 //! What a sink has, compared with what was sent.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use crate::line;
 use crate::oracle::{Cut, Oracle, Sent, Stream, Way};
@@ -106,8 +105,7 @@ impl Seen {
             for (number, sent) in
                 stream.lines.iter().enumerate().filter(|(number, _)| belongs(*number))
             {
-                let on_its_way =
-                    sent.acknowledged.is_some_and(|at| book.cuts.iter().any(|cut| cut.holds(at)));
+                let on_its_way = book.cuts.iter().any(|cut| cut.holds(sent));
                 count.in_window += usize::from(on_its_way && stream.way == Way::File);
                 let may_go = on_its_way && stream.way != Way::File;
                 let fault = arrivals.fault(stream, number, sent);
@@ -185,8 +183,9 @@ impl Count {
 }
 
 impl Cut {
-    fn holds(&self, at: Instant) -> bool {
-        self.from <= at && at <= self.to
+    /// Whether a line was acknowledged in this time, or may have been, though that was noted a moment later.
+    fn holds(&self, line: &Sent) -> bool {
+        line.sent <= self.to && line.acknowledged.is_some_and(|at| at >= self.from)
     }
 }
 

@@ -32,6 +32,8 @@ enum End {
 pub(crate) struct Sent {
     /// How often it was sent.
     pub(crate) times: u32,
+    /// When it was sent last.
+    pub(crate) sent: Instant,
     /// When it was acknowledged; for files: written.
     pub(crate) acknowledged: Option<Instant>,
 }
@@ -107,7 +109,8 @@ impl Oracle {
         let mut book = self.book();
         let Some(entry) = book.streams.get_mut(stream) else { return (0, Vec::new()) };
         let (first, way) = (entry.lines.len(), entry.way);
-        entry.lines.extend(std::iter::repeat_n(Sent { times: 1, acknowledged: None }, count));
+        let sent = Sent { times: 1, sent: Instant::now(), acknowledged: None };
+        entry.lines.extend(std::iter::repeat_n(sent, count));
         drop(book);
         let line = |number| {
             let text = line::text(self.seed, stream, number);
@@ -123,7 +126,11 @@ impl Oracle {
 
     /// These lines were sent once more.
     pub fn sent_again(&self, stream: &str, first: usize, count: usize) {
-        self.each(stream, first, count, |sent| sent.times += 1);
+        let now = Instant::now();
+        self.each(stream, first, count, |sent| {
+            sent.times += 1;
+            sent.sent = now;
+        });
     }
 
     /// These lines are the agent's now.
