@@ -33,6 +33,10 @@ impl Loop {
         }
         let refused = [Refused { number: 0, reason: reason.clone(), own: false }];
         let is_one_cause = self.refusals.is_one_cause(&refused);
+        if rest.asked {
+            window.asks = false;
+            self.refusals.confirm(&reason, Instant::now());
+        }
         window.doubtful.push((rest.records, reason.clone()));
         if window.arrived {
             return self.bury_doubtful(window).await;
@@ -47,6 +51,7 @@ impl Loop {
     /// Everything is refused: nothing more is buried, all of it is sent again later.
     pub(super) async fn hold(&mut self, reason: &str, window: &mut Window) -> Result<(), Halt> {
         self.meter.held.fetch_add(1, Ordering::Relaxed);
+        self.refusals.doubt_all();
         self.fails(Step::Write, &all_refused(reason), false);
         let wait = window.backoff.next(None);
         let rest = window.todo.pop().unwrap_or_default();
@@ -71,21 +76,44 @@ impl Loop {
         Ok(true)
     }
 
-    /// Buries those that were refused alone, as far as that is allowed.
+    /// Buries those that were refused alone, as far as that is allowed; of those that the far side may take by now, one
+    /// is asked for again.
     pub(super) async fn bury_doubtful(&mut self, window: &mut Window) -> Result<(), Halt> {
-        let count = window.doubtful.len();
-        if count == 0 {
-            return Ok(());
-        }
-        let taken = self.refusals.take(count);
-        for (records, reason) in window.doubtful.drain(..taken).collect::<Vec<_>>() {
+        let now = Instant::now();
+        let doubtful = std::mem::take(&mut window.doubtful).into_iter();
+        let (mut sure, unsure): (Vec<_>, Vec<_>) = doubtful
+            .partition(|(_, reason)| !window.arrived || self.refusals.is_confirmed(reason, now));
+        let held = sure.split_off(self.refusals.take(sure.len()));
+        for (records, reason) in sure {
             self.bury(&records, &[(0, &reason)], 0).await?;
         }
-        let Some(reason) = window.doubtful.first().map(|(_, reason)| reason.clone()) else {
+        let reason = held.first().map(|(_, reason)| reason.clone());
+        window.doubtful = [held, unsure].concat();
+        let Some(reason) = reason else {
+            window.ask();
             return Ok(());
         };
         window.join();
         self.hold(&reason, window).await
+    }
+
+    /// Takes those out that the far side may take by now: what it does not see in the records themselves is asked for
+    /// once more when others have arrived.
+    pub(super) fn ask_again(&mut self, fates: &mut Fates, was_asked: bool) -> Vec<usize> {
+        let now = Instant::now();
+        if was_asked {
+            for one in &fates.refused {
+                self.refusals.confirm(&one.reason, now);
+            }
+        }
+        if fates.arrived == 0 || !self.sink.takes_repeats() {
+            return Vec::new();
+        }
+        let refused = std::mem::take(&mut fates.refused).into_iter();
+        let (sure, unsure): (Vec<_>, Vec<_>) =
+            refused.partition(|one| one.own || self.refusals.is_confirmed(&one.reason, now));
+        fates.refused = sure;
+        unsure.into_iter().map(|one| one.number).collect()
     }
 
     /// Buries what was refused, as far as that is allowed; gives the numbers of the others.
@@ -107,6 +135,7 @@ impl Loop {
         self.bury(records, &dead, rounds).await?;
         if let Some(first) = held.first() {
             fates.why.clone_from(&first.reason);
+            self.refusals.doubt_all();
             self.meter.held.fetch_add(1, Ordering::Relaxed);
         }
         Ok(held.iter().map(|one| one.number).collect())

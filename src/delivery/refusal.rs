@@ -8,7 +8,19 @@
 //!   row, so fewer than one in so many that arrives is as good as none.
 //!
 //! It waits until something arrives: what is refused is sent again.
+//!
+//! A far side changes its mind between two requests, and within one: a limit is raised while it takes a part of a write.
+//! So what it does not see in a record itself is asked once more after something has arrived, before the record dies;
+//! a cause that was confirmed so is believed for a minute after it was last met, or until the sink has to wait.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A cause that was confirmed is believed for so long after it was last met.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// No more causes are remembered.
+const MOST_CAUSES: usize = 16;
 /// So many refusals for one cause are no chance.
 const FEW: u64 = 10;
 /// How many refusals one arrival makes up for.
@@ -28,8 +40,12 @@ pub(super) struct Refused {
 impl Refused {
     /// What stands before the first colon: the status, and the type of the error.
     fn cause(&self) -> &str {
-        self.reason.split(':').next().unwrap_or_default()
+        cause(&self.reason)
     }
+}
+
+fn cause(reason: &str) -> &str {
+    reason.split(':').next().unwrap_or_default()
 }
 
 /// The row of refusals up to now.
@@ -42,11 +58,39 @@ pub(super) struct Refusals {
     cause: String,
     /// Refused in a row for that cause, and nothing else.
     same: u64,
+    /// Causes that were met again after something had arrived, and when last.
+    confirmed: Vec<(String, Instant)>,
 }
 
 impl Refusals {
     pub(super) const fn new(most: u64) -> Self {
-        Self { most, in_a_row: 0, cause: String::new(), same: 0 }
+        Self { most, in_a_row: 0, cause: String::new(), same: 0, confirmed: Vec::new() }
+    }
+
+    /// Whether a record that is refused so while others arrive need not be asked again.
+    pub(super) fn is_confirmed(&mut self, reason: &str, now: Instant) -> bool {
+        let cause = cause(reason);
+        let known = self.confirmed.iter_mut().find(|(known, _)| known == cause);
+        known.is_some_and(|(_, met)| {
+            let is_believed = now.saturating_duration_since(*met) < BELIEVED;
+            *met = if is_believed { now } else { *met };
+            is_believed
+        })
+    }
+
+    /// A record was refused so again, after something had arrived.
+    pub(super) fn confirm(&mut self, reason: &str, now: Instant) {
+        let cause = cause(reason);
+        self.confirmed.retain(|(known, _)| known != cause);
+        if self.confirmed.len() == MOST_CAUSES {
+            self.confirmed.remove(0);
+        }
+        self.confirmed.push((cause.to_owned(), now));
+    }
+
+    /// The sink has to wait: what was known of the far side no longer holds.
+    pub(super) fn doubt_all(&mut self) {
+        self.confirmed.clear();
     }
 
     /// So many have arrived: what is refused beside them is so for what it is.

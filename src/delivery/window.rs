@@ -12,6 +12,8 @@ pub(super) struct Rest {
     /// Rounds in which these came back although others had arrived.
     pub(super) rounds: u32,
     pub(super) came_back: bool,
+    /// Whether it was refused before something else had arrived, and is asked for once more.
+    pub(super) asked: bool,
 }
 
 impl Rest {
@@ -24,8 +26,10 @@ impl Rest {
 pub(super) struct Window {
     /// What is to be sent, the next one last.
     pub(super) todo: Vec<Rest>,
-    /// Refused alone, with the far side's words, while it is not known whether the far side takes anything.
+    /// Refused alone, with the far side's words, while it is not known whether the far side would still refuse it.
     pub(super) doubtful: Vec<(Records, String)>,
+    /// Whether one of the doubtful is asked for once more; the answer speaks for the others.
+    pub(super) asks: bool,
     /// Whether anything of it has arrived.
     pub(super) arrived: bool,
     /// Whether anything of it went to another sink.
@@ -63,8 +67,28 @@ impl Fates {
 }
 
 impl Window {
+    /// The first of the doubtful is sent once more, unless one is on its way.
+    pub(super) fn ask(&mut self) {
+        if !self.asks && !self.doubtful.is_empty() {
+            let (records, _) = self.doubtful.remove(0);
+            self.todo.push(Rest { asked: true, ..Rest::new(records) });
+            self.asks = true;
+        }
+    }
+
+    /// One that was asked for has been taken: the others are tried again, too.
+    pub(super) fn believe(&mut self) {
+        self.asks = false;
+        let mut rest = Rest::default();
+        for (records, _) in self.doubtful.drain(..) {
+            rest.records.append(&records);
+        }
+        self.todo.push(rest);
+    }
+
     /// Puts everything that is left together again, in order.
     pub(super) fn join(&mut self) {
+        self.asks = false;
         let mut rest = Rest::default();
         for (records, _) in self.doubtful.drain(..) {
             rest.records.append(&records);

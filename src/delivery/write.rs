@@ -27,6 +27,7 @@ impl Loop {
         let mut window = Window {
             todo: vec![Rest::new(records.clone())],
             doubtful: Vec::new(),
+            asks: false,
             arrived: false,
             diverted: false,
             backoff: self.backoff(),
@@ -40,6 +41,7 @@ impl Loop {
             if window.doubtful.is_empty() {
                 break;
             }
+            window.asks = false;
             self.bury_doubtful(&mut window).await?;
         }
         self.refusals.end();
@@ -152,7 +154,7 @@ impl Loop {
         (mut fates, retry_after): (Fates, Option<Duration>),
         window: &mut Window,
     ) -> Result<(), Halt> {
-        let Rest { records, rounds, .. } = rest;
+        let Rest { records, rounds, asked, .. } = rest;
         if fates.arrived > 0 {
             if fates.arrived == records.len() {
                 self.count_arrived(&records);
@@ -163,6 +165,9 @@ impl Loop {
             self.is_not_stuck();
             self.refusals.arrived(fates.arrived);
             self.remember(&records, &fates);
+            if asked {
+                window.believe();
+            }
             self.bury_doubtful(window).await?;
         }
         let others_pass = fates.arrived > 0 || fates.witness_passes;
@@ -174,22 +179,32 @@ impl Loop {
             fates.refused.extend(given_up.map(refused));
             fates.refused.sort_by_key(|one| one.number);
         }
+        let unsure = self.ask_again(&mut fates, asked);
         let held = self.bury_refused(&records, &mut fates, rounds).await?;
-        let mut back = [fates.again.as_slice(), &fates.later, &held].concat();
-        if back.is_empty() {
+        let back = [fates.again.as_slice(), &fates.later, &held].concat();
+        if back.is_empty() && unsure.is_empty() {
             return Ok(());
         }
-        back.sort_unstable();
-        self.meter.again.fetch_add(back.len() as u64, Ordering::Relaxed);
+        let count = back.len() + unsure.len();
+        self.meter.again.fetch_add(count as u64, Ordering::Relaxed);
         let problem = if held.is_empty() {
-            format!("{} of {} records came back: {}", back.len(), records.len(), fates.why)
+            format!("{count} of {} records came back: {}", records.len(), fates.why)
         } else {
             all_refused(&fates.why)
         };
         let wait = window.backoff.next(retry_after);
         self.tell(Step::Write, &problem, false);
-        let rest = Rest { records: records.select(&back), rounds, came_back: true };
-        self.give_up_or_wait(rest, wait, window).await
+        let part = |mut numbers: Vec<usize>, asked| {
+            numbers.sort_unstable();
+            Rest { records: records.select(&numbers), rounds, came_back: true, asked }
+        };
+        if back.is_empty() {
+            return self.give_up_or_wait(part(unsure, true), wait, window).await;
+        }
+        if !unsure.is_empty() {
+            window.todo.push(part(unsure, true));
+        }
+        self.give_up_or_wait(part(back, false), wait, window).await
     }
 
     /// Keeps one record that has arrived, if that is of use.

@@ -114,3 +114,49 @@ async fn so_many_dead_letters_in_a_row_are_enough() {
     assert_eq!(rig.metrics.sink("s").delivered.load(Ordering::Relaxed), 50);
     rig.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_far_side_refuses_while_it_changes_its_mind_does_not_die() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    produce(&rig, &lines("a", 30)).await;
+    let told = Arc::new(Told::default());
+    let cause = dead("HTTP 400 document_parsing_exception: limit of total fields", false);
+    // Everything is refused; then the limit is raised while a third of a write is through.
+    told.will_answer([all(0..30, &cause), all(0..10, &cause)]);
+    rig.deliver(&told, |_| rig.committed() == 30).await;
+    assert_eq!(rig.dead().await, []);
+    let sizes: Vec<usize> = told.written().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [30, 30, 11]);
+    rig.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_alone_just_before_the_far_side_took_everything_does_not_die() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    produce(&rig, &lines("a", 8)).await;
+    let told = Arc::new(Told::default());
+    // Eight, four, two, one and the next are refused; from then on everything is taken.
+    told.will_answer((0..5).map(|_| Err(refused())));
+    rig.deliver(&told, |_| rig.committed() == 8).await;
+    assert_eq!(rig.dead().await, []);
+    assert_eq!(rig.metrics.sink("s").delivered.load(Ordering::Relaxed), 8);
+    rig.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_far_side_goes_on_refusing_is_asked_for_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    for _ in 0..20 {
+        produce(&rig, &["bad".to_owned(), "good".to_owned()]).await;
+    }
+    let told = Arc::new(Told::default());
+    *told.refuses.lock().unwrap() = Some("bad");
+    rig.deliver_by(2, &told, |_| rig.committed() == 40).await;
+    assert_eq!(rig.dead().await.len(), 20);
+    let alone = told.written().iter().filter(|write| **write == ["bad"]).count();
+    assert_eq!(alone, 21);
+    rig.close().await;
+}
