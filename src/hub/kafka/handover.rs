@@ -86,6 +86,8 @@ struct State {
     batches: VecDeque<Arc<StoredBatch>>,
     bytes: usize,
     generation: u64,
+    /// The assignment that who fetches knows of: what was fetched and is not committed belongs to it.
+    known: u64,
     resumed: Option<Resumed>,
     places: Vec<Place>,
     error: Option<HubError>,
@@ -198,7 +200,8 @@ impl Handover {
         self.arrived.notify_one();
     }
 
-    /// What has been read, about `bytes_max` of it, waiting at most `wait`; and the generation that it belongs to.
+    /// What has been read, about `bytes_max` of it, waiting at most `wait`; and the generation that it belongs to, which
+    /// changes only with word of a new assignment: what was fetched before that must not be committed under it.
     ///
     /// Cancel safe: nothing is taken before it is returned.
     pub(super) async fn take(
@@ -213,7 +216,7 @@ impl Handover {
             }
             if tokio::time::timeout_at(until, self.arrived.notified()).await.is_err() {
                 let found = self.take_now(bytes_max)?;
-                return Ok(found.unwrap_or_else(|| (Fetched::default(), self.lock().generation)));
+                return Ok(found.unwrap_or_else(|| (Fetched::default(), self.lock().known)));
             }
         }
     }
@@ -245,7 +248,10 @@ impl Handover {
             }
             return Ok(None);
         }
-        Ok(Some((Fetched { resumed, batches, ..Fetched::default() }, state.generation)))
+        if resumed.is_some() {
+            state.known = state.generation;
+        }
+        Ok(Some((Fetched { resumed, batches, ..Fetched::default() }, state.known)))
     }
 
     /// The account that belongs to an offset that is to be committed.
@@ -338,5 +344,28 @@ impl State {
         self.generation = generation;
         self.places.clear();
         (self.resumed, self.idle_since, self.assigned) = (None, None, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn fetched(handover: &Handover) -> (bool, u64) {
+        let (fetched, generation) = handover.take(1, Duration::ZERO).await.unwrap();
+        (fetched.resumed.is_some(), generation)
+    }
+
+    #[tokio::test]
+    async fn what_was_fetched_before_an_assignment_does_not_belong_to_it() {
+        let handover = Handover::default();
+        handover.assign(1, Vec::new(), Resumed::default());
+        assert_eq!(fetched(&handover).await, (true, 1));
+        // Partitions are taken over, which takes a while; then they are, and nobody has been told yet.
+        handover.revoke(2);
+        assert_eq!(fetched(&handover).await, (false, 1));
+        handover.assign(2, Vec::new(), Resumed::default());
+        assert_eq!(fetched(&handover).await, (true, 2));
+        assert_eq!(fetched(&handover).await, (false, 2));
     }
 }
