@@ -213,7 +213,8 @@ impl Agent {
         if under_way > 0 {
             return false;
         }
-        let Ok(lags) = parts::lags(self.hub.as_ref(), &self.config).await else { return false };
+        let lags = parts::lags(self.hub.as_ref(), &self.config, &self.metrics).await;
+        let Ok(lags) = lags else { return false };
         lags.iter().all(|lag| *lag == 0)
     }
 

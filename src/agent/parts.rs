@@ -12,8 +12,8 @@ use crate::delivery::{
     self, DEAD_LETTER_SOURCE, DeadLetters, Delivery, FALLBACK_SOURCE, Fallback, Pace, Share,
     fallback_of,
 };
-use crate::hub::{ConsumerSpec, Hub, HubError, REPLAY, Reads, StartAt, TopicSelector};
-use crate::metrics::SourceMeter;
+use crate::hub::{ConsumerSpec, GroupLag, Hub, HubError, REPLAY, Reads, StartAt, TopicSelector};
+use crate::metrics::{Metrics, SourceMeter};
 use crate::producer::Producer;
 use crate::retry::Backoff;
 use crate::tasks::Tasks;
@@ -179,30 +179,18 @@ fn delivery_settings(block: &SinkBlock) -> delivery::Settings {
     }
 }
 
-/// Records that each sink has still to deliver, as the hub knows it.
-pub(super) async fn lags(hub: &dyn Hub, config: &Config) -> Result<Vec<u64>, HubError> {
-    let (topics, groups) = (hub.topics().await?, hub.groups().await?);
-    let mut lags = Vec::new();
-    for name in config.sinks.keys() {
-        let selectors = selectors(name, config)?;
-        let committed = groups.iter().find(|group| group.name == *name);
-        for topic in &topics {
-            if !selectors.iter().any(|selector| selector.matches(&topic.name)) {
-                continue;
-            }
-            for (number, partition) in (0i32..).zip(&topic.partitions) {
-                let mine = committed.and_then(|group| {
-                    group
-                        .offsets
-                        .iter()
-                        .find(|offset| offset.topic == topic.name && offset.partition == number)
-                });
-                let at = mine.map_or(partition.start, |offset| offset.offset);
-                lags.push(u64::try_from(partition.end - at).unwrap_or(0));
-            }
-        }
-    }
-    Ok(lags)
+/// Records that each sink has still to deliver, as the hub knows it, less those at the ends that are for nobody.
+pub(super) async fn lags(
+    hub: &dyn Hub,
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Vec<u64>, HubError> {
+    let groups = hub.lags(&reads(config)).await?;
+    let of_group = |GroupLag { group, partitions }: GroupLag| {
+        let meter = metrics.sink(&group);
+        partitions.into_iter().map(move |lag| meter.records_behind(&lag))
+    };
+    Ok(groups.into_iter().flat_map(of_group).collect())
 }
 
 /// Runs one source, again and again when it fails.

@@ -2,6 +2,7 @@
 
 mod groups;
 mod network;
+mod piped;
 mod security;
 mod trouble;
 mod way_in;
