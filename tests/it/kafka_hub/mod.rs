@@ -2,6 +2,7 @@
 
 mod groups;
 mod network;
+mod new_topics;
 mod piped;
 mod security;
 mod trouble;
