@@ -105,8 +105,8 @@ impl Embedded {
             writer,
             settings,
         });
-        restore_members(&shared);
         findings.extend(make_topics(&shared)?);
+        restore_members(&shared);
         shared.found(&findings);
         shared.show_findings();
         shared.apply_broker_settings();
@@ -124,7 +124,7 @@ impl Embedded {
     }
 }
 
-/// Brings back the members of groups, which look at the topics that there are.
+/// Brings back the members of groups, which look at the topics that there are; the hub's own are among them.
 fn restore_members(shared: &Shared) {
     for state in shared.topics.all() {
         shared.members.set_topic(&state.topic.name, Some(&state));

@@ -161,6 +161,26 @@ fn topics_that_match_are_read_also_when_they_are_made_later() {
     agent.stop();
 }
 
+/// As with Kafka; what is in them is for their owner to read.
+#[test]
+fn the_hubs_own_topics_are_matched_in_its_first_life_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut agent, address) = Agent::listening(folder.path(), 1);
+    for life in ["first", "second"] {
+        let own = BTreeSet::from([("__consumer_offsets".to_owned(), 0)]);
+        let one = Reader::new(&address, life, &["^__consumer_off.*"], &[]);
+        let held = holds_within(LONG, || {
+            one.consumer.poll(Duration::from_millis(20));
+            one.partitions() == own
+        });
+        assert!(held, "in its {life} life: {:?}", one.partitions());
+        drop(one);
+        agent.stop();
+        agent.start_again();
+    }
+    agent.stop();
+}
+
 /// The sink is a member of the classic protocol; the group goes over to the new one and back.
 #[test]
 fn a_client_shares_the_group_of_a_sink_and_leaves_it_everything_again() {
