@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::describe_log_dirs_response::{
@@ -17,9 +18,9 @@ use kafka_protocol::messages::{
     DescribeLogDirsResponse, DescribeProducersRequest, DescribeProducersResponse,
     ElectLeadersRequest, ElectLeadersResponse, TopicName,
 };
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
-use super::Call;
+use super::{Call, Pending, Reply, later, whole};
 use crate::broker::NODE;
 use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::TopicState;
@@ -27,6 +28,8 @@ use crate::log::Partition;
 
 /// The type of an endpoint that brokers are at.
 const BROKERS: i8 = 1;
+/// The version of `DescribeLogDirs` from which each folder tells whether new partitions are kept away from it.
+const CORDONED_FROM: i16 = 5;
 const MISSING: &str = "This server does not host this topic-partition.";
 
 pub(super) async fn describe(
@@ -69,10 +72,28 @@ fn wrong_endpoint(call: &Call, wanted: i8) -> Option<(Code, String)> {
     }
 }
 
-pub(super) async fn log_dirs(
-    call: Arc<Call>,
-    request: DescribeLogDirsRequest,
-) -> DescribeLogDirsResponse {
+/// Answers `DescribeLogDirs`, also in the version that the decoder does not know.
+pub(super) fn begin_log_dirs(call: Arc<Call>, mut body: Bytes) -> Option<Pending> {
+    if call.version < CORDONED_FROM {
+        return later(call, body, log_dirs);
+    }
+    let request = DescribeLogDirsRequest::decode(&mut body, call.coded).ok()?;
+    Some(Box::pin(async move {
+        let answer = log_dirs(Arc::clone(&call), request).await;
+        let mut body = BytesMut::new();
+        let encoded = answer.encode(&mut body, call.coded).ok();
+        // The one folder is the last of the answer; behind what is new are its own tagged fields and those of the whole.
+        if let (false, Some(end)) = (answer.results.is_empty(), body.len().checked_sub(2)) {
+            let tags = body.split_off(end);
+            body.put_u8(0);
+            body.extend_from_slice(&tags);
+        }
+        let frame = encoded.and_then(|()| whole(call.correlation, &body));
+        frame.map_or(Reply::Close, Reply::Frame)
+    }))
+}
+
+async fn log_dirs(call: Arc<Call>, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
     if !call.may(Operation::Describe, Resource::CLUSTER) {
         // Before version 3 nothing tells why there is nothing.
         let code = if call.version < 3 { 0 } else { Code::ClusterAuthorizationFailed.code() };

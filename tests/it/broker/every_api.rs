@@ -91,7 +91,7 @@ const KAFKA: &[(i16, i16, i16)] = &[
 
 /// What is not advertised as far as Kafka does, and why: the decoder does not know the version, and nothing in it is of
 /// use here; or, for 24, it is for brokers among themselves.
-const SHORTER: &[i16] = &[24, 26, 27, 28, 35, 90];
+const SHORTER: &[i16] = &[24, 26, 27, 28, 90];
 
 fn advertised(address: &str) -> BTreeMap<i16, (i16, i16)> {
     let request = RequestKind::ApiVersions(ApiVersionsRequest::default());

@@ -1,5 +1,5 @@
 //! The last versions of Kafka 4.3.1, some of which the decoder of the tests does not know: topics by their ids in
-//! `Produce`, `OffsetCommit` and `OffsetFetch`, and the newest kinds of `ListOffsets`.
+//! `Produce`, `OffsetCommit` and `OffsetFetch`, the newest kinds of `ListOffsets`, and folders in `DescribeLogDirs`.
 
 use std::io::{Read, Write};
 
@@ -9,8 +9,8 @@ use anabranch::wire::{Builder, Codec, Stamp};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, BrokerId, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, ProduceRequest,
-    RequestKind, ResponseKind, TopicName,
+    ApiKey, BrokerId, DescribeLogDirsResponse, ListOffsetsRequest, ListOffsetsResponse,
+    MetadataRequest, ProduceRequest, RequestKind, ResponseKind, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
 use uuid::Uuid;
@@ -177,5 +177,26 @@ fn list_offsets_knows_the_newest_kinds_of_places() {
     }
     assert_eq!((code_and_offset(9, -5), code_and_offset(8, -5)), ((0, -1), (35, -1)));
     assert_eq!((code_and_offset(11, -6), code_and_offset(10, -6)), ((0, -1), (35, -1)));
+    agent.stop();
+}
+
+#[test]
+fn a_folder_of_the_log_takes_new_partitions() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut agent, address) = Agent::listening(folder.path(), 1);
+    id(&address);
+    // All topics, and no tagged fields.
+    for (version, is_cordoned) in [(4, None), (5, Some(0))] {
+        let mut answer = exchange(&address, 35, version, &[0, 0]);
+        if is_cordoned.is_some() {
+            assert_eq!(Some(answer.remove(answer.len() - 3)), is_cordoned);
+        }
+        let mut answer = bytes::Bytes::from(answer);
+        let told = DescribeLogDirsResponse::decode(&mut answer, 4).unwrap();
+        assert!(answer.is_empty(), "version {version}: {answer:?} is left");
+        let [one] = told.results.as_slice() else { panic!("{told:?}") };
+        assert!(one.topics.iter().any(|topic| topic.name.as_str() == TOPIC), "{one:?}");
+        assert!(one.total_bytes > one.usable_bytes && one.usable_bytes > 0, "{one:?}");
+    }
     agent.stop();
 }
