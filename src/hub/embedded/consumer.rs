@@ -45,6 +45,8 @@ pub(super) struct EmbeddedConsumer {
     turn: usize,
     pool: Pool,
     resumed: bool,
+    /// What could not be read after something was that is handed on first.
+    failed: Option<HubError>,
     /// What has become of what was read and is not committed; `None` for who keeps no account.
     pub(super) counted: Option<Vec<Counted>>,
 }
@@ -73,6 +75,7 @@ impl EmbeddedConsumer {
             turn: 0,
             pool: Pool::new(KEEP.0, KEEP.1),
             resumed: false,
+            failed: None,
             counted: None,
         }
     }
@@ -177,8 +180,7 @@ impl EmbeddedConsumer {
         }
         let mut anchors = Vec::new();
         for (topic, partition) in mine {
-            let known = |mine: &PartitionReader| Arc::ptr_eq(mine.partition(), &partition);
-            if self.readers.iter().any(known) {
+            if self.readers.iter().any(|mine| Arc::ptr_eq(mine.partition(), &partition)) {
                 continue;
             }
             let (spec, name) = (&self.spec, &partition.name().topic);
@@ -269,8 +271,10 @@ impl EmbeddedConsumer {
             .map_or_else(|| self.shared.partition(topic, number), |one| Ok(Arc::clone(one)))
     }
 
-    /// Reads batches in turn from the partitions until `max_bytes` are there or none has more.
+    /// Reads batches in turn from the partitions until `max_bytes` are there or none has more. What cannot be read is
+    /// told by the next call when something was read before it: that is not read a second time.
     fn gather(&mut self, max_bytes: usize) -> Result<Vec<FetchedBatch>, HubError> {
+        self.failed.take().map_or(Ok(()), Err)?;
         let (mut batches, mut bytes, mut idle) = (Vec::new(), 0, 0);
         while idle < self.readers.len() && bytes < max_bytes {
             self.turn = (self.turn + 1) % self.readers.len();
@@ -278,8 +282,13 @@ impl EmbeddedConsumer {
             let group = &self.spec.group;
             let name = Arc::clone(mine.partition().shared_name());
             let lost = |damage: &Damage| self.shared.lost(group, &name, damage);
-            match mine.next(&self.pool, group, lost)? {
-                Some(fetched) => {
+            match mine.next(&self.pool, group, lost) {
+                Err(error) if batches.is_empty() => return Err(error),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+                Ok(Some(fetched)) => {
                     bytes += fetched.batch.data.len();
                     batches.push(fetched);
                     idle = 0;
@@ -289,7 +298,7 @@ impl EmbeddedConsumer {
                         self.turn = (self.turn + 1) % self.readers.len();
                     }
                 }
-                None => idle += 1,
+                Ok(None) => idle += 1,
             }
         }
         Ok(batches)

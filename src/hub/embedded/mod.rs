@@ -41,6 +41,8 @@ mod positions;
 mod power_cut_tests;
 mod produce;
 mod queue;
+#[cfg(test)]
+mod read_errors_tests;
 mod scrubber;
 mod settings;
 #[cfg(test)]
