@@ -55,7 +55,17 @@ impl Observer {
 
     /// The first and the next offset of a partition, asked with little patience.
     pub(super) fn ends_now(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
-        self.client().fetch_watermarks(topic, partition, LOOK_MAX)
+        self.ends_within(topic, partition, LOOK_MAX)
+    }
+
+    /// The same, waiting no longer than `limit`.
+    pub(super) fn ends_within(
+        &self,
+        topic: &str,
+        partition: i32,
+        limit: Duration,
+    ) -> Result<(i64, i64), KafkaError> {
+        self.client().fetch_watermarks(topic, partition, limit)
     }
 
     /// Why a question was not answered: where, and what librdkafka said about its connections.

@@ -36,6 +36,7 @@ pub(super) struct Member {
     group: String,
     handover: Arc<Handover>,
     slot: Arc<Slot>,
+    observer: Arc<Observer>,
     thread: Option<std::thread::JoinHandle<()>>,
     generation: u64,
     /// Whether states of topics that are not read any more were taken away, or there are none.
@@ -118,6 +119,7 @@ impl Member {
             group,
             handover,
             slot,
+            observer: Arc::clone(observer),
             thread: Some(thread),
             generation: 0,
             swept: Arc::new(AtomicBool::new(is_client)),
@@ -127,16 +129,16 @@ impl Member {
         })
     }
 
-    /// Looks the ends of all partitions up, when what is known is old.
+    /// Looks the ends of all partitions up, when what is known is old. The client that reads is not asked: a broker
+    /// answers it only when its fetch is over, which for every partition may be half a second.
     async fn look_for_ends(&mut self, places: &[Place]) {
         if self.ends_at.is_some_and(|at| at.elapsed() < ENDS_FRESH) {
             return;
         }
-        let Some(client) = self.slot.get() else { return };
-        let places = places.to_vec();
+        let (observer, places) = (Arc::clone(&self.observer), places.to_vec());
         let look = move || {
             let end = |place: &Place| {
-                let ends = client.fetch_watermarks(&place.topic, place.partition, ENDS_FRESH);
+                let ends = observer.ends_within(&place.topic, place.partition, ENDS_FRESH);
                 ends.map(|(_, end)| ((place.topic.clone(), place.partition), end))
             };
             // The first that does not answer ends it: the others would not answer either.

@@ -28,7 +28,7 @@ impl Scene {
         let prefix = format!("n{}", uuid::Uuid::new_v4().simple());
         let blocks = format!(
             "hub:\n  kafka:\n    bootstrap_servers: [\"{server}\"]\n    \
-             options: {{ session.timeout.ms: \"6000\", heartbeat.interval.ms: \"500\" }}\n\
+             options: {{ session.timeout.ms: \"6000\", heartbeat.interval.ms: \"500\", fetch.wait.max.ms: \"800\" }}\n\
              sinks:\n  {prefix}-out:\n    topics: [\"^{prefix}-t.*\"]\n{more}    \
              to: {{ file: {{ path: \"{}/out/{path}\", codec: raw }} }}\n",
             folder.path().display()
@@ -158,4 +158,22 @@ async fn killed_while_new_topics_go_from_one_delivery_to_another_each_line_is_th
         scene.agent.kill();
     }
     scene.ends_well().await;
+}
+
+/// What the sink asks of the brokers does not stand behind its own fetches, one partition after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_of_many_partitions_of_which_one_has_records_writes_them_as_they_come() {
+    let Some(server) = server("ANABRANCH_KAFKA") else { return };
+    let mut scene = Scene::new(server, "all.txt", "");
+    let topic = format!("{}-t-many", scene.prefix);
+    scene.hub.create_topic(&topic, 24).await.unwrap();
+    scene.send("t-many", 1).await;
+    wait_until(LONG, "the first lines", || scene.written().len() == scene.total());
+    let until = Instant::now() + LONG;
+    for _batch in 0..12 {
+        scene.send("t-many", 1).await;
+        let left = until.saturating_duration_since(Instant::now());
+        wait_until(left, "what was sent", || scene.written().len() == scene.total());
+    }
+    scene.agent.stop();
 }
