@@ -183,6 +183,13 @@ impl Batch {
         self.chain = Some(chain);
     }
 
+    /// The same in a buffer of its size, when most of its own would lie idle.
+    #[must_use]
+    pub fn fitted(mut self) -> Self {
+        self.data = std::mem::take(&mut self.data).fitted();
+        self
+    }
+
     /// The buffer, for a source that writes values straight into it.
     pub fn data_mut(&mut self) -> &mut Vec<u8> {
         &mut self.data

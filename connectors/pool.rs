@@ -57,6 +57,15 @@ pub struct Buffer {
     pool: Option<Pool>,
 }
 
+impl Buffer {
+    /// What is kept while it is on its way: this one, or a copy when most of it would lie idle, since memory is counted by
+    /// what is in it.
+    #[must_use]
+    pub fn fitted(self) -> Self {
+        if self.len() * 4 < self.capacity() { Self::from(self.to_vec()) } else { self }
+    }
+}
+
 impl From<Vec<u8>> for Buffer {
     fn from(data: Vec<u8>) -> Self {
         Self { data, pool: None }

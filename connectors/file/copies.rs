@@ -15,6 +15,7 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -30,7 +31,7 @@ struct Past {
     /// The original.
     of: Identity,
     /// Path that its records are known by.
-    path: PathBuf,
+    path: Arc<Path>,
     /// Names what is in it.
     text: u64,
     /// How far it is read, as the original was.
@@ -53,7 +54,7 @@ impl Past {
         tail.flights = older;
         Self {
             of: tail.identity,
-            path: tail.path.clone(),
+            path: Arc::clone(&tail.path),
             text: tail.text(),
             mark: tail.mark,
             seen_ms: tail.sent_ms - 1,
@@ -81,8 +82,8 @@ impl Follower {
         let longest = tail.longest.saturating_sub(tail.blank).max(past.mark.offset);
         tail.begin_generation();
         // It may have been seen since, but not read, and so not known to be whole.
-        let (path, offset, since_ms) = (tail.path.clone(), past.mark.offset, tail.sent_ms);
-        let places = [path.clone(), tail.place.clone(), tail.home.clone()];
+        let (path, offset, since_ms) = (Arc::clone(&tail.path), past.mark.offset, tail.sent_ms);
+        let places = [Arc::clone(&path), Arc::clone(&tail.place), Arc::clone(&tail.home)];
         places.iter().for_each(|place| self.folders.renew(place));
         let mut folders = std::mem::take(&mut self.folders);
         let copy = self.find_copy(&mut folders, identity, generation);
@@ -130,7 +131,7 @@ impl Follower {
     ) -> Option<(PathBuf, Identity, Mark)> {
         let tail = self.tails.get(&identity)?;
         let named = tail.place.with_file_name(tail.path.file_name()?);
-        let mut places = vec![&named, &tail.place, &tail.home];
+        let mut places: Vec<&Path> = vec![&named, &tail.place, &tail.home];
         places.sort_unstable();
         places.dedup();
         let mut files: Vec<(PathBuf, Stat)> = Vec::new();
@@ -150,7 +151,7 @@ impl Follower {
 
     /// Reads a copy on from where its original was read, and again what of that is not stored in the end.
     fn adopt(&mut self, copy: Identity, place: &Path, past: Past) {
-        let lineage = self.lineages.entry(past.path.clone()).or_default();
+        let lineage = self.lineages.entry(Arc::clone(&past.path)).or_default();
         let at = lineage.iter().position(|one| *one == past.of);
         lineage.insert(at.unwrap_or(lineage.len()), copy);
         let names = (copy, past.path, place.to_path_buf());
@@ -216,12 +217,14 @@ impl Follower {
         for original in &originals {
             // What is there now may be as new, and nothing was heard of it yet.
             let now = identity::stat(original).ok().map(|found| found.identity);
-            if now.is_some() && now.as_ref() != self.paths.get(original) {
+            if now.is_some() && now.as_ref() != self.paths.get(original.as_path()) {
                 self.look(original);
             }
         }
-        let known: Vec<Identity> =
-            originals.iter().filter_map(|original| self.paths.get(original).copied()).collect();
+        let known: Vec<Identity> = originals
+            .iter()
+            .filter_map(|original| self.paths.get(original.as_path()).copied())
+            .collect();
         let mut others = known.into_iter().filter(|original| *original != found.identity);
         others.find(|original| self.seems_copy(path, found, *original))
     }
@@ -249,7 +252,7 @@ impl Follower {
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
         let Some(original) = tail.copy_of else { return false };
         let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
-        let place = tail.place.clone();
+        let place = Arc::clone(&tail.place);
         let Some(found) = found.or_else(|| identity::stat(&place).ok()) else { return true };
         if std::mem::replace(&mut tail.open_length, found.size) != found.size {
             tail.grown = Instant::now();
@@ -280,7 +283,7 @@ impl Follower {
 
     /// As long as a copy in the making was empty, it could be one of any file: another of which it seems to be one.
     fn other_original(&mut self, place: &Path, found: &Stat) -> Option<Identity> {
-        let path = self.tails.get(&found.identity)?.path.clone();
+        let path = Arc::clone(&self.tails.get(&found.identity)?.path);
         let current = self.paths.get(&path).copied();
         let kin = self.kin(&path, current);
         self.original_among(&kin, place, found).or_else(|| self.original_of(place, found))
@@ -304,8 +307,8 @@ impl Follower {
         if let (Some(file), Some(original)) = (&tail.file, self.tails.get(&original)) {
             let size = identity::stat_open(file).map_or(0, |found| found.size);
             if let Some((generation, mark)) = original.read_before(file, size) {
-                let place = tail.place.clone();
-                let (path, seen_ms) = (original.path.clone(), original.sent_ms - 1);
+                let place = Arc::clone(&tail.place);
+                let (path, seen_ms) = (Arc::clone(&original.path), original.sent_ms - 1);
                 let (flights, rewind, refused) = Default::default();
                 let of = original.identity;
                 let text = original.text_of_generation(generation);
@@ -341,7 +344,7 @@ impl Follower {
             tail.anchor = Anchor::Wanted;
         }
         let found = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
-        let (rotated, path) = (tail.rotated, tail.path.clone());
+        let (rotated, path) = (tail.rotated, Arc::clone(&tail.path));
         let found = found.filter(|_| mark.is_none());
         match found.filter(|_| rotated) {
             // Its original was truncated before anything of that was read.

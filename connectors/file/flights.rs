@@ -104,10 +104,7 @@ impl Follower {
             return;
         };
         let Some(flight) = tail.flights.remove(at) else { return };
-        if tail.flights.is_empty() {
-            // There may be many files of which nothing is on its way.
-            tail.flights.shrink_to_fit();
-        }
+        tail.rest();
         match result {
             Ok(_) => {
                 if flight.records == 0 {

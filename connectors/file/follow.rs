@@ -7,7 +7,8 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -57,9 +58,9 @@ pub(super) struct Follower {
     /// The memory of what is known of files.
     pub(super) known: Taken,
     /// Where paths lead.
-    pub(super) paths: HashMap<PathBuf, Identity>,
+    pub(super) paths: HashMap<Arc<Path>, Identity>,
     /// The files of each path that records are known by, in the order in which they are read.
-    pub(super) lineages: HashMap<PathBuf, Vec<Identity>>,
+    pub(super) lineages: HashMap<Arc<Path>, Vec<Identity>>,
     /// Positions of files that have not been seen in this life.
     pub(super) stored: Stored,
     /// Files that have lost their last path.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use tokio::time::Instant;
@@ -27,7 +28,7 @@ impl Follower {
         if tail.file.is_some() {
             return true;
         }
-        let before = tail.place.clone();
+        let before = Arc::clone(&tail.place);
         let found = match open_near(&before, identity) {
             Err(Errno::MFILE | Errno::NFILE) if self.make_room() > 0 => {
                 open_near(&before, identity)
@@ -40,8 +41,8 @@ impl Follower {
                 tail.file = Some(file);
                 self.opened += 1;
                 let pardoned = self.refused.remove(&place).is_some();
-                if before != place {
-                    tail.place = place;
+                if *before != *place {
+                    tail.place = tail.share(&place);
                     self.leave(&before, identity);
                 }
                 if pardoned {

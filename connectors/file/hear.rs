@@ -58,7 +58,7 @@ impl Follower {
             self.look_everywhere();
         }
         for path in hints.grown {
-            match self.paths.get(&path) {
+            match self.paths.get(path.as_path()) {
                 Some(identity) => self.enqueue(*identity),
                 None => self.look(&path),
             }
@@ -118,7 +118,7 @@ impl Follower {
         if self.paths.contains_key(path) {
             return;
         }
-        if originals(path).any(|original| self.paths.contains_key(&original)) {
+        if originals(path).any(|original| self.paths.contains_key(original.as_path())) {
             self.make_haste(path);
         }
         match identity::stat(path) {

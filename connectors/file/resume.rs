@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tracing::{info, warn};
 
@@ -87,8 +88,8 @@ impl Follower {
             if let Some(value) = self.stored.get(*identity).cloned() {
                 self.resume(place_then, *identity, value, late);
                 // It may have been renamed since, and was found again when it was opened.
-                let place = self.tails.get(identity).map(|tail| tail.place.clone());
-                self.point(place.as_ref().unwrap_or(place_then), *identity);
+                let place = self.tails.get(identity).map(|tail| Arc::clone(&tail.place));
+                self.point(place.as_deref().unwrap_or(place_then), *identity);
             }
         }
         // All are known now, so that none is taken for a copy or for a file that was between.
@@ -122,7 +123,7 @@ impl Follower {
         let names = (identity, value.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, value.mark);
         tail.first_text = value.text.unwrap_or(tail.first_text);
-        tail.home = value.place;
+        tail.home = tail.share(&value.place);
         tail.passed.extend(value.passed.into_iter().rev().map(|mark| (0, mark)));
         tail.seen_ms = value.seen_ms;
         tail.sent_ms = value.seen_ms;

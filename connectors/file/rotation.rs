@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use tracing::debug;
@@ -31,7 +32,7 @@ impl Follower {
         lost.sort_unstable();
         lost.dedup();
         let mut folders = Folders::default();
-        let mut paths: HashMap<PathBuf, i64> = HashMap::new();
+        let mut paths: HashMap<Arc<Path>, i64> = HashMap::new();
         for identity in &lost {
             let Some(tail) = self.tails.get_mut(identity) else { continue };
             if tail.names == 0 {
@@ -39,7 +40,7 @@ impl Follower {
             }
             let Some(tail) = self.tails.get(identity) else { continue };
             if tail.rotated {
-                let since_ms = paths.entry(tail.path.clone()).or_insert(tail.seen_ms);
+                let since_ms = paths.entry(Arc::clone(&tail.path)).or_insert(tail.seen_ms);
                 *since_ms = tail.seen_ms.min(*since_ms);
             }
             self.read_again(*identity);
@@ -75,7 +76,7 @@ impl Follower {
             return false;
         }
         let copies = std::mem::take(&mut tail.copies);
-        let (path, home) = (tail.path.clone(), tail.home.clone());
+        let (path, home) = (Arc::clone(&tail.path), Arc::clone(&tail.home));
         let (since_ms, is_later) = (tail.looked_ms, tail.generation > 0);
         for copy in copies {
             let still = self.tails.get(&copy).is_some_and(|copy| copy.copy_of == Some(identity));
@@ -113,7 +114,7 @@ impl Follower {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
         let open = tail.file.as_ref().and_then(|file| identity::stat_open(file).ok());
         let is_deleted = open.is_some_and(|found| found.links == 0);
-        let (place, home) = (tail.place.clone(), tail.home.clone());
+        let (place, home) = (Arc::clone(&tail.place), Arc::clone(&tail.home));
         let find = |folders: &mut Folders| {
             let found = folders.find(&place, identity);
             let elsewhere = || home.parent() != place.parent();
@@ -190,7 +191,7 @@ impl Follower {
     /// What may have had `path`: beside where it leads, and at and beside where it led before.
     fn beside(&self, folders: &mut Folders, path: &Path) -> Vec<Beside> {
         let lineage = self.lineages.get(path).into_iter().flatten();
-        let known = lineage.filter_map(|one| self.tails.get(one)).map(|one| one.home.as_path());
+        let known = lineage.filter_map(|one| self.tails.get(one)).map(|one| &*one.home);
         let stored = self.stored.of_path(path).map(|value| value.place.as_path());
         let mut homes = vec![path];
         for home in std::iter::once(self.links.place(path)).chain(known).chain(stored) {
@@ -233,7 +234,7 @@ impl Follower {
 
     /// Takes up a copy of a file that is gone, read as far as that was.
     pub(super) fn take_up_copy(&mut self, place: &Path, found: &Stat, original: Value) {
-        let current = self.paths.get(&original.path).copied();
+        let current = self.paths.get(original.path.as_path()).copied();
         let names = (found.identity, original.path, place.to_path_buf());
         let mut tail = Tail::new(names, &self.settings.host, original.mark);
         tail.first_text = original.text.unwrap_or(tail.first_text);
@@ -253,7 +254,9 @@ impl Follower {
         found: &Stat,
         current: Option<Identity>,
     ) {
-        let Some(path) = self.tails.get(&identity).map(|tail| tail.path.clone()) else { return };
+        let Some(path) = self.tails.get(&identity).map(|tail| Arc::clone(&tail.path)) else {
+            return;
+        };
         let key = |found: &Stat| (found.modified_ns, found.identity.born_ns());
         let comes_later = |one: &Identity| {
             let known = self.tails.get(one).filter(|one| one.mark.offset == 0);

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -22,7 +23,7 @@ use crate::clock;
 use crate::source::Closed;
 
 /// Memory of what is known of a file: its path three times, its marks, what beside it is looked for.
-const BYTES_OF_FILE: usize = 1 << 10;
+const BYTES_OF_FILE: usize = 1280;
 /// The looking takes at most this part of the time.
 const RECONCILE_SHARE: u32 = 20;
 /// The same while there is always something that only a look at everything can find.
@@ -58,8 +59,8 @@ impl Follower {
         for hit in &found.files {
             self.see(hit, first);
         }
-        let others: Vec<PathBuf> =
-            self.paths.keys().filter(|path| !seen.contains(path.as_path())).cloned().collect();
+        let others: Vec<Arc<Path>> =
+            self.paths.keys().filter(|path| !seen.contains(&***path)).cloned().collect();
         others.iter().for_each(|path| self.look_again(path));
         self.find_nameless();
         self.find_stored();
@@ -133,7 +134,8 @@ impl Follower {
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 self.unpoint(path);
                 // Another may have come and been rotated since the last look.
-                self.lost.extend(self.lineages.get(path).and_then(|lineage| lineage.last()));
+                self.lost
+                    .extend(self.lineages.get(path.as_path()).and_then(|lineage| lineage.last()));
                 return;
             }
             Err(cause) => {
@@ -151,10 +153,11 @@ impl Follower {
         if hit.way.has_links() && leads(place, found.identity) {
             self.point(place, found.identity);
         }
-        if let Some(tail) = self.tails.get_mut(&found.identity).filter(|tail| tail.path == *path) {
-            tail.home = place.to_path_buf();
+        if let Some(tail) = self.tails.get_mut(&found.identity).filter(|tail| *tail.path == **path)
+        {
+            tail.home = tail.share(place);
             if hit.way.has_links() {
-                tail.place = place.to_path_buf();
+                tail.place = Arc::clone(&tail.home);
             }
         }
     }
@@ -187,7 +190,7 @@ impl Follower {
     pub(super) fn noticed(&mut self, path: &Path, found: &Stat) {
         self.point(path, found.identity);
         let Some(tail) = self.tails.get_mut(&found.identity) else { return };
-        if path == tail.path {
+        if *path == *tail.path {
             tail.seen_ms = clock::now_ms();
         }
         let known = tail.known_length();
@@ -253,7 +256,7 @@ impl Follower {
     /// Has a file read behind the one that had its path before.
     pub(super) fn put_last(&mut self, identity: Identity) {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
-        let lineage = self.lineages.entry(tail.path.clone()).or_default();
+        let lineage = self.lineages.entry(Arc::clone(&tail.path)).or_default();
         lineage.reserve_exact(1);
         lineage.retain(|one| *one != identity);
         let before = lineage.last().copied();
@@ -287,14 +290,16 @@ impl Follower {
                 self.lose(path, old);
             }
             None => {
-                self.paths.insert(path.to_path_buf(), identity);
+                let tail = self.tails.get(&identity);
+                let path = tail.map_or_else(|| path.into(), |tail| tail.share(path));
+                self.paths.insert(path, identity);
             }
         }
         if let Some(tail) = self.tails.get_mut(&identity) {
             tail.names += 1;
             tail.gone = None;
-            tail.place = path.to_path_buf();
-            if path == tail.path {
+            tail.place = tail.share(path);
+            if *path == *tail.path {
                 tail.rotated = false;
             }
         }
@@ -310,10 +315,10 @@ impl Follower {
     fn lose(&mut self, path: &Path, identity: Identity) {
         let Some(tail) = self.tails.get_mut(&identity) else { return };
         tail.names = tail.names.saturating_sub(1);
-        if path == tail.path {
+        if *path == *tail.path {
             tail.rotated = true;
         }
-        if tail.names == 0 || path == tail.path {
+        if tail.names == 0 || *path == *tail.path {
             self.lost.push(identity);
         }
     }

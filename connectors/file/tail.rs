@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,12 +27,12 @@ const PARTIAL_ROTATED: Duration = Duration::from_secs(1);
 pub(super) struct Tail {
     /// Which file it is.
     pub(super) identity: Identity,
-    /// Path that its records are known by.
-    pub(super) path: PathBuf,
+    /// Path that its records are known by; shared with those who look it up by that.
+    pub(super) path: Arc<Path>,
     /// Where it was last seen, links resolved.
-    pub(super) place: PathBuf,
+    pub(super) place: Arc<Path>,
     /// Where it was when its path led to it, links resolved: beside that it is rotated.
-    pub(super) home: PathBuf,
+    pub(super) home: Arc<Path>,
     /// The handle, while it is open.
     pub(super) file: Option<File>,
     /// How far it is read and handed on.
@@ -130,17 +131,19 @@ pub(super) struct Flight {
 impl Tail {
     /// A file that is known by `path` and read from `mark` on.
     pub(super) fn new(
-        (identity, path, place): (Identity, PathBuf, PathBuf),
+        (identity, path, place): (Identity, impl Into<Arc<Path>>, impl Into<Arc<Path>>),
         host: &str,
         mark: Mark,
     ) -> Self {
+        let (path, place): (Arc<Path>, Arc<Path>) = (path.into(), place.into());
+        let place = if place == path { Arc::clone(&path) } else { place };
         let name = path.as_os_str().as_bytes();
         let headers = Headers::new().with("host", host.as_bytes()).with("path", name);
         let stream = crate::batch::stream_of(name);
         Self {
             identity,
             path,
-            home: place.clone(),
+            home: Arc::clone(&place),
             place,
             file: None,
             mark,
@@ -176,6 +179,20 @@ impl Tail {
             timer: None,
             headers,
             stream,
+        }
+    }
+
+    /// A path that it may know already, shared with it then.
+    pub(super) fn share(&self, path: &Path) -> Arc<Path> {
+        let known = [&self.path, &self.place, &self.home].into_iter().find(|one| ***one == *path);
+        known.map_or_else(|| path.into(), Arc::clone)
+    }
+
+    /// Gives back room that it needed while it was read: there may be many that are read once.
+    pub(super) fn rest(&mut self) {
+        if self.flights.is_empty() {
+            self.flights = VecDeque::new();
+            self.passed.shrink_to_fit();
         }
     }
 

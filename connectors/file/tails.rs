@@ -3,7 +3,8 @@
 //! Invariant: the path of a file that is in here does not change.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::identity::Identity;
 use super::tail::Tail;
@@ -13,7 +14,7 @@ use super::tail::Tail;
 pub(super) struct Tails {
     /// Boxed, so that the table stays small when it grows.
     files: HashMap<Identity, Box<Tail>>,
-    of_path: HashMap<PathBuf, Vec<Identity>>,
+    of_path: HashMap<Arc<Path>, Vec<Identity>>,
 }
 
 impl Tails {
@@ -56,7 +57,7 @@ impl Tails {
     /// Adds one, in the place of what was known of that file.
     pub(super) fn insert(&mut self, tail: Tail) {
         self.remove(&tail.identity);
-        let known = self.of_path.entry(tail.path.clone()).or_default();
+        let known = self.of_path.entry(Arc::clone(&tail.path)).or_default();
         // Most paths have one file, and there may be many of them.
         known.reserve_exact(1);
         known.push(tail.identity);

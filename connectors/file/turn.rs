@@ -3,6 +3,8 @@
 //! Invariant: what was read of a file is handed on only when those that had its path before have been looked at after
 //! that, and read if they had grown. If it was truncated meanwhile, its copy has what was read.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -43,7 +45,7 @@ impl Follower {
                 return Ok(());
             }
             Err(cause) => {
-                let path = tail.place.clone();
+                let path = Arc::clone(&tail.place);
                 tail.retry_at = Some(Instant::now() + RETRY);
                 tail.at_end = true;
                 self.refuse(&path, cause);

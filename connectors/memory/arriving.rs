@@ -13,6 +13,8 @@ use super::{Memory, Part, Taken};
 
 /// How long room is waited for.
 const WAIT: Duration = Duration::from_secs(2);
+/// When so many wait for room, no more should.
+const QUEUE: usize = 64;
 /// Room that is taken at once for what has not said how long it is.
 const STEP: usize = 64 << 10;
 
@@ -65,6 +67,14 @@ impl Arriving {
     #[must_use]
     pub const fn is_small(&self) -> bool {
         self.rest.bytes() == 0
+    }
+
+    /// Whether so many wait for room already that whoever wants some for so many bytes in all would wait in vain: better
+    /// told at once.
+    #[must_use]
+    pub fn is_hopeless(&self, bytes: usize) -> bool {
+        let is_long = |taken: &Taken| taken.waiting() >= QUEUE;
+        is_long(&self.first) || (bytes > Self::FIRST && is_long(&self.rest))
     }
 
     /// Makes room for so many bytes in all, of which the last have come just now or are about to.
@@ -159,6 +169,24 @@ mod tests {
         all.clear();
         let mut next = arriving();
         next.make_room(20_000).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_many_wait_the_next_is_told_at_once_and_small_ones_are_not() {
+        const MIB: usize = 1 << 20;
+        let memory = memory(16 * MIB, MIB);
+        let mut all: Vec<Arriving> =
+            (0..QUEUE + 1).map(|_| Arriving::new(&memory, Part::Bodies, MIB)).collect();
+        let next = Arriving::new(&memory, Part::Bodies, MIB);
+        assert!(!next.is_hopeless(MIB));
+        let wait = futures::future::join_all(all.iter_mut().map(|one| one.make_room(MIB)));
+        let look = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            (next.is_hopeless(MIB), next.is_hopeless(Arriving::FIRST))
+        };
+        let (ends, looked) = tokio::join!(wait, look);
+        assert_eq!(looked, (true, false));
+        assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,11 @@ impl Taken {
         self.bytes
     }
 
+    /// How many wait for bytes of its part.
+    pub(super) fn waiting(&self) -> usize {
+        self.memory.waiting(self.part)
+    }
+
     /// What is missing of a wish for so many more: together never more than the part may hold.
     fn missing(&self, more: usize) -> usize {
         let memory = self.memory.ledger();

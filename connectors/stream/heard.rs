@@ -38,8 +38,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<'_, S> {
         let this = self.get_mut();
         let before = into.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, into);
-        if into.filled().len() > before {
-            this.place.heard();
+        let come = into.filled().len() - before;
+        if come > 0 {
+            this.place.heard(come);
             if this.is_whole {
                 this.place.said();
             }

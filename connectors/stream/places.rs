@@ -21,13 +21,17 @@ const BYTES: usize = 12 << 10;
 const SILENT: Duration = Duration::from_secs(1);
 /// What takes so long to say one thing may be closed for another, too, when nobody is silent.
 const SLOW: Duration = Duration::from_secs(10);
+/// What comes so slowly for so long may be closed for another before that: less than a byte in a millisecond.
+const TRICKLES: Duration = Duration::from_millis(400);
 /// How often one who waits looks for somebody who has become silent.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often it is said that there is a crowd.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// All places of the process: where its open files run out, anybody's silent connection may have to go.
 static ALL: LazyLock<Mutex<Vec<Weak<Places>>>> = LazyLock::new(Mutex::default);
+/// A place of the process was given back, with its memory: whoever waits at any listener may have it.
+static FREED: Notify = Notify::const_new();
 
 /// The places of one listener, or of several that share them.
 #[derive(Debug)]
@@ -41,7 +45,6 @@ pub struct Places {
     base: Instant,
     seats: Mutex<HashMap<u64, Arc<Seat>>>,
     next: AtomicU64,
-    freed: Notify,
     /// How many wait for a place.
     waiting: AtomicUsize,
     meter: Arc<ConnectionMeter>,
@@ -55,6 +58,8 @@ struct Seat {
     heard_ms: AtomicU64,
     /// When it had said something whole last, or came: milliseconds since the base.
     said_ms: AtomicU64,
+    /// Bytes that came since.
+    come: AtomicU64,
     /// Whether it was ever heard.
     spoke: AtomicBool,
     /// How many are at work for it.
@@ -106,7 +111,6 @@ impl Places {
             base: Instant::now(),
             seats: Mutex::default(),
             next: AtomicU64::new(0),
-            freed: Notify::new(),
             waiting: AtomicUsize::new(0),
             meter,
             said: Mutex::default(),
@@ -132,7 +136,7 @@ impl Places {
         }
         let _waiting = Waiting::new(&self.waiting);
         loop {
-            let freed = self.freed.notified();
+            let freed = FREED.notified();
             if let Some(place) = self.try_take() {
                 return place;
             }
@@ -156,6 +160,7 @@ impl Places {
         let seat = Arc::new(Seat {
             heard_ms: AtomicU64::new(self.now_ms()),
             said_ms: AtomicU64::new(self.now_ms()),
+            come: AtomicU64::new(0),
             spoke: AtomicBool::new(false),
             work: AtomicUsize::new(0),
             leave: CancellationToken::new(),
@@ -164,7 +169,7 @@ impl Places {
         seats.insert(number, Arc::clone(&seat));
         self.meter.open.fetch_add(1, Ordering::Relaxed);
         self.meter.accepted.fetch_add(1, Ordering::Relaxed);
-        Some(Place { places: Arc::clone(self), number, seat, _share: share, _memory: memory })
+        Some(Place { places: Arc::clone(self), number, seat, share, memory })
     }
 
     /// Sends the most silent away: of these, or where the process has no more, of all.
@@ -196,7 +201,10 @@ impl Places {
             let is_silent = silence >= SILENT;
             let never_spoke = !seat.spoke.load(Ordering::Relaxed);
             let rank = Rank { is_silent, never_spoke, silence, slowness };
-            (is_free && (is_silent || slowness >= SLOW)).then_some((rank, seat))
+            let come = Duration::from_millis(seat.come.load(Ordering::Relaxed));
+            let trickles = slowness >= TRICKLES && !come.is_zero() && come < slowness;
+            let is_slow = slowness >= SLOW || trickles;
+            (is_free && (is_silent || is_slow)).then_some((rank, seat))
         });
         silent.max_by_key(|(rank, _)| *rank).map(|(rank, seat)| (rank, Arc::clone(seat)))
     }
@@ -268,13 +276,14 @@ pub struct Place {
     places: Arc<Places>,
     number: u64,
     seat: Arc<Seat>,
-    _share: Option<Share>,
-    _memory: Option<Taken>,
+    share: Option<Share>,
+    memory: Option<Taken>,
 }
 
 impl Place {
-    /// Notes that the far side has said something.
-    pub fn heard(&self) {
+    /// Notes that the far side has said something, of so many bytes.
+    pub fn heard(&self, bytes: usize) {
+        self.seat.come.fetch_add(bytes as u64, Ordering::Relaxed);
         self.seat.heard_ms.store(self.places.now_ms(), Ordering::Relaxed);
         self.seat.spoke.store(true, Ordering::Relaxed);
     }
@@ -282,6 +291,7 @@ impl Place {
     /// Notes that what the far side has said is whole: a request, a message.
     pub fn said(&self) {
         self.seat.said_ms.store(self.places.now_ms(), Ordering::Relaxed);
+        self.seat.come.store(0, Ordering::Relaxed);
     }
 
     /// Whether somebody waits for a place: then a far side that could come again is better told to go.
@@ -321,7 +331,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.places.seats().remove(&self.number);
         self.places.meter.open.fetch_sub(1, Ordering::Relaxed);
-        self.places.freed.notify_one();
+        // Before anybody looks.
+        drop((self.share.take(), self.memory.take()));
+        FREED.notify_waiters();
     }
 }
 

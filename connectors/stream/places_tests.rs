@@ -21,10 +21,10 @@ async fn the_most_silent_goes_and_who_is_heard_or_worked_for_stays() {
         (places.take().await, places.take().await, places.take().await, places.take().await);
     let work = worked.work();
     tokio::time::advance(Duration::from_secs(5)).await;
-    spoke.heard();
-    late.heard();
+    spoke.heard(1);
+    late.heard(1);
     tokio::time::advance(Duration::from_secs(2)).await;
-    late.heard();
+    late.heard(1);
     let mut tasks = JoinSet::new();
     let another = Arc::clone(&places);
     tasks.spawn(async move { another.take().await });
@@ -35,7 +35,7 @@ async fn the_most_silent_goes_and_who_is_heard_or_worked_for_stays() {
     drop(silent);
     let next = tasks.join_next().await.unwrap().unwrap();
     // Now those who have spoken: the one that was silent for longer.
-    next.heard();
+    next.heard(1);
     let another = Arc::clone(&places);
     tasks.spawn(async move { another.take().await });
     spoke.is_wanted().await;
@@ -54,8 +54,8 @@ async fn one_who_never_ends_what_he_says_goes_when_nobody_is_silent() {
     tasks.spawn(async move { another.take().await });
     let both_speak = async {
         loop {
-            trickles.heard();
-            talks.heard();
+            trickles.heard(1000);
+            talks.heard(1000);
             talks.said();
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
@@ -67,6 +67,35 @@ async fn one_who_never_ends_what_he_says_goes_when_nobody_is_silent() {
     assert!(poll!(std::pin::pin!(talks.is_wanted())).is_pending());
     drop(trickles);
     drop(tasks.join_next().await.unwrap().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_says_next_to_nothing_goes_within_a_second_and_one_who_says_much_stays() {
+    let (places, others) = (places(3), places(1));
+    let (trickles, brings) = (places.take().await, places.take().await);
+    let (last, other) = (places.take().await, others.take().await);
+    let begin = tokio::time::Instant::now();
+    let another = Arc::clone(&places);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { another.take().await });
+    let all_speak = async {
+        loop {
+            trickles.heard(64);
+            brings.heard(100_000);
+            last.heard(100_000);
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+    };
+    tokio::select! {
+        () = all_speak => {}
+        () = trickles.is_wanted() => {}
+    }
+    assert!(begin.elapsed() <= Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert!(poll!(std::pin::pin!(brings.is_wanted())).is_pending());
+    // Whoever waits learns of a place at once, whichever listener gave it back.
+    drop((trickles, other));
+    drop(tasks.join_next().await.unwrap().unwrap());
+    assert!(begin.elapsed() <= Duration::from_secs(1), "{:?}", begin.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -150,7 +150,7 @@ impl Datagrams {
     fn batch(&mut self, data: Buffer) -> Batch {
         let now_ms = clock::now_ms();
         let received = Received::at(now_ms);
-        let data = message::fitted(data);
+        let data = data.fitted();
         let mut batch = Batch::new(data, Headers::new(), now_ms, self.stream);
         let (mut peer, mut peer_header) = (None, Vec::new());
         let mut sender = self.shared.host.clone();

@@ -71,15 +71,18 @@ fn the_numbers_of_cisco_are_kept_as_they_stand() {
 /// What is neither in the text nor in a field, of what stands before the text.
 fn lost(message: &[u8], parsed: &Parsed<'_>) -> String {
     let mut head = String::from_utf8_lossy(&message[..parsed.message_at]).into_owned();
-    for field in [
+    let mut fields = [
         parsed.structured_data,
         parsed.hostname,
         parsed.procid,
         parsed.msgid,
         parsed.appname,
         parsed.sequence,
-    ] {
-        let field = String::from_utf8_lossy(field.unwrap_or_default()).into_owned();
+    ]
+    .map(|field| String::from_utf8_lossy(field.unwrap_or_default()).into_owned());
+    // A short one may stand in a long one: a host `-` in `%SYS-5-X`.
+    fields.sort_by_key(|field| std::cmp::Reverse(field.len()));
+    for field in fields {
         let at = head.rfind(&field).unwrap_or_else(|| panic!("{field:?} stands before the text"));
         head.replace_range(at..at + field.len(), "");
     }

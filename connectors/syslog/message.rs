@@ -8,7 +8,7 @@ use super::headers::Encoder;
 use super::parse::{Received, parse};
 use crate::framing::rfc6587::Frame;
 use crate::source::Closed;
-use crate::{Batch, Buffer, Emitter, Pool, Taken};
+use crate::{Batch, Emitter, Pool, Taken};
 
 /// How long a source that stops still reads what the system has taken in for it.
 pub(super) const STOP_DRAIN: Duration = Duration::from_millis(300);
@@ -94,9 +94,4 @@ pub(super) fn push(batch: &mut Batch, frame: Frame, arrival: Arrival<'_>, encode
     }
     batch.push(frame.range);
     encoder.apply(batch);
-}
-
-/// What a batch keeps: the buffer, or a copy when most of the buffer would lie idle.
-pub(super) fn fitted(buffer: Buffer) -> Buffer {
-    if buffer.len() * 4 < buffer.capacity() { Buffer::from(buffer.to_vec()) } else { buffer }
 }

@@ -105,7 +105,7 @@ impl Io {
         while data.len() < data.capacity() {
             match self.stream.try_read(data) {
                 Ok(0) => return Read::Ended,
-                Ok(_) => self.place.heard(),
+                Ok(bytes) => self.place.heard(bytes),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Paused,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -238,7 +238,7 @@ impl Connection {
         data.reserve(READ_BYTES.max(self.tail.len() * 2));
         data.extend_from_slice(&self.tail);
         let read = self.io.read(&mut data);
-        (self.batch(message::fitted(data), read), read)
+        (self.batch(data.fitted(), read), read)
     }
 
     fn batch(&mut self, data: crate::Buffer, read: Read) -> Batch {

@@ -1,6 +1,7 @@
 //! The command line: every command, its arguments, and the exit codes 0 (done), 1 (failed) and 2 (the configuration
 //! or the arguments are wrong).
 
+mod allocator;
 mod check;
 mod config_watch;
 mod consume;
@@ -156,7 +157,10 @@ pub fn main() -> ExitCode {
     };
     if let Command::Run(args) = &cli.command {
         return match args.config.path() {
-            Ok(path) => run::run(&path, args.watch_config),
+            Ok(path) => {
+                allocator::settle();
+                run::run(&path, args.watch_config)
+            }
             Err(failure) => failure.report(),
         };
     }

@@ -55,7 +55,7 @@ fn a_copy_that_ends_and_whose_original_is_truncated_while_it_is_looked_at_is_sti
     let begun = identity::stat(&copy).unwrap();
     hand.bench.append("app.log.1", &line.repeat(100));
     fs::File::create(&path).unwrap();
-    let original = hand.follower.paths.get(&path).copied();
+    let original = hand.follower.paths.get(path.as_path()).copied();
     let _inside = hand.runtime.enter();
     let kin = hand.follower.kin(&path, original);
     assert_eq!(hand.follower.original_among(&kin, &copy, &begun), original);

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HeaderMap};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -20,10 +21,16 @@ use crate::{Buffer, Pool};
 
 /// A body that is refused is read on, up to so many times its limit, so that the client sees the answer.
 const DISCARD_FACTOR: usize = 4;
+/// How many are read on at a time, and how long the next waits for that: then its answer goes first.
+const DISCARDING: (usize, Duration) = (64, Duration::from_millis(250));
 /// How long that may take.
 const DISCARD_WAIT: Duration = Duration::from_secs(2);
 /// How long a body waits for memory while it is decompressed.
 const ROOM_WAIT: Duration = Duration::from_secs(2);
+/// A body of so many bytes gets a buffer that was used before.
+const LARGE: usize = 512 << 10;
+/// So much of a body at once is of one who sends fast, bytes.
+const FAST: usize = Arriving::FIRST / 2;
 /// Decompressed in steps of so many bytes, each of which is counted.
 const STEP_BYTES: u64 = 1 << 20;
 
@@ -66,10 +73,13 @@ async fn make_room(held: &mut Arriving, bytes: usize, place: &Place) -> Result<(
     if held.has(bytes) {
         return Ok(());
     }
+    if held.is_hopeless(bytes) {
+        return Err(no_room(NoRoom));
+    }
     // It is not silent because it is not read.
     let _work = place.work();
     let made = held.make_room(bytes).await.map_err(no_room);
-    place.heard();
+    place.heard(0);
     made
 }
 
@@ -89,7 +99,8 @@ pub(super) async fn collect(
     if announced > max {
         return Err(too_large(max));
     }
-    let mut data = pool.take();
+    // One that was used before may be large: not for those who still wait for room, or bring little.
+    let mut data = Buffer::default();
     while let Some(frame) = next(body, &mut data, held).await {
         let broken =
             |error| Refusal::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"));
@@ -102,14 +113,21 @@ pub(super) async fn collect(
         }
         make_room(held, bytes, place).await?;
         if data.capacity() < bytes {
-            let more = held.room().max(bytes) - data.len();
+            let room = held.room().max(bytes);
+            if room >= LARGE && data.capacity() < LARGE {
+                let begun = std::mem::replace(&mut data, pool.take());
+                data.extend_from_slice(&begun);
+            }
+            let more = room - data.len();
             data.reserve_exact(more);
         }
         data.extend_from_slice(&part);
         drop(part);
-        if bytes < announced {
-            // No more of it is read before there is room for it.
-            make_room(held, bytes + 1, place).await?;
+        if !body.is_end_stream() {
+            // No more of it is read before there is room for it. Who sends fast fills what the connection reads at once,
+            // and that grows: he gets his room before that does.
+            let next = if bytes >= FAST { bytes.max(Arriving::FIRST) } else { bytes };
+            make_room(held, next + 1, place).await?;
         }
     }
     Ok(data)
@@ -140,9 +158,12 @@ async fn next(
 /// Reads the rest of a body that is refused, so that the client has sent everything when the answer comes. A client that
 /// waits for leave to send is not given it.
 pub(super) async fn discard(body: &mut Incoming, headers: &HeaderMap, max: usize) {
+    static TURNS: Semaphore = Semaphore::const_new(DISCARDING.0);
     if headers.contains_key(EXPECT) {
         return;
     }
+    // What comes fast takes memory of its connection, even to be forgotten.
+    let Ok(_turn) = timeout(DISCARDING.1, TURNS.acquire()).await else { return };
     let mut left = max.saturating_mul(DISCARD_FACTOR);
     let discarded = timeout(DISCARD_WAIT, async {
         while let Some(Ok(frame)) = body.frame().await {
@@ -175,7 +196,7 @@ pub(super) fn decompress(
             expand(decoder, max, pool, held)?
         }
     };
-    Ok(plain)
+    Ok(plain.fitted())
 }
 
 /// `deflate` means zlib's format, but some send the bare stream.

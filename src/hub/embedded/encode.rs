@@ -132,17 +132,41 @@ pub(super) fn encode_entries(
     builder: &mut Builder,
     out: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
-    builder.begin(out);
-    let mut count = 0i32;
-    for Entry { key, value, header } in entries.iter().copied() {
-        let headers = HeadersRef { common: &[], own: &[] };
-        let record = Record { key: Some(key), value, timestamp_ms, header_count: 0, headers };
-        records::push_record(&record, (0, i64::from(count)), header, builder.records());
-        count += 1;
-        builder.pack(out)?;
+    let mut batch = EntryBatch::begin(timestamp_ms, builder, out);
+    entries.iter().try_for_each(|entry| batch.push(*entry))?;
+    batch.finish()
+}
+
+/// A batch of an internal topic in the making: nothing is held but what is not compressed yet, and what is.
+pub(super) struct EntryBatch<'a> {
+    timestamp_ms: i64,
+    count: i32,
+    builder: &'a mut Builder,
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> EntryBatch<'a> {
+    /// Begins one in `out`, whose content is replaced.
+    pub(super) fn begin(timestamp_ms: i64, builder: &'a mut Builder, out: &'a mut Vec<u8>) -> Self {
+        builder.begin(out);
+        Self { timestamp_ms, count: 0, builder, out }
     }
-    let producer = (OWN_PRODUCER, 0, -1);
-    let stamp =
-        Stamp { base_timestamp_ms: timestamp_ms, max_timestamp_ms: timestamp_ms, count, producer };
-    builder.finish(stamp, out)
+
+    /// Adds a record.
+    pub(super) fn push(&mut self, entry: Entry<'_>) -> Result<(), CompressionError> {
+        let Entry { key, value, header } = entry;
+        let (headers, timestamp_ms) = (HeadersRef { common: &[], own: &[] }, self.timestamp_ms);
+        let record = Record { key: Some(key), value, timestamp_ms, header_count: 0, headers };
+        records::push_record(&record, (0, i64::from(self.count)), header, self.builder.records());
+        self.count += 1;
+        self.builder.pack(self.out)
+    }
+
+    /// Ends it.
+    pub(super) fn finish(self) -> Result<(), CompressionError> {
+        let Self { timestamp_ms, count, builder, out } = self;
+        let (base_timestamp_ms, max_timestamp_ms) = (timestamp_ms, timestamp_ms);
+        let producer = (OWN_PRODUCER, 0, -1);
+        builder.finish(Stamp { base_timestamp_ms, max_timestamp_ms, count, producer }, out)
+    }
 }

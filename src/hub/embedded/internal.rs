@@ -11,13 +11,14 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::Shared;
-use super::encode::{Entry, encode_entries};
-use super::positions::{End, Entries};
+use super::encode::{Entry, EntryBatch, encode_entries};
+use super::positions::End;
 use super::topic_id::short_id;
 use super::topics::{KEPT, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState};
 use super::writer::{Pairs, Writer};
 use crate::hub::{HubError, Part};
 use crate::log::{LogError, Partition, PartitionName};
+use crate::wire::{Builder, Codec, CompressionError};
 
 /// Positions are stored together at least so often while they change, by time and by bytes appended.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
@@ -58,15 +59,23 @@ impl Writer {
     }
 
     fn append_entries(&mut self, topic: &str, entries: &[Entry<'_>]) -> Result<(), LogError> {
+        let mut bytes = std::mem::take(&mut self.scratch);
+        let encoded = encode_entries(entries, now_ms(), &mut self.builder, &mut bytes);
+        let encoded = encoded.map_err(|error| self.not_encoded(&error));
+        let appended = encoded.and_then(|()| self.append_batch(topic, &bytes));
+        self.scratch = bytes;
+        appended
+    }
+
+    fn append_batch(&mut self, topic: &str, bytes: &[u8]) -> Result<(), LogError> {
         let Some(partition) = self.shared.internal(topic) else { return Ok(()) };
-        let encoded = encode_entries(entries, now_ms(), &mut self.builder, &mut self.scratch);
-        encoded.map_err(|error| LogError::Format {
-            path: self.shared.settings.data_dir.clone(),
-            problem: error.to_string(),
-        })?;
-        partition.append(&self.scratch, self.shared.epoch)?;
+        partition.append(bytes, self.shared.epoch)?;
         self.touch(&partition);
         Ok(())
+    }
+
+    fn not_encoded(&self, error: &CompressionError) -> LogError {
+        LogError::Format { path: self.shared.settings.data_dir.clone(), problem: error.to_string() }
     }
 
     /// Writes an internal topic anew, as `append` does it, and drops what was before.
@@ -187,7 +196,6 @@ impl Writer {
         let ends = self.ends();
         self.snapshot_at = Instant::now();
         self.snapshot_bytes = 0;
-        let entries = self.shared.positions().snapshot(&ends);
         let most = self.shared.settings.internal_max_bytes;
         let large = |partition: &Arc<Partition>| partition.size_bytes() > most;
         let topic = self.shared.internal(POSITIONS);
@@ -197,9 +205,9 @@ impl Writer {
         let stored = if speaks_alone { self.flush_records() } else { Ok(()) };
         let stored = stored.and_then(|()| {
             if topic.as_ref().is_some_and(large) {
-                self.rewrite(POSITIONS, |writer| writer.append_snapshot(&entries))
+                self.rewrite(POSITIONS, |writer| writer.append_snapshot(&ends))
             } else {
-                self.append_snapshot(&entries)
+                self.append_snapshot(&ends)
             }
         });
         let stored = stored.and_then(|()| match &topic {
@@ -224,12 +232,14 @@ impl Writer {
         self.finish_group();
     }
 
-    fn append_snapshot(&mut self, entries: &Entries) -> Result<(), LogError> {
-        let mut borrowed = Vec::with_capacity(entries.len());
-        for (key, value, header) in entries {
-            borrowed.push(Entry { key, value: Some(value), header });
-        }
-        self.append_entries(POSITIONS, &borrowed)
+    /// Compressed as it is made, since there may be a position for each of many files.
+    fn append_snapshot(&mut self, ends: &[End]) -> Result<(), LogError> {
+        let (mut builder, mut bytes) = (Builder::new(Codec::Lz4, None), Vec::new());
+        let mut batch = EntryBatch::begin(now_ms(), &mut builder, &mut bytes);
+        let encoded = self.shared.positions().snapshot(ends, |entry| batch.push(entry));
+        let encoded = encoded.and_then(|()| batch.finish());
+        encoded.map_err(|error| self.not_encoded(&error))?;
+        self.append_batch(POSITIONS, &bytes)
     }
 
     /// How far each partition is now.

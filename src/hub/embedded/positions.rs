@@ -20,6 +20,7 @@ use std::sync::Arc;
 use anabranch_connectors::{Pool, StoredBatch, Topic, header, varint};
 
 use super::decode::decode;
+use super::encode::Entry;
 use super::mark;
 use super::totals::{Run, Totals};
 use crate::log::{LogError, Partition, PartitionName, Read, Reader};
@@ -52,8 +53,8 @@ type Origins = BTreeMap<Arc<PartitionName>, i64>;
 #[derive(Debug, Clone, Default)]
 struct Kept {
     value: Vec<u8>,
-    /// The records without which it does not count.
-    origins: Origins,
+    /// The records without which it does not count: all before an offset of a partition. Mostly one, and of many files.
+    origins: Vec<(Arc<PartitionName>, i64)>,
     /// Whether the last snapshot has it so; known while recovering.
     is_settled: bool,
 }
@@ -66,9 +67,6 @@ pub(super) struct End {
     /// The topic's id; empty in snapshots that have none.
     pub(super) topic_id: String,
 }
-
-/// Records of a snapshot: key, value, and an encoded header or nothing.
-pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>;
 
 impl Positions {
     /// Takes a position in. `origin`: the records that it came with; without any it speaks of those before it.
@@ -95,11 +93,12 @@ impl Positions {
         kept.value.clear();
         kept.value.extend_from_slice(value);
         if let Some((name, offset)) = origin {
-            kept.origins.retain(|known, _at| known == name);
-            kept.origins.insert(Arc::clone(name), offset);
+            kept.origins.clear();
+            kept.origins.reserve_exact(1);
+            kept.origins.push((Arc::clone(name), offset));
             self.hand_on(source, name, offset);
         } else if let Some(handed_on) = self.handed_on.get(source) {
-            kept.origins.clone_from(handed_on);
+            kept.origins = handed_on.iter().map(|(name, at)| (Arc::clone(name), *at)).collect();
         }
     }
 
@@ -129,29 +128,38 @@ impl Positions {
         keys.iter().map(|(key, kept)| (key.clone(), kept.value.clone())).collect()
     }
 
-    /// The records of a snapshot that speaks up to `ends`.
-    pub(super) fn snapshot(&self, ends: &[End]) -> Entries {
+    /// Gives `push` the records of a snapshot that speaks up to `ends`, one by one: there may be many.
+    pub(super) fn snapshot<E>(
+        &self,
+        ends: &[End],
+        mut push: impl FnMut(Entry<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut lines = String::new();
         let mut numbers = HashMap::new();
         for (number, End { name, offset, topic_id }) in (0i64..).zip(ends) {
             lines.push_str(&format!("{} {} {offset} {topic_id}\n", name.topic, name.partition));
             numbers.insert(name.as_ref(), number);
         }
-        let mut entries = vec![(Vec::new(), lines.into_bytes(), Vec::new())];
-        let totals = self.totals.entries(&numbers).into_iter();
-        entries.extend(totals.map(|(key, value)| (key, value, Vec::new())));
+        push(Entry { key: &[], value: Some(lines.as_bytes()), header: &[] })?;
+        for (key, value) in self.totals.entries(&numbers) {
+            push(Entry { key: &key, value: Some(&value), header: &[] })?;
+        }
+        let (mut full, mut header) = (Vec::new(), Vec::new());
         for (source, keys) in &self.by_source {
             for (key, kept) in keys {
-                let mut full = source.clone().into_bytes();
+                full.clear();
+                full.extend_from_slice(source.as_bytes());
                 full.push(0);
                 full.extend_from_slice(key);
                 let origins = kept.origins.iter();
                 let origins =
                     origins.filter_map(|(name, at)| Some((*numbers.get(name.as_ref())?, *at)));
-                entries.push((full, kept.value.clone(), encode_origins(origins)));
+                header.clear();
+                encode_origins(origins, &mut header);
+                push(Entry { key: &full, value: Some(&kept.value), header: &header })?;
             }
         }
-        entries
+        Ok(())
     }
 
     /// Takes of a snapshot's batch what lies within what is there, in place of what older ones have said. `there` gives
@@ -284,16 +292,15 @@ pub(super) fn noted_ids(partition: &Arc<Partition>) -> Result<HashMap<String, St
     }
 }
 
-fn encode_origins(origins: impl Iterator<Item = (i64, i64)>) -> Vec<u8> {
-    let (mut value, mut encoded) = (Vec::new(), Vec::new());
+fn encode_origins(origins: impl Iterator<Item = (i64, i64)>, encoded: &mut Vec<u8>) {
+    let mut value = Vec::new();
     for (line, at) in origins {
         varint::push(line, &mut value);
         varint::push(at, &mut value);
     }
     if !value.is_empty() {
-        header::push(ORIGIN, Some(&value), &mut encoded);
+        header::push(ORIGIN, Some(&value), encoded);
     }
-    encoded
 }
 
 fn decode_origins(mut bytes: &[u8]) -> Vec<(usize, i64)> {

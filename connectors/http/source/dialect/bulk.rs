@@ -128,7 +128,8 @@ pub(super) fn parse(path: &str, body: &[u8], common: &Common) -> Result<Parsed, 
         return Err(bad("the bulk request has no actions"));
     }
     let answer = json!({ "took": 0, "errors": parts.has_errors, "items": parts.items });
-    Ok((parts.batches, answer.to_string()))
+    let batches = parts.batches.into_iter().map(Batch::fitted).collect();
+    Ok((batches, answer.to_string()))
 }
 
 fn bad(problem: &str) -> Refusal {

@@ -71,7 +71,7 @@ fn too_many() -> Refusal {
 }
 
 fn batch(data: Buffer, common: &Common) -> Batch {
-    Batch::new(data, common.headers.clone(), common.timestamp_ms, common.stream)
+    Batch::new(data.fitted(), common.headers.clone(), common.timestamp_ms, common.stream)
 }
 
 /// Appends a record; a key goes behind the values, so the ranges stay what they are.
