@@ -81,6 +81,8 @@ impl Follower {
         tail.open_length = 0;
         let longest = tail.longest.saturating_sub(tail.blank).max(past.mark.offset);
         tail.begin_generation();
+        let folder = tail.home.parent().and_then(|folder| identity::stat(folder).ok());
+        tail.looked_ms = folder.map_or(tail.sent_ms, |folder| folder.seen_ms());
         // It may have been seen since, but not read, and so not known to be whole.
         let (path, offset, since_ms) = (Arc::clone(&tail.path), past.mark.offset, tail.sent_ms);
         let places = [Arc::clone(&path), Arc::clone(&tail.place), Arc::clone(&tail.home)];

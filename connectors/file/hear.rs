@@ -121,7 +121,7 @@ impl Follower {
         if originals(path).any(|original| self.paths.contains_key(original.as_path())) {
             self.make_haste(path);
         }
-        match identity::stat(path) {
+        match identity::look(path) {
             Ok(found) if found.is_folder => self.look_through(path),
             // A new name of a known file: where it is need not be looked for.
             Ok(found) if self.tails.contains_key(&found.identity) => self.noticed(path, &found),

@@ -1,4 +1,7 @@
 //! Which file it is, whatever it is called: device, inode and time of birth.
+//!
+//! The clock of a file system need not be that of this machine: it may be another machine's, and either can be set. So
+//! how late it was at a look is taken from the stamps that were seen then, and births are compared with that.
 
 use std::fs::File;
 use std::path::Path;
@@ -6,6 +9,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
+use crate::clock;
 use crate::origin::text_of;
 
 /// Tells a file from every other, also from a later one that gets its inode (where the file system knows births).
@@ -76,6 +80,25 @@ pub(super) struct Stat {
     pub(super) born_ms: i64,
     /// Names that it has; 0 once it is deleted.
     pub(super) links: u32,
+    /// How late it was at least when this was asked, by the file system's clock, milliseconds since the Unix epoch.
+    pub(super) reached_ms: i64,
+}
+
+/// The clock of a file system goes in such steps at most, milliseconds.
+pub(super) const CLOCK_SLACK_MS: i64 = 20;
+
+impl Stat {
+    /// What is born later than this, but for [`CLOCK_SLACK_MS`], was not there yet when this was asked; what is born
+    /// earlier was.
+    pub(super) fn seen_ms(&self) -> i64 {
+        // Nothing has come to the folder since its last change. Right after that, more may come within one step.
+        clock::now_ms().min(self.reached_ms + CLOCK_SLACK_MS)
+    }
+
+    /// Nothing that is born later than this, but for [`CLOCK_SLACK_MS`], was there when this was asked, nor much later.
+    pub(super) fn begun_ms(&self) -> i64 {
+        clock::now_ms().max(self.reached_ms)
+    }
 }
 
 const MASK: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
@@ -86,6 +109,19 @@ const MASK: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
 /// What the system said.
 pub(super) fn stat(path: &Path) -> Result<Stat, Errno> {
     rustix::fs::statx(CWD, path, AtFlags::empty(), MASK).map(|found| read(&found))
+}
+
+/// The same, with what its folder says of how late it is.
+///
+/// # Errors
+/// What the system said.
+pub(super) fn look(path: &Path) -> Result<Stat, Errno> {
+    // First, so that what comes to the folder in between is taken for new.
+    let folder = path.parent().and_then(|folder| stat(folder).ok());
+    let found = stat(path)?;
+    let folder = folder.filter(|folder| folder.identity.device == found.identity.device);
+    let reached_ms = folder.map_or(found.reached_ms, |one| one.modified_ms.max(found.reached_ms));
+    Ok(Stat { reached_ms, ..found })
 }
 
 /// Asks for an open file.
@@ -125,6 +161,7 @@ fn read(found: &Statx) -> Stat {
         modified_ns: nanoseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
         born_ms: if known { milliseconds(birth.tv_sec, birth.tv_nsec) } else { modified_ms },
         links: found.stx_nlink,
+        reached_ms: milliseconds(found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
     }
 }
 

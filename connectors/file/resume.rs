@@ -127,6 +127,9 @@ impl Follower {
         tail.passed.extend(value.passed.into_iter().rev().map(|mark| (0, mark)));
         tail.seen_ms = value.seen_ms;
         tail.sent_ms = value.seen_ms;
+        if let Ok(found) = identity::look(place) {
+            (tail.begun_ms, tail.looked_ms) = (found.begun_ms(), found.seen_ms());
+        }
         tail.rotated = true;
         tail.held = true;
         if late {

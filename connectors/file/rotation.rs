@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::follow::Follower;
-use super::identity::{self, Identity, Stat};
+use super::identity::{self, CLOCK_SLACK_MS, Identity, Stat};
 use super::position::{Mark, Value};
-use super::siblings::{CLOCK_SLACK_MS, Folders, extends, is_rotation_at};
+use super::siblings::{Folders, extends, is_rotation_at};
 use super::tail::{Anchor, Tail};
 use crate::clock;
 
@@ -84,11 +84,11 @@ impl Follower {
                 self.take_for_copy(copy, identity);
             }
         }
-        let now_ms = clock::now_ms();
         // A new file that is read at once has had no time for that, and its folder has just changed.
-        let waited = is_later || now_ms > since_ms + CLOCK_SLACK_MS;
+        let waited = is_later || clock::now_ms().abs_diff(since_ms) > CLOCK_SLACK_MS.unsigned_abs();
         let folder = home.parent().and_then(|folder| identity::stat(folder).ok());
         let is_changed = |folder: Stat| folder.modified_ms + CLOCK_SLACK_MS > since_ms;
+        let looked_ms = folder.map_or(since_ms, |folder| folder.seen_ms());
         if is_cut || (waited && folder.is_none_or(is_changed)) {
             self.folders.renew(&home);
             let mut folders = std::mem::take(&mut self.folders);
@@ -96,7 +96,7 @@ impl Follower {
             self.folders = folders;
         }
         let Some(tail) = self.tails.get_mut(&identity) else { return false };
-        tail.looked_ms = now_ms;
+        tail.looked_ms = looked_ms;
         !tail.after.is_empty()
     }
 

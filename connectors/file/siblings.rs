@@ -12,11 +12,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::identity::{self, Identity, Stat};
+use super::identity::{self, CLOCK_SLACK_MS, Identity, Stat};
 use crate::clock;
 
-/// The clock of file systems may be so far behind, milliseconds.
-pub(super) const CLOCK_SLACK_MS: i64 = 20;
 /// Looks at a folder that changes all the time.
 const LOOKS_MAX: usize = 6;
 

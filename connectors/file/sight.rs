@@ -28,8 +28,8 @@ const BYTES_OF_FILE: usize = 1280;
 const RECONCILE_SHARE: u32 = 20;
 /// The same while there is always something that only a look at everything can find.
 const HURRIED_SHARE: u32 = 4;
-/// How long a position is kept whose file cannot be found, milliseconds.
-const FORGET_AFTER_MS: i64 = 7 * 24 * 3_600_000;
+/// How long a position is kept whose file cannot be found.
+const FORGET_AFTER: Duration = Duration::from_hours(7 * 24);
 /// How long it must have been looked for in this life.
 const FORGET_UPTIME: Duration = Duration::from_hours(1);
 /// Looks in a row while folders keep coming.
@@ -119,7 +119,7 @@ impl Follower {
 
     /// Looks at a path that is only known because a known file was there.
     pub(super) fn look_again(&mut self, path: &Path) {
-        match identity::stat(path) {
+        match identity::look(path) {
             Ok(found) if self.tails.contains_key(&found.identity) => self.noticed(path, &found),
             _ => self.unpoint(path),
         }
@@ -129,7 +129,7 @@ impl Follower {
     pub(super) fn see(&mut self, hit: &Hit, first: bool) {
         let path = &hit.path;
         let hit = &self.keep_sight(hit);
-        let found = match identity::stat(path) {
+        let found = match identity::look(path) {
             Ok(found) if found.is_file => found,
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 self.unpoint(path);
@@ -191,7 +191,7 @@ impl Follower {
         self.point(path, found.identity);
         let Some(tail) = self.tails.get_mut(&found.identity) else { return };
         if *path == *tail.path {
-            tail.seen_ms = clock::now_ms();
+            tail.seen_ms = found.seen_ms();
         }
         let known = tail.known_length();
         tail.longest = tail.longest.max(found.size);
@@ -229,6 +229,7 @@ impl Follower {
         let mut tail = Tail::new(names, &self.settings.host, Mark::default());
         tail.modified_ns = found.modified_ns;
         tail.copy_of = copy_of;
+        (tail.begun_ms, tail.looked_ms) = (found.begun_ms(), found.seen_ms());
         self.insert(tail);
         if first && self.settings.read_from == ReadFrom::End && self.open(identity) {
             self.begin_at_end(identity, found.size);
@@ -328,8 +329,12 @@ impl Follower {
         if self.started.elapsed() < FORGET_UPTIME {
             return Ok(());
         }
-        let limit = clock::now_ms() - FORGET_AFTER_MS;
-        let gone = |tail: &&Tail| tail.names == 0 && tail.file.is_none() && tail.seen_ms < limit;
+        let after_ms = i64::try_from(FORGET_AFTER.as_millis()).unwrap_or(i64::MAX);
+        let limit = clock::now_ms().saturating_sub(after_ms);
+        let gone = |tail: &&Tail| {
+            let long = tail.gone.is_some_and(|gone| gone.elapsed() > FORGET_AFTER);
+            long && tail.names == 0 && tail.file.is_none()
+        };
         let stored = self.stored.iter().filter(|(_, value)| value.seen_ms < limit);
         let mut old: Vec<Identity> = stored.map(|(identity, _)| identity).collect();
         old.extend(self.tails.values().filter(gone).map(|tail| tail.identity));

@@ -63,7 +63,7 @@ pub(super) struct Tail {
     pub(super) grown: Instant,
     /// Last change when it was last looked at, ns since the Unix epoch.
     pub(super) modified_ns: i128,
-    /// When its path was last seen to lead to it, ms since the Unix epoch.
+    /// When its path was last seen to lead to it, as `Stat::seen_ms` tells it.
     pub(super) seen_ms: i64,
     /// The same, as the last position that was sent tells it.
     pub(super) sent_ms: i64,
@@ -77,9 +77,9 @@ pub(super) struct Tail {
     pub(super) copy_of: Option<Identity>,
     /// Files that were taken for unfinished copies of it.
     pub(super) copies: Vec<Identity>,
-    /// When it became known, ms since the Unix epoch.
+    /// When it became known, as `Stat::begun_ms` tells it.
     pub(super) begun_ms: i64,
-    /// When it began to be what it is, or what was between was last looked for, ms since the Unix epoch.
+    /// When it began to be what it is, or what was between was last looked for, as `Stat::seen_ms` tells it.
     pub(super) looked_ms: i64,
     /// Files that are read before it.
     pub(super) after: Vec<Identity>,
@@ -226,7 +226,6 @@ impl Tail {
         self.waiting = None;
         (self.blank, self.longest) = (0, 0);
         self.at_end = false;
-        self.looked_ms = clock::now_ms();
     }
 
     /// Names what is in it now.

@@ -1,6 +1,7 @@
 //! The file source on real files, with a hub that stores what it is given.
 
 mod blank;
+mod clocks;
 mod following;
 mod hand;
 mod hub;
