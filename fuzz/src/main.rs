@@ -69,6 +69,20 @@ fn main() -> ExitCode {
             panics.push(panic.to_string());
         }
     }));
+    match std::panic::catch_unwind(|| run(&asked)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(_told) => {
+            let panics = report::PANICS.lock();
+            let last = panics.ok().and_then(|panics| panics.last().cloned()).unwrap_or_default();
+            eprintln!("the fuzzer itself panicked: {last}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether nothing was found.
+fn run(asked: &Asked) -> bool {
     let wanted = |name: &str| asked.target.as_ref().is_none_or(|target| target == name);
     let mut found_nothing = true;
     for name in ["broker", "batch", "log"].into_iter().filter(|name| wanted(name)) {
@@ -80,5 +94,5 @@ fn main() -> ExitCode {
         }
         found_nothing &= target.finish();
     }
-    if found_nothing { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    found_nothing
 }
