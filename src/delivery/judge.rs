@@ -121,10 +121,11 @@ impl Loop {
         &mut self,
         records: &Records,
         fates: &mut Fates,
-        rounds: u32,
+        (rounds, was_asked): (u32, bool),
     ) -> Result<Vec<usize>, Halt> {
         let mut taken = fates.refused.len();
-        if fates.arrived == 0 {
+        // Of those that were asked for once more, it is known that others arrived.
+        if fates.arrived == 0 && !(was_asked && fates.witness_passes) {
             let is_one_cause = self.refusals.is_one_cause(&fates.refused);
             taken = if is_one_cause { 0 } else { taken };
         }

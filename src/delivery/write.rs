@@ -180,7 +180,7 @@ impl Loop {
             fates.refused.sort_by_key(|one| one.number);
         }
         let unsure = self.ask_again(&mut fates, asked);
-        let held = self.bury_refused(&records, &mut fates, rounds).await?;
+        let held = self.bury_refused(&records, &mut fates, (rounds, asked)).await?;
         let back = [fates.again.as_slice(), &fates.later, &held].concat();
         if back.is_empty() && unsure.is_empty() {
             return Ok(());

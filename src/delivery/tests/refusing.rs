@@ -160,3 +160,29 @@ async fn what_the_far_side_goes_on_refusing_is_asked_for_once() {
     assert_eq!(alone, 21);
     rig.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_are_refused_beside_others_are_asked_for_once_and_then_dead() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    produce(&rig, &lines("a", 20)).await;
+    let told = Arc::new(Told::default());
+    let cause = dead("HTTP 400 strict_dynamic_mapping_exception: x", false);
+    // The second time one that has arrived goes along, and is taken.
+    told.will_answer([all(0..15, &cause), all(1..16, &cause)]);
+    rig.deliver(&told, |_| rig.committed() == 20).await;
+    assert_eq!(rig.dead().await.len(), 15);
+    assert!(!is_held(&rig));
+    let sizes: Vec<usize> = told.written().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [20, 16]);
+
+    // Where the far side takes nothing by then, not even that one, they wait.
+    produce(&rig, &lines("b", 20)).await;
+    let told = Arc::new(Told::default());
+    let cause = dead("HTTP 400 other_exception: x", false);
+    told.will_answer([all(0..15, &cause), all(0..16, &cause), all(0..16, &cause)]);
+    rig.deliver(&told, |_| rig.committed() == 40).await;
+    assert_eq!(rig.dead().await.len(), 15);
+    assert!(is_held(&rig));
+    rig.close().await;
+}
