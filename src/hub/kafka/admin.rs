@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset as At, TopicPartitionList};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::context::Quiet;
@@ -25,6 +26,9 @@ const AGENT: &str = "anabranch";
 
 /// How long a look at one thing may take; it stands in the way of a stop.
 const LOOK_MAX: Duration = Duration::from_secs(3);
+
+/// How long it waits before it asks again who leads a partition.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Looks at the cluster; a client without a group.
 pub(super) struct Observer {
@@ -137,10 +141,19 @@ impl Observer {
         Ok(TopicInfo { name, partitions })
     }
 
+    /// The first and the next offset of a partition; where another broker leads it by now, that one is asked.
     fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), HubError> {
-        self.client()
-            .fetch_watermarks(topic, partition, ANSWER_MAX)
-            .map_err(|error| self.trouble(&error))
+        let until = Instant::now() + ANSWER_MAX;
+        loop {
+            match self.client().fetch_watermarks(topic, partition, ANSWER_MAX) {
+                Err(error) if is_moving(&error) && Instant::now() < until => {
+                    // By this the client learns who leads. An error is as good as the one before.
+                    self.client().fetch_metadata(Some(topic), LOOK_MAX).ok();
+                    std::thread::park_timeout(AGAIN);
+                }
+                found => return found.map_err(|error| self.trouble(&error)),
+            }
+        }
     }
 
     pub(super) fn offsets_at(&self, topic: &str, time_ms: i64) -> Result<Vec<Offset>, HubError> {
@@ -297,6 +310,19 @@ pub(super) fn group_client(
 /// The partitions' numbers.
 pub(super) fn numbers(partitions: u32) -> std::ops::Range<i32> {
     0..i32::try_from(partitions).unwrap_or(i32::MAX)
+}
+
+/// Whether another broker leads the partition, or is about to.
+fn is_moving(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+                | RDKafkaErrorCode::FencedLeaderEpoch
+        )
+    )
 }
 
 fn count(topic: &MetadataTopic) -> u32 {

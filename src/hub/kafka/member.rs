@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use super::admin::{self, Observer};
 use super::assignment::{self, Assignments};
 use super::handover::{Handover, Place, Seek};
-use super::reader::Reader;
+use super::reader::{Reached, Reader};
 use super::settings::Settings;
 use crate::hub::state::Metadata;
 use crate::hub::{Consumer, ConsumerSpec, Counted, Fetched, HubError, Lag, Offset};
@@ -110,6 +110,7 @@ impl Member {
             handover: Arc::clone(&handover),
             client,
             slot: Arc::clone(&slot),
+            reached: Reached::default(),
         };
         let thread = std::thread::Builder::new()
             .name("kafka-reader".to_owned())

@@ -1,6 +1,7 @@
 //! The thread that reads for one member of a group: polls librdkafka, gathers batches, and follows the topics that
 //! the group's patterns match.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,6 +24,9 @@ use crate::hub::{ConsumerSpec, HubError, TopicSelector};
 /// How long one look for messages lasts.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Brokers from which records have come may all be away for so long, as when they start anew, before it is an error.
+const AWAY_MAX: Duration = Duration::from_secs(20);
+
 /// How often new topics are looked for.
 const TOPICS_EVERY: Duration = Duration::from_secs(10);
 
@@ -39,6 +43,37 @@ pub(super) struct Reader {
     pub(super) client: Arc<BaseConsumer<Assignments>>,
     /// Where the others find the client.
     pub(super) slot: Arc<Slot>,
+    /// Whether a record has come, and since when no broker can be reached.
+    pub(super) reached: Reached,
+}
+
+/// What the brokers have shown of themselves.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    has_read: Cell<bool>,
+    /// Since when none could be reached, and when that was heard last.
+    away: Cell<Option<(Instant, Instant)>>,
+}
+
+impl Reached {
+    /// A record has come.
+    fn is_there(&self) {
+        self.has_read.set(true);
+        self.away.set(None);
+    }
+
+    /// No broker can be reached; whether that is to be told: at once where none ever was, later where it may pass.
+    fn is_away_for_long(&self) -> bool {
+        let now = Instant::now();
+        // It is heard at each try to reach them; what was long ago is over.
+        let away = self
+            .away
+            .get()
+            .filter(|(_, heard)| now.saturating_duration_since(*heard) < 2 * AWAY_MAX);
+        let since = away.map_or(now, |(since, _)| since);
+        self.away.set(Some((since, now)));
+        !self.has_read.get() || now.saturating_duration_since(since) >= AWAY_MAX
+    }
 }
 
 /// Says that the thread has gone, however it went.
@@ -145,6 +180,7 @@ impl Reader {
         let is_record = matches!(answer, Some(Ok(_)));
         match answer {
             Some(Ok(message)) => {
+                self.reached.is_there();
                 if let Some(batch) = gatherer.push(&message) {
                     self.handover.push(batch, *generation);
                 }
@@ -285,6 +321,10 @@ impl Reader {
         if self.spec.group.is_empty() && code == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
             return debug!(%error, "no right on a group, and no need of one");
         }
+        let is_away = code == Some(RDKafkaErrorCode::AllBrokersDown);
+        if is_away && !self.reached.is_away_for_long() {
+            return debug!(group = self.spec.group, "no broker can be reached, for now");
+        }
         let told = format!("reading as group \"{}\": {error}", self.spec.group);
         if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
             self.handover.fail(HubError::Fatal(told));
@@ -303,5 +343,23 @@ impl Reader {
         } else {
             debug!(group = self.spec.group, %error, "kafka consumer error");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn brokers_that_are_away_for_a_moment_are_no_error_where_records_have_come() {
+        let reached = Reached::default();
+        assert!(reached.is_away_for_long(), "nobody was ever there");
+        reached.is_there();
+        for expected in [false, false, false, true, true] {
+            assert_eq!(reached.is_away_for_long(), expected);
+            tokio::time::advance(Duration::from_secs(8)).await;
+        }
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert!(!reached.is_away_for_long(), "they have been there meanwhile");
     }
 }
