@@ -12,12 +12,15 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 /// Where somebody else may have said it.
 const TUNABLES: &str = "GLIBC_TUNABLES";
+/// Says that it was tried: from a program with capabilities of its own the C library takes the settings away.
+const TRIED: &str = "ANABRANCH_ALLOCATOR";
 
 /// Begins this process anew with the settings, under the same number, unless the environment has them or others. Where
 /// that cannot be done it goes on as it is, and needs more memory than it could.
 pub(super) fn settle() {
     let is_said = |name: &str| std::env::var_os(name).is_some();
     if !cfg!(target_env = "gnu")
+        || is_said(TRIED)
         || is_said(TUNABLES)
         || SETTINGS.iter().any(|(name, _)| is_said(name))
     {
@@ -30,5 +33,5 @@ pub(super) fn settle() {
         command.arg0(name);
     }
     // It returns where the program is no longer there.
-    let _error = command.args(arguments).envs(SETTINGS).exec();
+    let _error = command.args(arguments).envs(SETTINGS).env(TRIED, "settled").exec();
 }

@@ -28,7 +28,8 @@ pub fn run(path: &Path, watches: bool) -> ExitCode {
         .enable_all()
         .build();
     let runtime = match runtime {
-        Ok(runtime) => runtime,
+        // As long as the process: who is left behind at the stop still has its clock.
+        Ok(runtime) => Box::leak(Box::new(runtime)),
         Err(error) => {
             complain(&format!("cannot start: {error}"));
             return ExitCode::FAILURE;
@@ -52,10 +53,7 @@ pub fn run(path: &Path, watches: bool) -> ExitCode {
         }
     };
     raise_open_files();
-    let code = runtime.block_on(serve(path.to_owned(), config, heard, watches));
-    // Blocking reads that nobody waits for any more must not hold the process.
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    code
+    runtime.block_on(serve(path.to_owned(), config, heard, watches))
 }
 
 /// The signals that the process listens to.

@@ -1,8 +1,10 @@
 //! One budget of bytes for the process: who wants much waits or is refused in words, who wants little is served.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::anabranch;
 use crate::support::{Agent, SOON, append_lines, free_port, lines, post, wait_until};
@@ -62,7 +64,7 @@ fn a_line_without_an_end_is_stored_as_far_as_it_came_when_its_connection_is_clos
     assert!(held(&agent, "connections") <= 3.5 * MIB as f64);
     assert_eq!(agent.log().matches("there is no memory for what is not whole").count(), 1);
     // Who ends his lines is served beside them.
-    let text = || std::fs::read_to_string(&out).unwrap_or_default();
+    let text = || fs::read_to_string(&out).unwrap_or_default();
     let mut sender = half(&at, b"<13>a whole line\n");
     wait_until(SOON, "the line", || text().contains("<13>a whole line\n"));
     sender.write_all(b"<13>another one\n").unwrap();
@@ -148,8 +150,45 @@ fn too_little_memory_is_refused_in_words() {
         ("memory: plenty\n", "auto"),
     ] {
         let path: &Path = &folder.path().join("c.yaml");
-        std::fs::write(path, blocks).unwrap();
+        fs::write(path, blocks).unwrap();
         let (code, text) = anabranch(folder.path(), &["check", "c.yaml"]);
         assert!(code != 0 && text.contains(wanted), "{text}");
+    }
+}
+
+#[test]
+fn the_c_library_is_told_to_give_memory_back_unless_somebody_has_told_it_something() {
+    let folder = tempfile::tempdir().unwrap();
+    // A configuration that is never there, so that the program waits for it.
+    let config = folder.path().join("c.yaml");
+    assert!(Command::new("mkfifo").arg(&config).status().unwrap().success());
+    let run = |name: &str, value: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_anabranch"));
+        command.env(name, value).arg("run").arg(&config);
+        let mut child = command.spawn().unwrap();
+        let process = PathBuf::from(format!("/proc/{}", child.id()));
+        // It listens to SIGHUP before it reads its configuration.
+        let began = || {
+            let status = fs::read_to_string(process.join("status")).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            u64::from_str_radix(caught.trim(), 16).unwrap() & 1 == 1
+        };
+        wait_until(SOON, "the program", began);
+        let told = fs::read(process.join("environ")).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        String::from_utf8(told).unwrap()
+    };
+    let told = run("A", "b");
+    assert!(told.contains("MALLOC_ARENA_MAX=2\0") && told.contains("A=b\0"), "{told}");
+    for (name, value) in [
+        ("MALLOC_ARENA_MAX", "7"),
+        ("GLIBC_TUNABLES", "glibc.malloc.check=0"),
+        // From one with capabilities of its own the others are taken away: it does not begin anew for ever.
+        ("ANABRANCH_ALLOCATOR", "settled"),
+    ] {
+        let told = run(name, value);
+        assert!(told.contains(&format!("{name}={value}\0")), "{told}");
+        assert!(!told.contains("MALLOC_TRIM_THRESHOLD_"), "{told}");
     }
 }
