@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use super::child::{Agent, free_port};
@@ -66,10 +66,11 @@ pub(super) fn measure(folder: &Path, scale: u64, backlog: u64) -> Result<Figures
     let begin = Instant::now();
     let told = Arc::new(Told::default());
     let crowd = Crowd { addresses: addresses.clone(), sizes, told: Arc::clone(&told) };
-    let (waits, crowded) = runtime.block_on(async {
-        let crowding = tokio::time::timeout(PATIENCE, crowd.run());
-        probes::beside((folder, &addresses), &told, crowding).await
-    })?;
+    // Those who want little are on a thread of their own, so that it is not the crowd's work here that holds them up.
+    let alone = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let crowding = runtime.spawn(async move { tokio::time::timeout(PATIENCE, crowd.run()).await });
+    let (waits, crowded) = alone.block_on(probes::beside((folder, &addresses), &told, crowding))?;
+    let crowded = crowded.map_err(|error| format!("the crowd: {error}"))?;
     crowded.map_err(|_elapsed| format!("the bodies were not taken within {PATIENCE:?}"))?;
     let crowded = begin.elapsed();
     let files = sizes.files * LINES;
