@@ -145,7 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::records::{Topic, push_record};
+    use crate::records::{Cut, Topic, push_record};
     use crate::{Buffer, Headers, header};
 
     /// Batches as one of the hub, each with its position on the last record.
@@ -173,6 +173,7 @@ mod tests {
             count: u32::try_from(count).unwrap(),
             data: data.into(),
             places: std::sync::OnceLock::new(),
+            cut: Cut::default(),
         }
     }
 

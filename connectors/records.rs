@@ -17,6 +17,7 @@
 //!
 //! Source: Kafka documentation, "Record Format".
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::batch::Record;
@@ -58,6 +59,29 @@ pub struct StoredBatch {
     pub data: Buffer,
     /// Which bytes of which texts its records are; read when it is asked for.
     pub places: OnceLock<Places>,
+    /// Where its bytes were counted up to last.
+    pub cut: Cut,
+}
+
+/// A record of a batch, by its number, and where it begins: parts of a batch are counted one behind the other, and none of
+/// them walks over those before it again.
+#[derive(Debug, Default)]
+pub struct Cut(AtomicU64);
+
+impl Cut {
+    /// A record at most `index`, and where it begins.
+    fn before(&self, index: usize) -> (usize, usize) {
+        let known = self.0.load(Ordering::Relaxed);
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0) as usize;
+        let (number, at) = (half(known >> 32), half(known));
+        if number <= index { (number, at) } else { (0, 0) }
+    }
+
+    fn set(&self, index: usize, at: usize) {
+        if let (Ok(index), Ok(at)) = (u32::try_from(index), u32::try_from(at)) {
+            self.0.store(u64::from(index) << 32 | u64::from(at), Ordering::Relaxed);
+        }
+    }
 }
 
 /// One record with its place in the hub.
@@ -152,7 +176,8 @@ impl StoredBatch {
         if first == 0 && count >= self.count as usize {
             return self.data.len() as u64;
         }
-        let mut rest = self.data.as_slice();
+        let (known, at) = self.cut.before(first);
+        let mut rest = self.data.get(at..).unwrap_or_default();
         let mut skip = |records: usize| {
             for _ in 0..records {
                 if varint::take_bytes(&mut rest).is_none() {
@@ -161,8 +186,10 @@ impl StoredBatch {
             }
             rest.len()
         };
-        let before = skip(first);
-        (before - skip(count)) as u64
+        let before = skip(first - known);
+        let behind = skip(count);
+        self.cut.set(first + count, self.data.len() - behind);
+        (before - behind) as u64
     }
 
     /// Its records, in order.
@@ -264,10 +291,17 @@ pub fn push_record(record: &Record<'_>, deltas: (i64, i64), extra: &[u8], out: &
     }
 }
 
-/// Appends the last `digits` hexadecimal digits of a number.
-fn push_hex(number: u64, digits: u32, out: &mut Vec<u8>) {
-    let digit = |at: u32| char::from_digit(u32::try_from(number >> (4 * at) & 15).unwrap_or(0), 16);
-    out.extend((0..digits).rev().filter_map(digit).map(|digit| digit as u8));
+/// Appends the last `digits` hexadecimal digits of a number, at most 16.
+#[inline]
+fn push_hex(number: u64, digits: usize, out: &mut Vec<u8>) {
+    let mut text = [0; 16];
+    let digit = |four: u8| if four < 10 { b'0' + four } else { b'a' - 10 + four };
+    for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        if let [high, low] = pair {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+        }
+    }
+    out.extend_from_slice(text.get(16 - digits.min(16)..).unwrap_or_default());
 }
 
 /// Stored batches without a hub, for the tests of sinks.
@@ -294,6 +328,7 @@ pub(crate) mod testing {
             count: u32::try_from(batch.len()).unwrap(),
             data: data.into(),
             places: OnceLock::new(),
+            cut: Cut::default(),
         })
     }
 
@@ -331,8 +366,11 @@ mod tests {
         let batch = stored(&[b"a", b"bb", &[b'c'; 300], b""]);
         let all = batch.bytes_of(0, 4);
         assert_eq!(all, batch.data.len() as u64);
-        for cut in 0..=4 {
+        // In whatever order they are asked for.
+        for cut in [0, 1, 2, 3, 4, 2, 0] {
+            assert_eq!(batch.bytes_of(cut, 4 - cut) + batch.bytes_of(0, cut), all);
             assert_eq!(batch.bytes_of(0, cut) + batch.bytes_of(cut, 4 - cut), all);
+            assert_eq!(batch.bytes_of(cut, 9), all - batch.bytes_of(0, cut));
         }
     }
 
@@ -352,7 +390,7 @@ mod tests {
             let good = stored(&[]);
             let batch = StoredBatch {
                 topic: Arc::clone(&good.topic), partition: 0, epoch: 0, base_offset: 0, next_offset: 0,
-                base_timestamp_ms: 0, append_timestamp_ms: None, count, data: data.into(), places: OnceLock::new(),
+                base_timestamp_ms: 0, append_timestamp_ms: None, count, data: data.into(), places: OnceLock::new(), cut: Cut::default(),
             };
             let seen = batch.iter().count();
             prop_assert!(seen <= count as usize);

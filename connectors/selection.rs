@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::Amount;
 use crate::origin::Places;
-use crate::records::{StoredBatch, StoredRecord, push_record};
+use crate::records::{Cut, StoredBatch, StoredRecord, push_record};
 
 /// A part of one batch: `count` records from the `first` on (by index).
 #[derive(Debug, Clone)]
@@ -139,6 +139,7 @@ impl Records {
         alone.push(Arc::new(StoredBatch {
             topic: Arc::clone(&base.topic),
             places: place.map(|place| Places::one(place).into()).unwrap_or_default(),
+            cut: Cut::default(),
             base_offset: stored.offset,
             next_offset: stored.offset + 1,
             count: 1,

@@ -48,6 +48,7 @@ pub(crate) fn decode_within(
         count: u32::try_from(header.count).unwrap_or(0),
         data,
         places: std::sync::OnceLock::new(),
+        cut: anabranch_connectors::records::Cut::default(),
     };
     if batch.is_framed() { Ok(batch) } else { Err("its records are not whole".to_owned()) }
 }

@@ -190,6 +190,7 @@ pub(super) fn decode(batch: &Batch) -> Option<StoredBatch> {
         count: u32::try_from(header.count).ok()?,
         data,
         places: std::sync::OnceLock::new(),
+        cut: anabranch_connectors::records::Cut::default(),
     })
 }
 

@@ -102,6 +102,7 @@ fn begin(pool: &Pool, place: (Arc<Topic>, i32), base_offset: i64, time_ms: i64) 
         count: 0,
         data: pool.take(),
         places: std::sync::OnceLock::new(),
+        cut: records::Cut::default(),
     }
 }
 
