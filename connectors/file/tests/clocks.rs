@@ -32,6 +32,16 @@ fn with_wrong_clocks(test: impl Fn(&mut dyn FnMut())) {
     }
 }
 
+/// A line, a copy and a truncation, twice, and another line; later than all that was there.
+fn truncate_twice(hand: &Hand) {
+    next_stamp(hand);
+    for (line, old) in [("3\n", "app.log-20260101"), ("4\n", "app.log-20260102")] {
+        hand.bench.append("app.log", line);
+        hand.bench.copy_and_truncate("app.log", old);
+    }
+    hand.bench.append("app.log", "5\n");
+}
+
 #[test]
 fn a_file_that_is_copied_and_truncated_twice_before_it_is_read_loses_nothing() {
     with_wrong_clocks(|change| {
@@ -39,12 +49,7 @@ fn a_file_that_is_copied_and_truncated_twice_before_it_is_read_loses_nothing() {
         change();
         hand.bench.append("app.log", "2\n");
         let held = hand.next();
-        next_stamp(&hand);
-        hand.bench.append("app.log", "3\n");
-        hand.bench.copy_and_truncate("app.log", "app.log-20260101");
-        hand.bench.append("app.log", "4\n");
-        hand.bench.copy_and_truncate("app.log", "app.log-20260102");
-        hand.bench.append("app.log", "5\n");
+        truncate_twice(&hand);
         hand.look();
         hand.bench.take(held);
         hand.expect(&["1", "2", "3", "4", "5"]);
@@ -74,12 +79,7 @@ fn a_file_that_is_rotated_while_nobody_looks_loses_nothing() {
         hand.bench.append("app.log", "2\n");
         hand.settle();
         change();
-        next_stamp(&hand);
-        hand.bench.append("app.log", "3\n");
-        hand.bench.copy_and_truncate("app.log", "app.log-20260101");
-        hand.bench.append("app.log", "4\n");
-        hand.bench.copy_and_truncate("app.log", "app.log-20260102");
-        hand.bench.append("app.log", "5\n");
+        truncate_twice(&hand);
         hand.restart().expect(&["1", "2", "3", "4", "5"]);
     });
 }
