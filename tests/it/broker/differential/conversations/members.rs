@@ -39,8 +39,8 @@ fn alone(player: &mut Player, group: &str, name: &str) -> Member {
     player.ask("sync of a generation to come", sync(&first.later(1), RANGE, &[]));
     player.ask("sync of a generation before", sync(&first.later(-1), RANGE, &[]));
     player.ask("join again before the assignment", join(&first, &terms));
-    player.ask("first syncs", sync(&first, RANGE, &[(&first, "all"), (&first.named("x"), "no")]));
-    player.ask("first syncs again", sync(&first, RANGE, &[(&first, "other")]));
+    player.ask("first syncs", sync(&first, RANGE, &[(&first, b"all"), (&first.named("x"), b"no")]));
+    player.ask("first syncs again", sync(&first, RANGE, &[(&first, b"other")]));
     first
 }
 
@@ -91,15 +91,15 @@ fn rebalance(player: &mut Player, first: &Member, name: &str) -> (Member, Member
     player.ask("list in the rebalance", list(&["PreparingRebalance"], &[]));
     player.ask("heartbeat in the rebalance", heartbeat(&first));
     player.ask("heartbeat of before in the rebalance", heartbeat(&first.later(-1)));
-    player.ask("sync in the rebalance", sync(&first, RANGE, &[(&first, "late")]));
+    player.ask("sync in the rebalance", sync(&first, RANGE, &[(&first, b"late")]));
     player.ask("commit in the rebalance", commit(&first, (name, 0), 6));
     player.ask("delete in the rebalance", delete(group));
     player.ask("delete offsets in the rebalance", delete_offsets(group, &[name]));
     first.told(&player.ask("first joins again", join(&first, &terms)));
     second.told(&player.end(&joining));
     player.ask("describe both before the assignment", describe(group));
-    let syncing = player.begin("second syncs", sync(&second, RANGE, &[(&second, "mine")]));
-    player.ask("first syncs for both", sync(&first, RANGE, &[(&first, "one"), (&second, "two")]));
+    let syncing = player.begin("second syncs", sync(&second, RANGE, &[(&second, b"mine")]));
+    player.ask("first syncs for both", sync(&first, RANGE, &[(&first, b"one"), (&second, b"two")]));
     player.end(&syncing);
     player.ask("describe both", describe(group));
     player.ask("heartbeat of second", heartbeat(&second));
@@ -121,7 +121,7 @@ fn again(player: &mut Player, (first, second): (&Member, &Member), name: &str) -
     first.told(&player.ask("first follows", join(&first, &terms)));
     second.told(&player.end(&joining));
     let syncing = player.begin("second syncs for the second time", sync(&second, RANGE, &[]));
-    player.ask("first assigns only itself", sync(&first, RANGE, &[(&first, "everything")]));
+    player.ask("first assigns only itself", sync(&first, RANGE, &[(&first, b"everything")]));
     player.end(&syncing);
     player.ask("describe one assignment", describe(group));
     // The leader wants to assign anew.

@@ -82,7 +82,7 @@ fn inside(player: &mut Player, producer: &Producer, group: &str, name: &str) -> 
     member.told(&player.end(&joining));
     player.ask("add before the assignment", add_offsets(producer, group));
     player.ask("commit before the assignment", commit_offset(producer, &member, at, 20));
-    let all = [(&member, "all")];
+    let all: [(&Member, &[u8]); 1] = [(&member, b"all")];
     player.ask("member syncs", sync(&member, ("consumer", "range"), &all));
     for (who, claim) in [
         ("member", member.clone()),

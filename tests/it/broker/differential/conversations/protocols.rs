@@ -23,7 +23,7 @@ pub(super) fn play(player: &mut Player) {
     player.ask("join without a type", join(&first, &terms("", &["range"])));
     let joining = begin_join(player, "first joins", &first, &wide);
     first.told(&player.end(&joining));
-    player.ask("first syncs", sync(&first, ("consumer", "range"), &[(&first, "all")]));
+    player.ask("first syncs", sync(&first, ("consumer", "range"), &[(&first, b"all")]));
     player.ask("sync with another protocol", sync(&first, ("consumer", "sticky"), &[]));
     player.ask("sync with another type", sync(&first, ("connect", "range"), &[]));
     player.ask("join with nothing in common", join(&second, &terms("consumer", &["other"])));
@@ -37,7 +37,7 @@ pub(super) fn play(player: &mut Player) {
     second.told(&player.end(&joining));
     let agreed = ("consumer", "roundrobin");
     let syncing = player.begin("second syncs", sync(&second, agreed, &[]));
-    player.ask("first assigns", sync(&first, agreed, &[(&first, "a"), (&second, "b")]));
+    player.ask("first assigns", sync(&first, agreed, &[(&first, b"a"), (&second, b"b")]));
     player.end(&syncing);
     player.ask("describe the agreement", describe(&group));
     // First has only what second does not have.
@@ -75,7 +75,7 @@ pub(super) fn play_connect(player: &mut Player) {
     let joining = begin_join(player, "worker joins", &worker, &terms);
     worker.told(&player.end(&joining));
     let agreed = ("connect", "sessioned");
-    player.ask("worker syncs", sync(&worker, agreed, &[(&worker, "\u{0}\u{1}tasks")]));
+    player.ask("worker syncs", sync(&worker, agreed, &[(&worker, b"\0\x01tasks")]));
     player.ask("describe connect", describe(&group));
     player.ask("list connect", list(&["Stable"], &["classic"]));
     player.ask("heartbeat", heartbeat(&worker));

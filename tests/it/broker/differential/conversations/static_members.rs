@@ -36,13 +36,13 @@ fn arrive(player: &mut Player, group: &str, name: &str) -> (Member, Member) {
     player.ask("an id that nobody knows", join(&first.named("nobody"), &terms));
     let joining = begin_join(player, "first joins", &first, &terms);
     first.told(&player.end(&joining));
-    player.ask("first syncs", sync(&first, RANGE, &[(&first, "all")]));
+    player.ask("first syncs", sync(&first, RANGE, &[(&first, b"all")]));
     let joining = begin_join(player, "second joins", &second, &terms);
     await_state(player, group, "PreparingRebalance");
     first.told(&player.ask("first joins again", join(&first, &terms)));
     second.told(&player.end(&joining));
     let syncing = player.begin("second syncs", sync(&second, RANGE, &[]));
-    player.ask("first assigns", sync(&first, RANGE, &[(&first, "one"), (&second, "two")]));
+    player.ask("first assigns", sync(&first, RANGE, &[(&first, b"one"), (&second, b"two")]));
     player.end(&syncing);
     player.ask("describe both", describe(group));
     player.ask("heartbeat", heartbeat(&first));
@@ -95,7 +95,7 @@ fn lead_again(player: &mut Player, (first, second): (&Member, &Member), name: &s
     let (mut first, mut second) = (first.clone(), second.clone());
     first.told(&player.ask("first restarts", join(&first.named(""), &terms)));
     player.ask("describe after first", describe(group));
-    player.ask("first syncs again", sync(&first, RANGE, &[(&first, "x"), (&second, "y")]));
+    player.ask("first syncs again", sync(&first, RANGE, &[(&first, b"x"), (&second, b"y")]));
     player.ask("second notices nothing", heartbeat(&second));
     let joining = player.begin("first wants to assign", join(&first, &terms));
     await_state(player, group, "PreparingRebalance");
@@ -106,7 +106,7 @@ fn lead_again(player: &mut Player, (first, second): (&Member, &Member), name: &s
     second.told(&player.end(&again));
     player.ask("heartbeat of the one before", heartbeat(&old.later(1)));
     let syncing = player.begin("second syncs for first", sync(&second, RANGE, &[]));
-    player.ask("first assigns anew", sync(&first, RANGE, &[(&first, "1"), (&second, "2")]));
+    player.ask("first assigns anew", sync(&first, RANGE, &[(&first, b"1"), (&second, b"2")]));
     player.end(&syncing);
     player.ask("describe the new assignment", describe(group));
     first

@@ -72,6 +72,16 @@ pub(super) fn subscription(topics: &[&str]) -> Bytes {
     bytes.into()
 }
 
+/// What a leader gives a consumer: partitions of one topic.
+pub(super) fn assignment(topic: &str, numbers: &[i32]) -> Bytes {
+    let mut bytes = Vec::from(subscription(&[topic]));
+    bytes.truncate(bytes.len() - size_of::<i32>());
+    bytes.put_i32(i32::try_from(numbers.len()).unwrap());
+    numbers.iter().for_each(|number| bytes.put_i32(*number));
+    bytes.put_i32(-1);
+    bytes.into()
+}
+
 /// What a member joins with.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
@@ -113,13 +123,13 @@ pub(super) fn join(member: &Member, terms: &Terms) -> impl Fn(i16) -> JoinGroupR
 pub(super) fn sync(
     member: &Member,
     (kind, protocol): (&'static str, &'static str),
-    assignments: &[(&Member, &'static str)],
+    assignments: &[(&Member, &[u8])],
 ) -> impl Fn(i16) -> SyncGroupRequest {
     let member = member.clone();
-    let assignment = |(to, what): &(&Member, &'static str)| {
+    let assignment = |(to, what): &(&Member, &[u8])| {
         SyncGroupRequestAssignment::default()
             .with_member_id(text(&to.id))
-            .with_assignment(Bytes::from_static(what.as_bytes()))
+            .with_assignment(Bytes::copy_from_slice(what))
     };
     let assignments: Vec<_> = assignments.iter().map(assignment).collect();
     move |version| {
