@@ -71,10 +71,19 @@ impl Places {
     /// Reads them from the headers of a batch.
     pub(crate) fn of(batch: &StoredBatch) -> Self {
         let mut places = Self::default();
-        let mut lengths: Vec<usize> = Vec::new();
+        let mut lengths: Vec<usize> = Vec::with_capacity(batch.count as usize);
+        // Most records have the headers of the one before, and those that have a mark are few.
+        let mut unmarked: &[u8] = &[];
         for (index, stored) in batch.iter().enumerate() {
             lengths.push(stored.record.value.map_or(0, <[u8]>::len));
-            let Some(header) = stored.record.headers.get(MARK) else { continue };
+            let headers = stored.record.headers;
+            if headers.own == unmarked {
+                continue;
+            }
+            let Some(header) = headers.get(MARK) else {
+                unmarked = headers.own;
+                continue;
+            };
             let first = places.starts.len();
             let part = lengths.get(first..).unwrap_or_default();
             let (text, before) = read(header, part, &mut places.starts).unwrap_or_default();

@@ -20,11 +20,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::Buffer;
 use crate::batch::Record;
-use crate::document::push_decimal;
+use crate::document::{push_decimal, push_hex};
 use crate::header::HeadersRef;
 use crate::origin::Places;
-use crate::{Buffer, varint};
+use crate::varint::{self, Few};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The topic that records come from.
@@ -132,12 +133,14 @@ impl<'a> StoredRecord<'a> {
             }
             return;
         };
+        let low = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
         out.push(b'-');
-        push_hex(text, 16, out);
+        push_hex(low(text >> 32), out);
+        push_hex(low(text), out);
         out.push(b'-');
         push_decimal(i64::try_from(start).unwrap_or(i64::MAX), out);
         out.push(b'-');
-        push_hex(xxh3_64(self.record.value.unwrap_or_default()), 8, out);
+        push_hex(low(xxh3_64(self.record.value.unwrap_or_default())), out);
     }
 
     /// The text that it is of, and where in it, if that is known.
@@ -258,50 +261,41 @@ fn unparsed<'a>(batch: &'a StoredBatch, body: &'a [u8]) -> StoredRecord<'a> {
 /// `extra` is one more encoded header (or empty), for what travels with the last record of a batch.
 #[inline]
 pub fn push_record(record: &Record<'_>, deltas: (i64, i64), extra: &[u8], out: &mut Vec<u8>) {
-    let (time, offset) = deltas;
-    let header_count = i64::from(record.header_count) + i64::from(!extra.is_empty());
-    let key_length = record.key.map_or(-1, |key| varint::length(key.len()));
-    let value_length = record.value.map_or(-1, |value| varint::length(value.len()));
     let HeadersRef { common, own } = record.headers;
-    let size = 1
-        + varint::size(time)
-        + varint::size(offset)
-        + varint::size(key_length)
-        + record.key.map_or(0, <[u8]>::len)
-        + varint::size(value_length)
-        + record.value.map_or(0, <[u8]>::len)
+    let length = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| varint::length(bytes.len()));
+    let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
+    let header_count = i64::from(record.header_count) + i64::from(!extra.is_empty());
+    let mut numbers = Few::new();
+    for number in [0, deltas.0, deltas.1, length(record.key)] {
+        numbers.push(number);
+    }
+    let key_at = numbers.len();
+    numbers.push(length(record.value));
+    let numbers = numbers.bytes();
+    let size = numbers.len()
+        + key.len()
+        + value.len()
         + varint::size(header_count)
         + common.len()
         + own.len()
         + extra.len();
-    out.reserve(size + 10);
+    out.reserve(size + varint::LONGEST);
     varint::push(varint::length(size), out);
-    out.push(0);
-    varint::push(time, out);
-    varint::push(offset, out);
-    varint::push_bytes(record.key, out);
-    varint::push_bytes(record.value, out);
+    if key.is_empty() {
+        out.extend_from_slice(numbers);
+    } else {
+        let (before, behind) = numbers.split_at_checked(key_at).unwrap_or_default();
+        out.extend_from_slice(before);
+        out.extend_from_slice(key);
+        out.extend_from_slice(behind);
+    }
+    out.extend_from_slice(value);
     varint::push(header_count, out);
-    out.extend_from_slice(common);
-    if !own.is_empty() {
-        out.extend_from_slice(own);
-    }
-    if !extra.is_empty() {
-        out.extend_from_slice(extra);
-    }
-}
-
-/// Appends the last `digits` hexadecimal digits of a number, at most 16.
-#[inline]
-fn push_hex(number: u64, digits: usize, out: &mut Vec<u8>) {
-    let mut text = [0; 16];
-    let digit = |four: u8| if four < 10 { b'0' + four } else { b'a' - 10 + four };
-    for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-        if let [high, low] = pair {
-            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+    for headers in [common, own, extra] {
+        if !headers.is_empty() {
+            out.extend_from_slice(headers);
         }
     }
-    out.extend_from_slice(text.get(16 - digits.min(16)..).unwrap_or_default());
 }
 
 /// Stored batches without a hub, for the tests of sinks.

@@ -5,6 +5,9 @@
 //!
 //! Source: Kafka protocol guide, "Protocol Primitive Types"; Protocol Buffers, "Encoding".
 
+/// Most bytes of one.
+pub const LONGEST: usize = 10;
+
 /// Appends `value`.
 #[inline]
 pub fn push(value: i64, out: &mut Vec<u8>) {
@@ -17,7 +20,7 @@ pub fn push(value: i64, out: &mut Vec<u8>) {
         out.extend_from_slice(&[low_bits(rest) | 0x80, low_bits(rest >> 7)]);
         return;
     }
-    let mut bytes = [0u8; 10];
+    let mut bytes = [0u8; LONGEST];
     let mut used = 0;
     for slot in &mut bytes {
         used += 1;
@@ -29,6 +32,68 @@ pub fn push(value: i64, out: &mut Vec<u8>) {
         rest >>= 7;
     }
     out.extend_from_slice(bytes.get(..used).unwrap_or_default());
+}
+
+/// Up to six varints, one behind the other: a buffer that never grows asks nothing at each of them.
+#[derive(Debug)]
+pub struct Few {
+    bytes: [u8; 6 * LONGEST],
+    used: usize,
+}
+
+impl Few {
+    /// None yet.
+    #[inline]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: [0; 6 * LONGEST], used: 0 }
+    }
+
+    /// Appends `value`; a seventh long one would be cut off.
+    #[inline]
+    pub fn push(&mut self, value: i64) {
+        let mut rest = fold(value);
+        while rest >= 0x80 {
+            self.put(low_bits(rest) | 0x80);
+            rest >>= 7;
+        }
+        self.put(low_bits(rest));
+    }
+
+    /// Bytes so far.
+    #[inline]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Whether there is none yet.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// What was appended.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.used).unwrap_or_default()
+    }
+
+    #[inline]
+    fn put(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.used) {
+            *slot = byte;
+            self.used += 1;
+        }
+    }
+}
+
+impl Default for Few {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// How many bytes [`push`] appends for `value`.

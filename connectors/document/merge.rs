@@ -30,6 +30,9 @@ pub(super) const LABELS: u32 = 1 << 7;
 pub(super) const EVENT_ID: u32 = 1 << 8;
 pub(super) const EVENT_DATASET: u32 = 1 << 9;
 pub(super) const KAFKA: u32 = 1 << 10;
+/// All that the headers of a record make.
+pub(super) const OF_HEADERS: u32 =
+    HOST | LOG_FILE | LOG_FLAGS | LOG_SYSLOG | SOURCE | ERROR | LABELS;
 
 /// Which of our members a name of the value takes the place of.
 pub(super) fn claim(name: &str) -> u32 {

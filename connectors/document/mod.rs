@@ -26,6 +26,7 @@
 //! is not merged. Of several headers with one name the last counts, so that a document never has a name twice. A
 //! document is one line.
 
+mod encoder;
 mod facts;
 mod fit;
 mod json;
@@ -33,13 +34,11 @@ mod merge;
 mod pretty;
 mod time;
 
-pub(crate) use json::{push_decimal, push_string};
+pub(crate) use encoder::{Encoder, push_id};
+pub(crate) use json::{push_decimal, push_hex, push_string};
 pub(crate) use time::{Civil, push_digits};
 
 use serde::Deserialize;
-
-use crate::StoredRecord;
-use facts::Facts;
 
 /// How a sink writes one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -52,75 +51,6 @@ pub enum Codec {
     Json,
     /// One JSON document, indented, for people.
     JsonPretty,
-}
-
-impl Codec {
-    /// Appends one record, without a line end.
-    pub fn push(self, stored: &StoredRecord<'_>, out: &mut Vec<u8>) {
-        match self {
-            Self::Raw => out.extend_from_slice(stored.record.value.unwrap_or_default()),
-            Self::Json => push_document(stored, out),
-            Self::JsonPretty => {
-                let mut document = Vec::new();
-                push_document(stored, &mut document);
-                pretty::push(&document, out);
-            }
-        }
-    }
-}
-
-/// Appends the bytes of [`StoredRecord::id`], without a string between.
-pub(crate) fn push_id(stored: &StoredRecord<'_>, out: &mut Vec<u8>) {
-    json::push_escaped(stored.batch.topic.id.as_bytes(), out);
-    stored.push_id_in_topic(out);
-}
-
-fn push_document(stored: &StoredRecord<'_>, out: &mut Vec<u8>) {
-    let record = &stored.record;
-    let facts = Facts::read(record.headers);
-    let value = record.value.unwrap_or_default();
-    out.reserve(value.len() + value.len() / 8 + 512);
-    let message_at = facts.message_at.filter(|at| *at <= value.len());
-    let merged = if message_at.is_none() { merge::push_members(value, out) } else { None };
-    let claimed = merged.unwrap_or_else(|| {
-        out.push(b'{');
-        0
-    });
-    if claimed & merge::TIMESTAMP == 0 {
-        out.extend_from_slice(b"\"@timestamp\":\"");
-        Civil::at(record.timestamp_ms).push_rfc3339(out);
-        out.extend_from_slice(b"\",");
-    }
-    if merged.is_none() && record.value.is_some() {
-        let message = value.get(message_at.unwrap_or(0)..).unwrap_or_default();
-        json::push_member("message", message, out);
-    }
-    facts.push(record.headers, claimed, out);
-    let original = message_at.is_some().then_some(value);
-    push_place(stored, original, claimed, out);
-    json::close(out);
-}
-
-/// What comes from the hub and not from the headers: id, topic, key.
-fn push_place(stored: &StoredRecord<'_>, original: Option<&[u8]>, claimed: u32, out: &mut Vec<u8>) {
-    json::push_object("event", out, |out| {
-        if claimed & merge::EVENT_ID == 0 {
-            out.extend_from_slice(b"\"id\":\"");
-            push_id(stored, out);
-            out.extend_from_slice(b"\",");
-        }
-        if claimed & merge::EVENT_DATASET == 0 {
-            json::push_member("dataset", stored.topic().as_bytes(), out);
-        }
-        if let Some(original) = original {
-            json::push_member("original", original, out);
-        }
-    });
-    if let Some(key) = stored.record.key
-        && claimed & merge::KAFKA == 0
-    {
-        json::push_object("kafka", out, |out| json::push_member("key", key, out));
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Codec;
+use super::{Codec, Encoder, push_id};
 use crate::records::testing::{store, stored};
 use crate::{Batch, Headers, StoredBatch};
 
@@ -20,7 +20,7 @@ fn record(value: &[u8], headers: &[(&str, &str)]) -> Arc<StoredBatch> {
 
 fn text(batch: &StoredBatch) -> String {
     let mut out = Vec::new();
-    Codec::Json.push(&batch.iter().next().unwrap(), &mut out);
+    Encoder::new(Codec::Json).push(&batch.iter().next().unwrap(), &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -175,7 +175,7 @@ fn a_deep_value_is_written_without_overflow() {
         let mut out = Vec::new();
         for codec in [Codec::Json, Codec::JsonPretty] {
             out.clear();
-            codec.push(&batch.iter().next().unwrap(), &mut out);
+            Encoder::new(codec).push(&batch.iter().next().unwrap(), &mut out);
             assert!(out.len() < 3 * deep.len(), "{}", out.len());
             assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&out).is_ok());
         }
@@ -209,8 +209,8 @@ fn raw_is_the_value_and_pretty_is_the_same_document() {
     let batch = stored(&[b"\xffa\n"]);
     let stored = batch.iter().next().unwrap();
     let (mut raw, mut pretty) = (b"before ".to_vec(), Vec::new());
-    Codec::Raw.push(&stored, &mut raw);
-    Codec::JsonPretty.push(&stored, &mut pretty);
+    Encoder::new(Codec::Raw).push(&stored, &mut raw);
+    Encoder::new(Codec::JsonPretty).push(&stored, &mut pretty);
     assert_eq!(raw, b"before \xffa\n");
     assert!(pretty.contains(&b'\n'));
     let compact: Value = serde_json::from_str(&text(&batch)).unwrap();
@@ -222,7 +222,7 @@ fn an_id_is_written_as_the_record_names_itself() {
     let batch = stored(&[b"a", b"b"]);
     let second = batch.iter().nth(1).unwrap();
     let mut out = Vec::new();
-    super::push_id(&second, &mut out);
+    push_id(&second, &mut out);
     assert_eq!(out, second.id().into_bytes());
 }
 
@@ -250,6 +250,48 @@ proptest! {
             let is_kept = *own == json!(value)
                 || misfit.as_object().is_some_and(|misfit| misfit.values().any(|it| *it == json!(value)));
             prop_assert!(is_kept, "{} in {}", name, document);
+        }
+    }
+}
+
+/// Records whose headers and times are mostly those of the record before.
+fn runs() -> impl Strategy<Value = Vec<(&'static str, usize, i64)>> {
+    let value = prop_oneof![
+        Just("a line"),
+        Just(r#"{"a":1}"#),
+        Just(r#"{"host":{"name":"own"},"labels":{}}"#),
+        Just(r#"{"event":{"id":"own"},"@timestamp":"2026-01-31"}"#),
+    ];
+    proptest::collection::vec((value, 0usize..4, 0i64..2), 1..20)
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_of_the_record_before_changes_no_document(run in runs()) {
+        let headers: [&[(&str, &str)]; 4] = [
+            &[],
+            &[("host", "h"), ("path", "/p"), ("a.b", "c")],
+            &[("host", "i"), ("continued", "")],
+            &[("syslog.message_at", "2"), ("syslog.facility", "auth")],
+        ];
+        let mut batch = Batch::new(Vec::new().into(), Headers::new(), 0, 0);
+        for (value, which, timestamp_ms) in &run {
+            batch.push_copy(value.as_bytes());
+            batch.set_timestamp_ms(*timestamp_ms);
+            for (name, text) in headers[*which] {
+                batch.set_header(name, text.as_bytes());
+            }
+        }
+        let mut encoder = Encoder::new(Codec::Json);
+        for stored in store(&batch).iter() {
+            let (mut kept, mut alone) = (b"ID".to_vec(), Vec::new());
+            let mut id = Vec::new();
+            push_id(&stored, &mut id);
+            kept.extend_from_slice(&id);
+            let start = kept.len();
+            encoder.push_document(&stored, Some(2..start), &mut kept);
+            Encoder::new(Codec::Json).push(&stored, &mut alone);
+            prop_assert_eq!(&kept[start..], alone);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The body of a `_bulk` request: for each record a line that says what to do and under which id, and the document.
 
 use crate::StoredRecord;
-use crate::document::{self, Codec};
+use crate::document::{self, Codec, Encoder};
 use crate::template::{Cursor, Template, clean_index};
 
 /// Writes records into the bodies of requests.
@@ -13,13 +13,15 @@ pub(super) struct Writer {
     action: &'static str,
     /// `{"create":{"_index":"NAME","_id":"` for the index of the last record.
     head: Vec<u8>,
+    encoder: Encoder,
 }
 
 impl Writer {
     pub(super) fn new(index: Template, action: &'static str) -> Self {
         let is_hidden = index.begins_with('.');
         let index = Cursor::new(index, |value, out| out.push_str(value));
-        Self { index, is_hidden, action, head: Vec::new() }
+        let encoder = Encoder::new(Codec::Json);
+        Self { index, is_hidden, action, head: Vec::new(), encoder }
     }
 
     /// Appends both lines of one record.
@@ -34,9 +36,11 @@ impl Writer {
             self.head.extend_from_slice(b",\"_id\":\"");
         }
         body.extend_from_slice(&self.head);
+        let start = body.len();
         document::push_id(stored, body);
+        let id = start..body.len();
         body.extend_from_slice(b"\"}}\n");
-        Codec::Json.push(stored, body);
+        self.encoder.push_document(stored, Some(id), body);
         body.push(b'\n');
     }
 }

@@ -13,7 +13,7 @@ use super::member::{Compression, Compressor};
 use super::names::PathTemplate;
 use super::open_files::{CHUNK, Entry, Failed, Files};
 use super::rotate::{Place, Rotate, numbered};
-use crate::document::Codec;
+use crate::document::{Codec, Encoder};
 use crate::registry::{BuildError, Surroundings};
 use crate::sink::Resumed;
 use crate::{Records, Sink, StoredRecord, WriteError, Written, clock};
@@ -67,6 +67,7 @@ pub struct FileSink {
     pub(super) broken: Option<(PathBuf, String)>,
     /// The file of the record before, and of this one.
     names: (String, String),
+    encoder: Encoder,
 }
 
 impl SinkConfig {
@@ -145,8 +146,8 @@ impl FileSink {
         let compressor = Compressor::new(config.compression);
         let files = Files::new(&template.base, config.mode, config.max_open_files, compressor);
         let states = States::new(&template.base, &around.name, config.sync);
-        let names = (String::new(), String::new());
         Ok(Self {
+            encoder: Encoder::new(config.codec),
             config,
             template,
             files,
@@ -154,7 +155,7 @@ impl FileSink {
             state: None,
             parted: false,
             broken: None,
-            names,
+            names: (String::new(), String::new()),
         })
     }
 
@@ -234,7 +235,6 @@ impl FileSink {
     }
 
     fn encode(&mut self, records: &Records, now: Instant) -> Result<(), WriteError> {
-        let codec = self.config.codec;
         let chunk = if self.config.compression == Compression::None { CHUNK } else { usize::MAX };
         let (mut last, mut buffer, mut count) = (None, Vec::new(), 0);
         self.names.0.clear();
@@ -248,7 +248,7 @@ impl FileSink {
                 let taken = self.files.take(&self.names.0, now);
                 buffer = taken.ok_or_else(|| self.unprepared())?;
             }
-            codec.push(&stored, &mut buffer);
+            self.encoder.push(&stored, &mut buffer);
             buffer.push(b'\n');
             count += 1;
         }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::document::Codec;
+use crate::document::{Codec, Encoder};
 use crate::{StoredRecord, shown};
 
 /// How the records of one request stand in its body.
@@ -52,10 +52,10 @@ pub(super) struct Request {
 }
 
 /// How a request is filled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Form {
     pub(super) format: Format,
-    pub(super) codec: Codec,
+    pub(super) encoder: Encoder,
     /// Largest body, bytes, unless a single record is larger.
     pub(super) max_bytes: usize,
 }
@@ -64,7 +64,7 @@ impl Request {
     /// A request with one record, of number `first`, in `body`, which is emptied.
     pub(super) fn begin(
         stored: &StoredRecord<'_>,
-        form: Form,
+        form: &mut Form,
         first: usize,
         url: &str,
         mut body: Vec<u8>,
@@ -85,7 +85,7 @@ impl Request {
     }
 
     /// Appends one record; when it makes the body too large, it begins the next request and this one is returned.
-    pub(super) fn push(&mut self, stored: &StoredRecord<'_>, form: Form) -> Option<Self> {
+    pub(super) fn push(&mut self, stored: &StoredRecord<'_>, form: &mut Form) -> Option<Self> {
         let end = self.body.len();
         self.append(stored, form);
         let bracket = usize::from(form.format == Format::JsonArray);
@@ -110,12 +110,12 @@ impl Request {
         Some(std::mem::replace(self, next))
     }
 
-    fn append(&mut self, stored: &StoredRecord<'_>, form: Form) {
+    fn append(&mut self, stored: &StoredRecord<'_>, form: &mut Form) {
         let is_array = form.format == Format::JsonArray;
         if is_array {
             self.body.push(if self.count == 0 { b'[' } else { b',' });
         }
-        form.codec.push(stored, &mut self.body);
+        form.encoder.push(stored, &mut self.body);
         if !is_array {
             self.body.push(b'\n');
         }
@@ -155,11 +155,11 @@ mod tests {
     use crate::records::testing::stored;
 
     fn form(format: Format, max_bytes: usize) -> Form {
-        Form { format, codec: format.codec(), max_bytes }
+        Form { format, encoder: Encoder::new(format.codec()), max_bytes }
     }
 
     /// The bodies and keys of the requests that these values make.
-    fn requests(form: Form, values: &[&[u8]]) -> Vec<(String, String)> {
+    fn requests(form: &mut Form, values: &[&[u8]]) -> Vec<(String, String)> {
         let batch = stored(values);
         let mut records = batch.iter();
         let mut last = Request::begin(&records.next().unwrap(), form, 0, "u", vec![1]);
@@ -173,17 +173,17 @@ mod tests {
     }
 
     fn body(format: Format, values: &[&[u8]]) -> (String, String) {
-        requests(form(format, 1 << 20), values).remove(0)
+        requests(&mut form(format, 1 << 20), values).remove(0)
     }
 
     #[test]
     fn a_request_is_never_larger_than_allowed_unless_one_record_is() {
-        let lines = requests(form(Format::Lines, 5), &[b"a", b"b", b"c", b"ddddddd", b"e"]);
+        let lines = requests(&mut form(Format::Lines, 5), &[b"a", b"b", b"c", b"ddddddd", b"e"]);
         let bodies: Vec<&str> = lines.iter().map(|(body, _)| body.as_str()).collect();
         assert_eq!(bodies, ["a\nb\n", "c\n", "ddddddd\n", "e\n"]);
         let keys: Vec<&str> = lines.iter().map(|(_, key)| key.as_str()).collect();
         assert_eq!(keys[..2], ["hub.t-2-1-10-11", "hub.t-2-1-12-12"]);
-        for (body, _) in requests(form(Format::JsonArray, 300), &[b"a", b"b", b"c", b"d"]) {
+        for (body, _) in requests(&mut form(Format::JsonArray, 300), &[b"a", b"b", b"c", b"d"]) {
             assert!(body.len() <= 300, "{body}");
             let documents: Vec<serde_json::Value> = serde_json::from_str(&body).unwrap();
             assert_eq!(documents.len(), 2);
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_key_tells_a_selection_from_the_whole() {
         let batch = stored(&[b"a", b"b", b"c"]);
-        let form = form(Format::Lines, 100);
+        let form = &mut form(Format::Lines, 100);
         let mut records = batch.iter().step_by(2);
         let mut request = Request::begin(&records.next().unwrap(), form, 0, "u", Vec::new());
         assert!(request.push(&records.next().unwrap(), form).is_none());

@@ -26,6 +26,7 @@ use super::client::gzip;
 use super::request::{Form, Request};
 use super::responses::Responses;
 use super::settings::{Checked, Method, SinkCompression, SinkConfig};
+use crate::document::Encoder;
 use crate::registry::{BuildError, Surroundings};
 use crate::template::{Cursor, clean_url_segment};
 use crate::{Outcome, Records, Sink, StoredBatch, WriteError, Written, clock, shown};
@@ -60,7 +61,7 @@ impl HttpSink {
             client,
             url: Cursor::new(url, clean_url_segment),
             method,
-            form: Form { format, codec, max_bytes: max_bytes.bytes() },
+            form: Form { format, encoder: Encoder::new(codec), max_bytes: max_bytes.bytes() },
             responses,
             compression,
             spare: Vec::new(),
@@ -162,11 +163,12 @@ impl Sink for HttpSink {
             let has_moved = self.url.advance(&stored);
             let full = match &mut open {
                 Some((request, batch)) if !has_moved && is_same_place(batch, stored.batch) => {
-                    request.push(&stored, self.form)
+                    request.push(&stored, &mut self.form)
                 }
                 _ => {
                     let body = std::mem::take(&mut self.spare);
-                    let next = Request::begin(&stored, self.form, number, self.url.text(), body);
+                    let next =
+                        Request::begin(&stored, &mut self.form, number, self.url.text(), body);
                     open.replace((next, stored.batch)).map(|(request, _)| request)
                 }
             };

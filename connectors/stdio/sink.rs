@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use crate::document::Codec;
+use crate::document::{Codec, Encoder};
 use crate::registry::{BuildError, Surroundings};
 use crate::{Records, Sink, WriteError, Written};
 
@@ -20,7 +20,7 @@ pub struct SinkConfig {
 /// The sink.
 #[derive(Debug)]
 pub struct StdoutSink {
-    codec: Codec,
+    encoder: Encoder,
     text: Vec<u8>,
 }
 
@@ -33,13 +33,13 @@ impl StdoutSink {
     pub fn new(config: SinkConfig, around: &Surroundings) -> Result<Self, BuildError> {
         let _unused = around;
         let SinkConfig { codec } = config;
-        Ok(Self { codec, text: Vec::new() })
+        Ok(Self { encoder: Encoder::new(codec), text: Vec::new() })
     }
 
     fn lines(&mut self, records: &Records) -> &[u8] {
         self.text.clear();
         for stored in records.iter() {
-            self.codec.push(&stored, &mut self.text);
+            self.encoder.push(&stored, &mut self.text);
             self.text.push(b'\n');
         }
         &self.text
