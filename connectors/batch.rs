@@ -24,6 +24,9 @@ pub struct Position {
     pub value: Option<Vec<u8>>,
 }
 
+/// Smaller ones than of so many bytes are not expected.
+const RECORD_LEAST: usize = 64;
+
 /// Records of one stream, in order.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -56,6 +59,15 @@ struct Extra {
     headers_length: u32,
     headers_count: u32,
     timestamp_ms: Option<i64>,
+}
+
+/// How much of what there is in a batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Shape {
+    data: usize,
+    records: usize,
+    extras: usize,
+    headers: usize,
 }
 
 /// One record, borrowed from its batch.
@@ -91,6 +103,23 @@ impl Batch {
     #[must_use]
     pub fn new(data: Buffer, headers: Headers, timestamp_ms: i64, stream: u64) -> Self {
         Self { data, headers, timestamp_ms, stream, ..Self::default() }
+    }
+
+    /// How much there is in it.
+    pub(crate) fn shape(&self) -> Shape {
+        let (records, extras) = (self.spans.len(), self.extras.len());
+        Shape { data: self.data.len(), records, extras, headers: self.header_data.len() }
+    }
+
+    /// Makes room for as many records as the buffer has if they are like those of a batch of that shape.
+    pub(crate) fn expect(&mut self, before: Shape) {
+        let data = self.data.len();
+        let share = |of: usize| of.saturating_mul(data) / before.data.max(1);
+        // Those before may have been small beyond measure.
+        let records = |of: usize| share(of).min(data / RECORD_LEAST);
+        self.spans.reserve(records(before.records));
+        self.extras.reserve(records(before.extras));
+        self.header_data.reserve(share(before.headers).min(data));
     }
 
     /// Appends a record whose value is `range` of the buffer. A range outside the buffer is cut to it.
@@ -252,7 +281,8 @@ impl Batch {
     /// Bytes that it holds in memory, for the budget.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.data.len() + self.header_data.len() + self.spans.len() * size_of::<Span>()
+        let records = self.spans.len() * size_of::<Span>() + self.extras.len() * size_of::<Extra>();
+        self.data.len() + self.header_data.len() + records
     }
 
     /// Bytes of all values.
@@ -332,62 +362,4 @@ fn slice(data: &[u8], start: u32, length: u32) -> &[u8] {
 #[inline]
 fn narrow(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_are_borrowed_with_common_and_own_headers() {
-        let headers = Headers::new().with("host", b"web-1");
-        let mut batch = Batch::new(Buffer::from(b"one\ntwo\n".to_vec()), headers, 5, 1);
-        batch.push(0..3);
-        batch.push(4..7);
-        batch.set_header("severity", b"err");
-        batch.set_header("facility", b"kern");
-        batch.set_key(b"k");
-        batch.set_timestamp_ms(9);
-        batch.push_copy(b"three");
-        batch.set_null_value();
-        let seen: Vec<_> = batch.iter().collect();
-        assert_eq!(seen[0].value, Some(&b"one"[..]));
-        assert_eq!((seen[0].header_count, seen[0].timestamp_ms, seen[0].key), (1, 5, None));
-        assert_eq!(seen[1].value, Some(&b"two"[..]));
-        assert_eq!((seen[1].header_count, seen[1].timestamp_ms), (3, 9));
-        assert_eq!(seen[1].key, Some(&b"k"[..]));
-        assert_eq!(seen[1].headers.get("severity"), Some(&b"err"[..]));
-        assert_eq!(seen[1].headers.get("facility"), Some(&b"kern"[..]));
-        assert_eq!(seen[1].headers.get("host"), Some(&b"web-1"[..]));
-        assert_eq!(seen[2].value, None);
-        assert!(batch.has_keys());
-        let bytes = seen.iter().map(Record::payload_bytes).sum();
-        assert_eq!(batch.amount(), Amount::new(3, bytes));
-    }
-
-    #[test]
-    fn encoded_headers_stand_beside_those_that_are_set_by_name() {
-        let mut batch = Batch::new(Buffer::from(b"ab".to_vec()), Headers::new(), 0, 0);
-        batch.push(0..1);
-        let encoded = Headers::new().with("one", b"1").with("two", b"2");
-        batch.set_encoded_headers(encoded.bytes(), encoded.count());
-        batch.set_header("three", b"3");
-        batch.push(1..2);
-        batch.set_header("four", b"4");
-        let seen: Vec<_> = batch
-            .iter()
-            .map(|record| record.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .collect();
-        assert_eq!(seen, [vec!["one", "two", "three"], vec!["four"]]);
-        assert_eq!(batch.iter().map(|record| record.header_count).collect::<Vec<_>>(), [3, 1]);
-    }
-
-    #[test]
-    fn a_span_outside_the_buffer_is_cut_to_it() {
-        let mut batch = Batch::new(Buffer::from(b"abc".to_vec()), Headers::new(), 0, 0);
-        batch.push(1..99);
-        batch.push(50..99);
-        let values: Vec<_> = batch.iter().map(|record| record.value.unwrap().to_vec()).collect();
-        assert_eq!(values, [b"bc".to_vec(), b"".to_vec()]);
-    }
 }

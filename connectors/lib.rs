@@ -8,6 +8,8 @@
 
 mod amount;
 pub mod batch;
+#[cfg(test)]
+mod batch_tests;
 pub mod chain;
 pub mod clock;
 mod counters;

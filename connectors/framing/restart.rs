@@ -3,7 +3,10 @@
 //! Digits that end the message before stand right before those of the count (`…=7` and `25 <13>…`). The count is what
 //! brings one to the message behind; if none does, what brings one nearest to it, for then this count is wrong too.
 
+use std::sync::LazyLock;
+
 use memchr::memchr_iter;
+use memchr::memmem::Finder;
 
 use super::octet_counting::{
     Behind, Count, DIGITS_MAX, Is, PREFIX_MAX, begins_behind, count, priority,
@@ -13,6 +16,9 @@ use super::octet_counting::{
 const UNKNOWN_MAX: usize = 16;
 /// How far behind a wrong count the next is looked for, bytes.
 const NEXT_MAX: usize = 4096;
+
+/// A space and what begins a priority: before each message that has a count, and hardly ever else.
+static BEGINNING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b" <"));
 
 /// Where a message of a stream that lost its framing may begin again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +48,9 @@ pub fn restart(bytes: &[u8], look: Look, cleared: &mut usize) -> Restart {
     let limit = bytes.len().min(look.within.1.saturating_add(PREFIX_MAX + 1));
     let from = (*cleared).min(limit);
     let mut unknown = 0;
-    for at in memchr_iter(b'<', bytes.get(from..limit).unwrap_or_default()) {
-        let found = at_message(bytes, from + at, look);
+    for at in BEGINNING.find_iter(bytes.get(from..limit).unwrap_or_default()) {
+        let message = from + at + 1;
+        let found = at_message(bytes, message, look);
         match (found, look.behind) {
             (Restart::At(_), _) | (Restart::Unknown, Behind::More) => return found,
             (Restart::Unknown, Behind::Nothing | Behind::Pause) => unknown += 1,
@@ -53,11 +60,12 @@ pub fn restart(bytes: &[u8], look: Look, cleared: &mut usize) -> Restart {
             return Restart::Nowhere;
         }
         if unknown == 0 {
-            *cleared = from + at + 1;
+            *cleared = message;
         }
     }
     if unknown == 0 {
-        *cleared = limit;
+        // The last byte may be the space.
+        *cleared = from.max(limit.saturating_sub(1));
     }
     Restart::Nowhere
 }

@@ -5,6 +5,8 @@
 pub struct Received {
     ms: i64,
     pub(super) year: i64,
+    /// From the epoch to the first of January of that year.
+    days: i64,
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -32,13 +34,16 @@ impl Received {
         while days_before_year(year + 1) <= days {
             year += 1;
         }
-        Self { ms, year }
+        Self { ms, year, days: days_before_year(year) }
     }
 
     /// The date and time in milliseconds since the epoch, of a clock that shows UTC. A year that is not said is the one
     /// that brings it nearest to the time of receipt.
     pub(super) fn resolve(self, civil: Civil) -> i64 {
-        let in_year = |year| days(year, civil.month, civil.day) * DAY_MS + civil.time_ms;
+        let in_year = |year| {
+            let before = if year == self.year { self.days } else { days_before_year(year) };
+            (before + day_of_year(year, civil.month, civil.day)) * DAY_MS + civil.time_ms
+        };
         if let Some(year) = civil.year {
             return in_year(year);
         }
@@ -65,13 +70,13 @@ const fn days_before_year(year: i64) -> i64 {
         - 477
 }
 
-/// Days from the epoch to a date of the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+/// Days from the first of January to a date of the Gregorian calendar.
+fn day_of_year(year: i64, month: i64, day: i64) -> i64 {
     const BEFORE_MONTH: [i64; 13] = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let leap = year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
     let month_days = usize::try_from(month).ok().and_then(|month| BEFORE_MONTH.get(month));
     let leap_day = i64::from(leap && month > 2);
-    days_before_year(year) + month_days.copied().unwrap_or(0) + leap_day + day - 1
+    month_days.copied().unwrap_or(0) + leap_day + day - 1
 }
 
 #[cfg(test)]

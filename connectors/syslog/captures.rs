@@ -181,6 +181,7 @@ proptest! {
             msgid: id.as_ref().map(String::as_bytes),
             structured_data: data.as_ref().map(String::as_bytes),
             sequence: None,
+            time_at: Some((head.find('>').unwrap() + 3, head.find('>').unwrap() + 3 + time.to_string().len())),
             message_at: head.len() + if text.starts_with('\u{feff}') { 3 } else { 0 },
             problem: None,
         };

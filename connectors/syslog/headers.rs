@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::parse::Parsed;
+use super::alike::Alike;
+use super::parse::{Parsed, Received, parse};
 use crate::{Batch, header, varint};
 
 const FACILITIES: [&str; 24] = [
@@ -44,7 +45,8 @@ pub(super) struct Encoder {
     bytes: Vec<u8>,
     count: u32,
     timestamp_ms: Option<i64>,
-    /// The host of the last message that was taken apart.
+    /// The last message that was taken apart, and its host.
+    before: Alike,
     host: Vec<u8>,
 }
 
@@ -55,8 +57,23 @@ impl Encoder {
         (self.count, self.timestamp_ms) = (0, None);
     }
 
+    /// Adds what `message` says about itself. Where it names no host it is from `sender`.
+    pub(super) fn read(&mut self, message: &[u8], received: Received, sender: &[u8]) {
+        if let Some((timestamp_ms, (headers, count))) = self.before.meet(message, received) {
+            self.bytes.extend_from_slice(headers);
+            self.count += count;
+            self.timestamp_ms = Some(timestamp_ms);
+            return;
+        }
+        let (start, count) = (self.bytes.len(), self.count);
+        let parsed = parse(message, received);
+        self.message(&parsed, sender);
+        let headers = self.bytes.get(start..).unwrap_or_default();
+        self.before.remember(message, &parsed, (headers, self.count - count));
+    }
+
     /// Adds what a message says about itself. Where it names no host it is from `sender`.
-    pub(super) fn message(&mut self, parsed: &Parsed<'_>, sender: &[u8]) {
+    fn message(&mut self, parsed: &Parsed<'_>, sender: &[u8]) {
         self.host.clear();
         self.host.extend_from_slice(parsed.hostname.unwrap_or(sender));
         self.same_host();
@@ -158,6 +175,7 @@ mod tests {
             msgid: Some(b"m"),
             structured_data: Some(b"[x]"),
             sequence: Some(b"7"),
+            time_at: None,
             message_at: 1234,
             problem: Some("no"),
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::headers::Encoder;
-use super::parse::{Received, parse};
+use super::parse::Received;
 use crate::framing::rfc6587::Frame;
 use crate::source::Closed;
 use crate::{Batch, Emitter, Pool, Taken};
@@ -87,7 +87,7 @@ pub(super) fn push(batch: &mut Batch, frame: Frame, arrival: Arrival<'_>, encode
         encoder.same_host();
     } else {
         let message = batch.data().get(frame.range.clone()).unwrap_or_default();
-        encoder.message(&parse(message, arrival.received), arrival.sender);
+        encoder.read(message, arrival.received, arrival.sender);
     }
     if frame.continued {
         encoder.rare("continued", b"true");

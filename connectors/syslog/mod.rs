@@ -10,6 +10,7 @@
 //! A message that does not parse is kept as well, with the reason in `parse_error`. A message that is longer than
 //! `max_message_bytes` comes in pieces; each but the last has `continued: true`, only the first is parsed.
 
+mod alike;
 mod calendar;
 mod config;
 mod datagrams;

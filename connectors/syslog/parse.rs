@@ -24,6 +24,8 @@ pub struct Parsed<'a> {
     pub structured_data: Option<&'a [u8]>,
     /// The numbers by which a Cisco device counts its messages, as they stand there.
     pub sequence: Option<&'a [u8]>,
+    /// Where the timestamp of a message of RFC 5424 begins and ends, if it is one.
+    pub time_at: Option<(usize, usize)>,
     /// Index of the byte at which the text begins.
     pub message_at: usize,
     /// What keeps it from being a message of either kind.

@@ -7,7 +7,7 @@ use memchr::{memchr, memchr3};
 use super::parse::{Parsed, Received};
 use super::timestamp;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Fills in what stands behind the priority, at which `parsed.message_at` points. False when neither the timestamp nor
 /// what follows is of the RFC: a text that begins with a number.
@@ -30,9 +30,11 @@ fn timestamp(
     parsed: &mut Parsed<'_>,
 ) -> Result<bool, &'static str> {
     let ends = "the message ends before its timestamp";
+    let start = parsed.message_at;
     let text = word(message, &mut parsed.message_at).ok_or(ends)?;
     let time = timestamp::iso(text, received).filter(|(_, length)| *length == text.len());
     parsed.timestamp_ms = time.map(|(timestamp_ms, _)| timestamp_ms);
+    parsed.time_at = time.map(|(_, length)| (start, start + length));
     Ok(text == b"-" || time.is_some())
 }
 

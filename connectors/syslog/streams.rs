@@ -16,7 +16,7 @@ use super::headers::Encoder;
 use super::message::{self, Arrival, STOP_DRAIN, Shared};
 use super::parse::Received;
 use super::sockets::Opened;
-use crate::batch::stream_of;
+use crate::batch::{Shape, stream_of};
 use crate::framing::rfc6587::Framer;
 use crate::header::HeadersRef;
 use crate::memory::Part;
@@ -150,6 +150,8 @@ struct Connection {
     stream: u64,
     framer: Framer,
     encoder: Encoder,
+    /// What was in the batch before.
+    shape: Shape,
     /// What the last read left of an unfinished message.
     tail: Vec<u8>,
     /// The memory of it.
@@ -161,8 +163,8 @@ impl Connection {
     fn new(io: Io, headers: Headers, stream: u64, shared: Arc<Shared>) -> Self {
         let framer = Framer::new(shared.message_max);
         let held = shared.emitter.memory().nothing(Part::Connections);
-        let (encoder, tail) = (Encoder::default(), Vec::new());
-        Self { io, headers, stream, framer, encoder, tail, held, shared }
+        let (encoder, shape, tail) = (Encoder::default(), Shape::default(), Vec::new());
+        Self { io, headers, stream, framer, encoder, shape, tail, held, shared }
     }
 
     /// Reads until the far side closes, is silent for too long, or the source stops. What the system has taken in by
@@ -247,6 +249,7 @@ impl Connection {
         let sender = common.get("peer").unwrap_or(self.shared.host.as_bytes());
         let arrival = Arrival { received: Received::at(now_ms), sender };
         let mut batch = Batch::new(data, self.headers.clone(), now_ms, self.stream);
+        batch.expect(self.shape);
         loop {
             let frame = self.framer.next(batch.data());
             let frame = frame.or_else(|| match read {
@@ -269,6 +272,9 @@ impl Connection {
         }
         self.tail.extend_from_slice(rest);
         batch.data_mut().truncate(consumed);
+        if !batch.is_empty() {
+            self.shape = batch.shape();
+        }
         batch
     }
 }

@@ -43,25 +43,25 @@ pub(super) fn read(text: &[u8], received: Received) -> Option<Time> {
 /// Reads `2026-11-20T18:17:27.912455+00:00`, or a form that is close to it.
 #[must_use]
 pub(super) fn iso(text: &[u8], received: Received) -> Option<Time> {
-    let (fixed, _) = text.split_first_chunk::<11>()?;
-    let [y1, y2, y3, y4, dash, o1, o2, same, d1, d2, b'T' | b't' | b' '] = *fixed else {
-        return None;
-    };
-    if dash != same || !matches!(dash, b'-' | b'/') {
-        return None;
-    }
-    let year = Some(two(y1, y2)? * 100 + two(y3, y4)?);
-    date((year, two(o1, o2)?, two(d1, d2)?), text, 11, received)
+    let shape = if text.get(4) == Some(&b'/') { *b"0000/00/" } else { *b"0000-00-" };
+    year_first(text, (shape, b"Tt "), received)
 }
 
 /// Reads `2026:11:20-18:17:27`.
 fn colons(text: &[u8], received: Received) -> Option<Time> {
-    let (fixed, _) = text.split_first_chunk::<11>()?;
-    let [y1, y2, y3, y4, b':', o1, o2, b':', d1, d2, b'-'] = *fixed else {
+    year_first(text, (*b"0000:00:", b"-"), received)
+}
+
+/// Reads year and month of that shape, the day, and the time behind one of `marks`.
+fn year_first(text: &[u8], (shape, marks): ([u8; 8], &[u8]), received: Received) -> Option<Time> {
+    let (fixed, rest) = text.split_first_chunk::<8>()?;
+    let [y1, y2, y3, y4, _, o1, o2, _] = digits(*fixed, shape)?;
+    let (&[d1, d2, mark], _) = rest.split_first_chunk::<3>()?;
+    if !marks.contains(&mark) {
         return None;
-    };
-    let year = Some(two(y1, y2)? * 100 + two(y3, y4)?);
-    date((year, two(o1, o2)?, two(d1, d2)?), text, 11, received)
+    }
+    let year = Some(pair(y1, y2) * 100 + pair(y3, y4));
+    date((year, pair(o1, o2), two(d1, d2)?), text, 11, received)
 }
 
 /// Reads `11/20/2026:18:17:27` or `20/11/2026:18:17:27`; where both are dates it is the one nearer to the receipt.
@@ -158,10 +158,9 @@ fn date(
 
 /// `hh:mm:ss` with or without a fraction: milliseconds since midnight, and its length.
 fn clock(text: &[u8]) -> Option<(i64, usize)> {
-    let (&[h1, h2, b':', m1, m2, b':', s1, s2], rest) = text.split_first_chunk::<8>()? else {
-        return None;
-    };
-    let (hour, minute, second) = (two(h1, h2)?, two(m1, m2)?, two(s1, s2)?);
+    let (fixed, rest) = text.split_first_chunk::<8>()?;
+    let [h1, h2, _, m1, m2, _, s1, s2] = digits(*fixed, *b"00:00:00")?;
+    let (hour, minute, second) = (pair(h1, h2), pair(m1, m2), pair(s1, s2));
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -174,12 +173,12 @@ fn fraction(text: &[u8]) -> (i64, usize) {
     let Some((b'.' | b',', digits)) = text.split_first() else {
         return (0, 0);
     };
-    let (mut ms, mut weight, mut length) = (0, 100, 0);
-    for value in digits.iter().map_while(|&byte| digit(byte)) {
-        ms += value * weight;
-        weight /= 10;
-        length += 1;
-    }
+    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let first = |index: usize| {
+        let known = digits.get(index).filter(|_| index < length);
+        known.map_or(0, |byte| i64::from(byte - b'0'))
+    };
+    let ms = first(0) * 100 + first(1) * 10 + first(2);
     if length == 0 { (0, 0) } else { (ms, length + 1) }
 }
 
@@ -209,6 +208,22 @@ pub(super) fn epoch(text: &[u8]) -> Option<Time> {
     }
     let ends = length > 0 && matches!(rest.get(length), None | Some(b' '));
     ends.then_some((number * 1000 + fraction_ms, 10 + length))
+}
+
+/// Eight bytes of the form of `shape`, in which `0` stands for a digit and everything else for itself: the digits as numbers,
+/// and 0 for the rest. All bytes are compared at once.
+#[inline]
+fn digits(text: [u8; 8], shape: [u8; 8]) -> Option<[u8; 8]> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let room = shape.map(|byte| if byte == b'0' { 0x80 - 10 } else { 0x7f });
+    // Of a right byte nothing is left, or a number below ten, which does not reach the highest bit.
+    let left = u64::from_le_bytes(text) ^ u64::from_le_bytes(shape);
+    let beyond = (left & !HIGH).wrapping_add(u64::from_le_bytes(room)) | left;
+    (beyond & HIGH == 0).then(|| left.to_le_bytes())
+}
+
+fn pair(tens: u8, ones: u8) -> i64 {
+    i64::from(tens) * 10 + i64::from(ones)
 }
 
 const fn digit(byte: u8) -> Option<i64> {
@@ -315,6 +330,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn eight_bytes_are_compared_with_a_shape_as_one_by_one(
+            text in "[ -~]{8}|[0-9][0-9]:[0-9][0-9/:;][0-9]:[0-9][0-9]",
+        ) {
+            let text: Vec<u8> = text.bytes().take(8).collect();
+            let (text, shape): ([u8; 8], _) = (text.try_into().unwrap(), *b"00:00:00");
+            let one = |(byte, shape): (u8, u8)| match shape {
+                b'0' => byte.is_ascii_digit().then(|| byte - b'0'),
+                _ => (byte == shape).then_some(0),
+            };
+            let expected: Option<Vec<u8>> = text.into_iter().zip(shape).map(one).collect();
+            prop_assert_eq!(digits(text, shape).map(Vec::from), expected);
+            prop_assert_eq!(digits(text.map(|byte| byte | 0x80), shape), None);
+        }
+
         #[test]
         fn a_timestamp_is_read_as_it_was_written(second in 0i64..4_000_000_000, ms in 0i64..1000) {
             let time = jiff::Timestamp::from_millisecond(second * 1000 + ms).unwrap();
