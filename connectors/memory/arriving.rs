@@ -13,8 +13,10 @@ use super::{Memory, Part, Taken};
 
 /// How long room is waited for.
 const WAIT: Duration = Duration::from_secs(2);
-/// When so many wait for room, no more should.
-const QUEUE: usize = 64;
+/// When so many wait for room, no more should,
+const QUEUE: usize = 16;
+/// and when so many wait for the little that comes first.
+const QUEUE_FIRST: usize = 256;
 /// Room that is taken at once for what has not said how long it is.
 const STEP: usize = 64 << 10;
 
@@ -73,8 +75,7 @@ impl Arriving {
     /// told at once.
     #[must_use]
     pub fn is_hopeless(&self, bytes: usize) -> bool {
-        let is_long = |taken: &Taken| taken.waiting() >= QUEUE;
-        is_long(&self.first) || (bytes > Self::FIRST && is_long(&self.rest))
+        self.first.waiting() >= QUEUE_FIRST || (bytes > Self::FIRST && self.rest.waiting() >= QUEUE)
     }
 
     /// Makes room for so many bytes in all, of which the last have come just now or are about to.
@@ -129,6 +130,13 @@ impl Arriving {
     #[must_use]
     pub const fn rest(&mut self) -> &mut Taken {
         &mut self.rest
+    }
+
+    /// What it holds, but for the first bytes where it holds more: what is small is small until it is done with, and stands
+    /// in no line behind what is large.
+    #[must_use]
+    pub const fn most(&mut self) -> &mut Taken {
+        if self.is_small() { &mut self.first } else { &mut self.rest }
     }
 }
 

@@ -25,7 +25,7 @@ impl Memory {
     #[must_use]
     pub fn planned(whole: usize, buffer: Option<usize>) -> Self {
         let given = whole.saturating_sub((whole / OWN).max(OWN_MIN)).max(GIVEN_MIN);
-        Self::new(given, limits(given, buffer.unwrap_or_else(|| (whole / 4).min(Self::BUFFER))))
+        Self::new(given, limits(given, buffer.unwrap_or_else(|| (whole / 8).min(Self::BUFFER))))
     }
 }
 
@@ -38,12 +38,12 @@ impl Default for Memory {
 
 fn limits(given: usize, buffer: usize) -> [Limit; PARTS] {
     let sixteenth = (given / 16).max(1);
-    let buffer = buffer.clamp(1, 7 * sixteenth);
+    let buffer = buffer.clamp(1, 6 * sixteenth);
     let all = |bytes: usize| Limit { reserve: bytes, max: bytes };
     Part::ALL.map(|part| match part {
         Part::Sources => Limit { reserve: sixteenth.min(buffer / 4), max: buffer },
         Part::Bodies => Limit { reserve: (sixteenth / 2).min(buffer / 4), max: buffer / 2 },
-        Part::Connections => Limit { reserve: sixteenth, max: 7 * sixteenth },
+        Part::Connections => Limit { reserve: 2 * sixteenth, max: 7 * sixteenth },
         Part::Requests => Limit { reserve: sixteenth, max: given / 4 },
         Part::Fetches => Limit { reserve: sixteenth, max: given / 6 },
         Part::Sinks => all(3 * sixteenth),
@@ -74,7 +74,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Memory::planned(256 * MIB, None).max(Part::Sources), 64 * MIB);
+        assert_eq!(Memory::planned(1 << 30, None).max(Part::Sources), 64 * MIB);
+        assert_eq!(Memory::planned(256 * MIB, None).max(Part::Sources), 32 * MIB);
         assert_eq!(Memory::planned(256 * MIB, Some(16 * MIB)).max(Part::Sources), 16 * MIB);
     }
 }

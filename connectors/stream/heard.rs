@@ -23,6 +23,11 @@ impl<'a, S> Heard<'a, S> {
         Self { stream, place, is_whole: false }
     }
 
+    /// The stream.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// What comes on `stream` is heard at `place` as something whole, where requests have limits of their own.
     pub const fn whole(stream: S, place: &'a Place) -> Self {
         Self { stream, place, is_whole: true }

@@ -3,6 +3,8 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
@@ -11,15 +13,22 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::linger::linger;
 use super::{Ended, Heard, Peer, Place, Stream};
 
 /// What a connection may hold of what comes in and is not taken yet; the head of a request must fit.
 const BUFFER_BYTES: usize = 32 << 10;
 /// How long requests that are under way at a stop may still get their answer.
 const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// Marks, as an extension, an answer that is given before its request has come to its end: the rest is not read, and with
+/// the answer the connection ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Early;
 
 /// Serves the requests of one connection until it ends. The head of each has `head_timeout` to come, counted from the
 /// answer before. At a stop, what is under way gets a moment.
@@ -34,27 +43,30 @@ pub async fn serve<F, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let is_early = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let answered = answer(request);
-        async move {
+        let (answered, is_early) = (answer(request), &is_early);
+        Box::pin(async move {
             let mut answered = answered.await;
             place.said();
-            if place.is_crowded() {
+            let early = answered.extensions().get::<Early>().is_some();
+            is_early.store(early, Ordering::Relaxed);
+            if early || place.is_crowded() {
                 answered.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(answered)
-        }
+        })
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(Heard::new(stream, place)), service);
-    let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
-        served = connection.as_mut() => served,
+        served = poll_fn(|context| connection.poll_without_shutdown(context)) => served,
         () = place.is_wanted() => return,
         () = stop.cancelled() => {
+            let mut connection = std::pin::pin!(connection);
             connection.as_mut().graceful_shutdown();
             let late = tokio::time::timeout(STOP_GRACE, connection).await;
             debug!(in_time = late.is_ok(), %peer, "an http connection ends with the stop");
@@ -64,6 +76,13 @@ pub async fn serve<F, B>(
     match served {
         Err(error) if error.is_timeout() => place.ends(Ended::Slow, peer),
         Err(error) => debug!(%error, %peer, "an http connection broke"),
-        Ok(()) => {}
+        Ok(()) => {
+            let mut stream = connection.into_parts().io.into_inner().into_inner();
+            if is_early.load(Ordering::Relaxed) {
+                stop.run_until_cancelled(linger(stream, place)).await;
+            } else if let Err(error) = stream.shutdown().await {
+                debug!(%error, %peer, "an http connection was not closed in peace");
+            }
+        }
     }
 }

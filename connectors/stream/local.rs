@@ -6,8 +6,7 @@ use std::path::Path;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+use super::BACKLOG;
 
 /// Binds `path`; a socket for connections listens from then on. Who may connect is said by `mode`.
 ///

@@ -4,9 +4,11 @@
 //! | file         | concept                                                                        |
 //! |--------------|--------------------------------------------------------------------------------|
 //! | `accept.rs`  | sockets that are listened on, and the loop that takes connections from them    |
-//! | `places.rs`  | how many may be open; who has to go when another wants in                      |
+//! | `places.rs`  | how many may be open, and whose turn it is                                     |
+//! | `crowd.rs`   | who has to go when there are more than places, and how many at a time          |
 //! | `heard.rs`   | a stream that tells its place when something comes                             |
 //! | `process.rs` | how many of the process's open files are for connections                       |
+//! | `linger.rs`  | the end of a connection whose far side may still send                          |
 //! | `local.rs`   | unix sockets: bound over what an earlier life has left                         |
 //! | `http.rs`    | HTTP on one connection, within limits                                          |
 //! | `meter.rs`   | what is counted                                                                |
@@ -14,12 +16,15 @@
 //! A silent connection costs a place and nothing else: when the places are taken, the one that was silent for longest
 //! is closed for the next that comes, so that nobody is kept out by those who say nothing.
 //!
-//! Invariant: a connection that is worked for, or that was heard a second ago and has said something whole within the
-//! last ten, is not closed for another.
+//! Invariant: a connection that is worked for, or on which more than next to nothing comes and that has said something whole
+//! within the last ten seconds, is not closed for another before it was silent for one, or has had a quarter of one to read
+//! its last answer.
 
 mod accept;
+mod crowd;
 mod heard;
 pub mod http;
+mod linger;
 pub mod local;
 mod meter;
 mod places;
@@ -27,7 +32,7 @@ mod places;
 mod places_tests;
 mod process;
 
-pub use accept::{Door, Listener, Peer, Stream};
+pub use accept::{BACKLOG, Door, Listener, Peer, Stream};
 pub use heard::Heard;
 pub use meter::{ConnectionMeter, Ended};
 pub use places::{Place, Places, Work};

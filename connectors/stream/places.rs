@@ -1,28 +1,27 @@
 //! How many connections may be open, and who has to go when another wants in.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::crowd::{Crowd, Rank, Seat};
 use super::meter::{ConnectionMeter, Ended};
 use super::process::{self, Share};
 use crate::memory::{Memory, Part, Taken};
 
 /// Memory of a connection: its task, its buffers, what the system's library keeps for it.
 const BYTES: usize = 12 << 10;
-/// Silence for so long makes a connection one that may be closed for another.
-const SILENT: Duration = Duration::from_secs(1);
-/// What takes so long to say one thing may be closed for another, too, when nobody is silent.
-const SLOW: Duration = Duration::from_secs(10);
-/// What comes so slowly for so long may be closed for another before that: less than a byte in a millisecond.
-const TRICKLES: Duration = Duration::from_millis(400);
+/// The same of one that is only waited for until it is closed.
+const BYTES_LEAVING: usize = 2 << 10;
 /// How often one who waits looks for somebody who has become silent.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often it is said that there is a crowd.
@@ -49,23 +48,7 @@ pub struct Places {
     waiting: AtomicUsize,
     meter: Arc<ConnectionMeter>,
     said: Mutex<Option<Instant>>,
-}
-
-/// What is known of one connection; shared by its [`Place`] and those who look for the most silent.
-#[derive(Debug)]
-struct Seat {
-    /// When it was heard last, or came: milliseconds since the base.
-    heard_ms: AtomicU64,
-    /// When it had said something whole last, or came: milliseconds since the base.
-    said_ms: AtomicU64,
-    /// Bytes that came since.
-    come: AtomicU64,
-    /// Whether it was ever heard.
-    spoke: AtomicBool,
-    /// How many are at work for it.
-    work: AtomicUsize,
-    /// Cancelled when it has to go.
-    leave: CancellationToken,
+    crowd: Mutex<Crowd>,
 }
 
 impl Places {
@@ -114,6 +97,7 @@ impl Places {
             waiting: AtomicUsize::new(0),
             meter,
             said: Mutex::default(),
+            crowd: Mutex::default(),
         });
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|places| places.strong_count() > 0);
@@ -127,7 +111,8 @@ impl Places {
         &self.meter
     }
 
-    /// A place; when all are taken, whoever was silent for longest has to go, and that is waited for.
+    /// A place; when all are taken, whoever was silent for longest has to go, and that is waited for. Where several
+    /// listeners wait, each gets one in its turn.
     ///
     /// Cancel safe.
     pub async fn take(self: &Arc<Self>) -> Place {
@@ -135,82 +120,97 @@ impl Places {
             return place;
         }
         let _waiting = Waiting::new(&self.waiting);
+        let count = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).comes();
+        let mut in_line = pin!(self.memory_in_line());
+        let mut memory: Option<Option<Taken>> = None;
+        let mut look_at = Instant::now();
         loop {
             let freed = FREED.notified();
-            if let Some(place) = self.try_take() {
+            if let Some(place) =
+                memory.as_mut().and_then(|memory| self.seat(|| Some(memory.take())))
+            {
                 return place;
             }
-            self.make_room();
-            // An error is that nothing was freed: then somebody may be silent by now.
-            timeout(LOOK_AGAIN, freed).await.ok();
+            if Instant::now() >= look_at {
+                self.make_room(count);
+                // When that was of no use, somebody may be silent by then.
+                look_at = Instant::now() + LOOK_AGAIN;
+            }
+            tokio::select! {
+                taken = &mut in_line, if memory.is_none() => memory = Some(taken),
+                () = freed => {}
+                () = sleep_until(look_at) => {}
+            }
+        }
+    }
+
+    async fn memory_in_line(&self) -> Option<Taken> {
+        match &self.memory {
+            Some(memory) => Some(memory.take(Part::Connections, BYTES).await),
+            None => None,
         }
     }
 
     fn try_take(self: &Arc<Self>) -> Option<Place> {
+        self.seat(|| match &self.memory {
+            Some(memory) => memory.try_take(Part::Connections, BYTES).map(Some),
+            None => Some(None),
+        })
+    }
+
+    /// A place in the memory that is `taken`, if all else is there.
+    fn seat(self: &Arc<Self>, taken: impl FnOnce() -> Option<Option<Taken>>) -> Option<Place> {
         let mut seats = self.seats();
         if seats.len() >= self.max {
             return None;
         }
-        let (share, memory) = match &self.memory {
-            Some(memory) => {
-                (Some(Share::take()?), Some(memory.try_take(Part::Connections, BYTES)?))
-            }
-            None => (None, None),
+        let share = match &self.memory {
+            Some(_) => Some(Share::take()?),
+            None => None,
         };
+        let memory = taken()?;
         let seat = Arc::new(Seat {
             heard_ms: AtomicU64::new(self.now_ms()),
             said_ms: AtomicU64::new(self.now_ms()),
             come: AtomicU64::new(0),
             spoke: AtomicBool::new(false),
             work: AtomicUsize::new(0),
+            is_leaving: AtomicBool::new(false),
             leave: CancellationToken::new(),
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         seats.insert(number, Arc::clone(&seat));
         self.meter.open.fetch_add(1, Ordering::Relaxed);
         self.meter.accepted.fetch_add(1, Ordering::Relaxed);
-        Some(Place { places: Arc::clone(self), number, seat, share, memory })
+        Some(Place { places: Arc::clone(self), number, seat, share, memory: Mutex::new(memory) })
     }
 
-    /// Sends the most silent away: of these, or where the process has no more, of all.
-    pub(super) fn make_room(&self) {
+    /// Sends the most silent away, at most so many: of these, or where the process has no more, of all.
+    pub(super) fn make_room(&self, count: usize) {
         if self.memory.is_none() || self.seats().len() >= self.max {
-            self.send_away(self.most_silent());
-            return;
+            let mut found = Vec::new();
+            self.add_silent(&mut found);
+            return send_away(found, count);
         }
         let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         let all: Vec<Arc<Self>> = all.iter().filter_map(Weak::upgrade).collect();
-        let silent = all.iter().filter(|places| places.memory.is_some());
-        let silent = silent.filter_map(|places| Some((places.most_silent()?, places)));
-        if let Some((found, places)) = silent.max_by_key(|((rank, _), _)| *rank) {
-            places.send_away(Some(found));
+        let mut found = Vec::new();
+        for places in all.iter().filter(|places| places.memory.is_some()) {
+            places.add_silent(&mut found);
         }
+        send_away(found, count);
     }
 
-    /// Who goes first: those who never said anything, then those who were silent for longest, then those who take
-    /// longest to say one thing.
-    fn most_silent(&self) -> Option<(Rank, Arc<Seat>)> {
+    fn add_silent<'a>(&'a self, found: &mut Vec<Silent<'a>>) {
         let now_ms = self.now_ms();
         let seats = self.seats();
-        let silent = seats.values().filter_map(|seat| {
-            let since = |at: &AtomicU64| {
-                Duration::from_millis(now_ms.saturating_sub(at.load(Ordering::Relaxed)))
-            };
-            let (silence, slowness) = (since(&seat.heard_ms), since(&seat.said_ms));
-            let is_free = seat.work.load(Ordering::Acquire) == 0 && !seat.leave.is_cancelled();
-            let is_silent = silence >= SILENT;
-            let never_spoke = !seat.spoke.load(Ordering::Relaxed);
-            let rank = Rank { is_silent, never_spoke, silence, slowness };
-            let come = Duration::from_millis(seat.come.load(Ordering::Relaxed));
-            let trickles = slowness >= TRICKLES && !come.is_zero() && come < slowness;
-            let is_slow = slowness >= SLOW || trickles;
-            (is_free && (is_silent || is_slow)).then_some((rank, seat))
-        });
-        silent.max_by_key(|(rank, _)| *rank).map(|(rank, seat)| (rank, Arc::clone(seat)))
+        found.extend(seats.values().filter_map(|seat| {
+            let rank = seat.rank(now_ms)?;
+            Some(Silent { rank, seat: Arc::clone(seat), places: self })
+        }));
     }
 
-    fn send_away(&self, found: Option<(Rank, Arc<Seat>)>) {
-        let Some((rank, seat)) = found else { return };
+    fn sends_away(&self, rank: Rank, seat: &Seat) {
         seat.leave.cancel();
         self.meter.count(Ended::Crowded);
         debug!(listener = self.name, silence = ?rank.silence, "a connection is closed for another");
@@ -245,6 +245,21 @@ impl Places {
     }
 }
 
+/// A connection that may be closed for another.
+struct Silent<'a> {
+    rank: Rank,
+    seat: Arc<Seat>,
+    places: &'a Places,
+}
+
+/// Sends away those of the highest ranks.
+fn send_away(mut found: Vec<Silent<'_>>, count: usize) {
+    found.sort_unstable_by_key(|silent| Reverse(silent.rank));
+    for Silent { rank, seat, places } in found.into_iter().take(count) {
+        places.sends_away(rank, &seat);
+    }
+}
+
 /// Counts one who waits, until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
@@ -261,15 +276,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Compared by its fields in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    is_silent: bool,
-    never_spoke: bool,
-    silence: Duration,
-    slowness: Duration,
-}
-
 /// The place of one connection; free again when it is dropped.
 #[derive(Debug)]
 pub struct Place {
@@ -277,7 +283,7 @@ pub struct Place {
     number: u64,
     seat: Arc<Seat>,
     share: Option<Share>,
-    memory: Option<Taken>,
+    memory: Mutex<Option<Taken>>,
 }
 
 impl Place {
@@ -292,6 +298,16 @@ impl Place {
     pub fn said(&self) {
         self.seat.said_ms.store(self.places.now_ms(), Ordering::Relaxed);
         self.seat.come.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that the far side has got all that it gets: what is left to do takes next to no memory, and may be cut short.
+    pub(super) fn leaves(&self) {
+        self.seat.is_leaving.store(true, Ordering::Relaxed);
+        self.heard(0);
+        if let Some(memory) = &mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner) {
+            memory.shrink_to(BYTES_LEAVING);
+        }
+        FREED.notify_waiters();
     }
 
     /// Whether somebody waits for a place: then a far side that could come again is better told to go.
@@ -332,7 +348,8 @@ impl Drop for Place {
         self.places.seats().remove(&self.number);
         self.places.meter.open.fetch_sub(1, Ordering::Relaxed);
         // Before anybody looks.
-        drop((self.share.take(), self.memory.take()));
+        let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        drop((self.share.take(), memory));
         FREED.notify_waiters();
     }
 }

@@ -121,3 +121,61 @@ async fn places_are_given_back_as_often_as_they_are_taken() {
     assert_eq!(places.meter().open(), 2);
     drop((one, two));
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_many_come_one_after_the_other_as_many_silent_ones_go_at_once() {
+    const SLOW: Duration = Duration::from_millis(10);
+    let places = Places::new("test", 40, Arc::default(), &Memory::shared(16 << 20));
+    let mut silent = JoinSet::new();
+    for _ in 0..40 {
+        let place = places.take().await;
+        silent.spawn(async move {
+            place.is_wanted().await;
+            tokio::time::sleep(SLOW).await;
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let begin = tokio::time::Instant::now();
+    let mut come = Vec::new();
+    for _ in 0..20 {
+        come.push(places.take().await);
+    }
+    assert!(begin.elapsed() <= SLOW * 6, "{:?}", begin.elapsed());
+    let went = |places: &Places| places.meter().ended()[0].1;
+    assert!((20..=32).contains(&went(&places)), "{}", went(&places));
+    // One who comes alone costs one.
+    while silent.len() > 40 - usize::try_from(went(&places)).unwrap() {
+        silent.join_next().await;
+    }
+    while places.meter().open() < 40 {
+        come.push(places.take().await);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    come.iter().for_each(|place| place.heard(1 << 20));
+    let before = went(&places);
+    come.push(places.take().await);
+    assert_eq!(went(&places), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_got_an_answer_leaves_room_for_others_and_goes_first() {
+    // Four connections and a little.
+    let memory = Memory::shared(50 << 10);
+    let places = Places::new("test", 8, Arc::default(), &memory);
+    let mut open = vec![places.take().await];
+    for _ in 0..3 {
+        open.push(places.take().await);
+    }
+    open[0].leaves();
+    let next = timeout(Duration::from_millis(10), places.take()).await;
+    open.push(next.expect("there is room at once"));
+    tokio::time::advance(Duration::from_millis(300)).await;
+    open[1..].iter().for_each(|place| place.heard(1 << 20));
+    let another = Arc::clone(&places);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { another.take().await });
+    open[0].is_wanted().await;
+    for stays in &open[1..] {
+        assert!(poll!(std::pin::pin!(stays.is_wanted())).is_pending());
+    }
+}

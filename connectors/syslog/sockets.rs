@@ -8,9 +8,7 @@ use tracing::warn;
 
 use super::config::{Listen, SourceConfig, resolve};
 use crate::SourceError;
-use crate::stream::local;
-
-const BACKLOG: i32 = 1024;
+use crate::stream::{BACKLOG, local};
 
 /// An open socket, and where it listens.
 #[derive(Debug)]

@@ -32,7 +32,7 @@ pub struct ProducerConfig {
     pub linger: Duration,
     /// Most bytes of a batch, before compression.
     pub batch_size: ByteSize,
-    /// Most bytes of sources that are under way; then sources wait. `None` (written `auto`) takes a quarter of `memory`, and at
+    /// Most bytes of sources that are under way; then sources wait. `None` (written `auto`) takes an eighth of `memory`, and at
     /// most 64 MiB.
     #[serde(deserialize_with = "units::size_or_auto")]
     pub buffer_memory: Option<ByteSize>,

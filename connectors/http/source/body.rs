@@ -10,7 +10,6 @@ use hyper::StatusCode;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HeaderMap};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -19,12 +18,8 @@ use crate::memory::{Arriving, NoRoom};
 use crate::stream::Place;
 use crate::{Buffer, Pool};
 
-/// A body that is refused is read on, up to so many times its limit, so that the client sees the answer.
-const DISCARD_FACTOR: usize = 4;
-/// How many are read on at a time, and how long the next waits for that: then its answer goes first.
-const DISCARDING: (usize, Duration) = (64, Duration::from_millis(250));
-/// How long that may take.
-const DISCARD_WAIT: Duration = Duration::from_secs(2);
+/// So much of a refused body is read, and for so long.
+pub(super) const REST: (usize, Duration) = (64 << 10, Duration::from_millis(100));
 /// How long a body waits for memory while it is decompressed.
 const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// A body of so many bytes gets a buffer that was used before.
@@ -155,26 +150,23 @@ async fn next(
     body.frame().await
 }
 
-/// Reads the rest of a body that is refused, so that the client has sent everything when the answer comes. A client that
-/// waits for leave to send is not given it.
-pub(super) async fn discard(body: &mut Incoming, headers: &HeaderMap, max: usize) {
-    static TURNS: Semaphore = Semaphore::const_new(DISCARDING.0);
-    if headers.contains_key(EXPECT) {
-        return;
-    }
-    // What comes fast takes memory of its connection, even to be forgotten.
-    let Ok(_turn) = timeout(DISCARDING.1, TURNS.acquire()).await else { return };
-    let mut left = max.saturating_mul(DISCARD_FACTOR);
-    let discarded = timeout(DISCARD_WAIT, async {
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, |part| part.len()));
-            if left == 0 {
-                return;
+/// Whether a body that is refused has come to its end. What little is left of it is read, so that the connection can go on.
+/// A client that waits for leave to send is not given it.
+pub(super) async fn is_whole(body: &mut Incoming, headers: &HeaderMap) -> bool {
+    if !headers.contains_key(EXPECT) {
+        let rest = async {
+            let mut left = REST.0;
+            while let Some(Ok(frame)) = body.frame().await {
+                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                if left == 0 {
+                    return;
+                }
             }
-        }
-    });
-    let in_time = discarded.await.is_ok();
-    debug!(in_time, "refused body discarded");
+        };
+        let in_time = timeout(REST.1, rest).await.is_ok();
+        debug!(in_time, "the rest of a refused body");
+    }
+    body.is_end_stream()
 }
 
 /// Decompresses a body.

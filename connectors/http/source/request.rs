@@ -17,6 +17,7 @@ use super::dialect::{self, Dialect};
 use super::records::{self, Common};
 use crate::batch::stream_of;
 use crate::memory::{Arriving, Part};
+use crate::stream::http::Early;
 use crate::stream::{Peer, Place};
 use crate::{Batch, Buffer, Emitter, Headers, Pool, clock};
 
@@ -98,12 +99,15 @@ impl Shared {
         let (data, encoding) = match collected {
             Ok(collected) => collected,
             Err(refusal) => {
-                // What it held is for others while its rest is read and forgotten.
+                // What it held is for others from now on.
                 drop(held);
-                if refusal.status != StatusCode::REQUEST_TIMEOUT {
-                    body::discard(&mut incoming, &head.headers, self.max_body).await;
+                let is_small = announced <= body::REST.0;
+                let is_whole = is_small && body::is_whole(&mut incoming, &head.headers).await;
+                let mut answer = refusal.response();
+                if !is_whole {
+                    answer.extensions_mut().insert(Early);
                 }
-                return Err(refusal);
+                return Ok(answer);
             }
         };
         let _work = place.work();
@@ -195,11 +199,7 @@ impl Shared {
         let records = batches.iter().map(Batch::len).sum();
         let mut receipts = Vec::with_capacity(batches.len());
         for batch in batches {
-            let receipt = if held.is_small() {
-                self.emitter.send(batch).await
-            } else {
-                self.emitter.send_in(batch, held.rest()).await
-            };
+            let receipt = self.emitter.send_in(batch, held.most()).await;
             receipts.push(receipt.map_err(|closed| Refusal::busy(closed.to_string()))?);
         }
         drop(held);

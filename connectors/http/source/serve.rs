@@ -14,10 +14,8 @@ use tracing::info;
 use super::config::SourceConfig;
 use super::request::Shared;
 use crate::registry::{BuildError, Surroundings};
-use crate::stream::{Door, Listener, Places, http};
+use crate::stream::{BACKLOG, Door, Listener, Places, http};
 use crate::{Emitter, Source, SourceError};
-
-const BACKLOG: i32 = 1024;
 
 /// The source.
 #[derive(Debug)]
