@@ -10,6 +10,8 @@ use futures::{Stream, StreamExt};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use reqwest::{Client, RequestBuilder, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -204,6 +206,42 @@ async fn what_cannot_be_served_is_refused_and_nothing_is_stored() {
     assert!(running.stored.lock().await.is_empty());
     assert_eq!(running.accepted(running.post("/in/x").body("text")).await, ["text"]);
     assert_eq!(read(running.client.get(format!("{url}/health"))).await.0, 200);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused_before_it_has_come_and_who_sends_it_all_gets_the_answer_too() {
+    const BODY: usize = 8 << 20;
+    let config = SourceConfig { max_body: ByteSize::mib(1), ..SourceConfig::default() };
+    let running = start(config, Hub::Stores);
+    let address = running.url.strip_prefix("http://").unwrap();
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {BODY}\r\n\r\n");
+    for sent in [100_000, BODY] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..sent / 100_000 {
+            stream.write_all(&[b'x'; 100_000]).await.unwrap();
+        }
+        stream.write_all(&vec![b'x'; sent % 100_000]).await.unwrap();
+        // It could not be read by now if the source had closed with something still coming.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    }
+    // A small one that is refused leaves its connection to the next.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for _ in 0..2 {
+        stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n").await.unwrap();
+        stream.write_all(b"Content-Encoding: br\r\n\r\nab").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, *b"HTTP/1.1 415");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut rest = [0; 1000];
+        assert!(stream.read(&mut rest).await.unwrap() > 0);
+    }
     running.end().await;
 }
 
