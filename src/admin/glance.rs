@@ -7,11 +7,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::hub::{GroupLag, Hub, Reads, TopicInfo, sink_rows};
+use crate::hub::{GroupLag, Hub, HubError, Reads, TopicInfo, sink_rows_and_topics};
 use crate::ledger::rows::SinkRow;
 
 /// How long who asks waits for a look that is under way.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// So many times as long as a look took it is not looked again, and who asks meanwhile is shown what was seen: of a cluster
+/// with many topics a look is many questions.
+const PAUSE: u32 = 20;
 
 /// What the sinks of the configuration read, as it is now.
 pub type SharedReads = Arc<RwLock<Vec<Reads>>>;
@@ -36,6 +39,8 @@ pub struct Glance {
     seen: Mutex<Seen>,
     wanted: Notify,
     looks: watch::Sender<u64>,
+    /// When the hub may be looked at again.
+    rests_until: Mutex<Instant>,
 }
 
 impl std::fmt::Debug for Glance {
@@ -48,8 +53,8 @@ impl Glance {
     /// Nothing was seen yet.
     #[must_use]
     pub fn new(hub: Arc<dyn Hub>, reads: SharedReads) -> Self {
-        let (seen, wanted) = (Mutex::default(), Notify::new());
-        Self { hub, reads, seen, wanted, looks: watch::Sender::new(0) }
+        let (seen, wanted, looks) = (Mutex::default(), Notify::new(), watch::Sender::new(0));
+        Self { hub, reads, seen, wanted, looks, rests_until: Mutex::new(Instant::now()) }
     }
 
     /// What the sinks read.
@@ -63,23 +68,34 @@ impl Glance {
         loop {
             self.wanted.notified().await;
             let reads = self.reads.read().unwrap_or_else(PoisonError::into_inner).clone();
-            let (topics, lags) = (self.hub.topics().await, self.hub.lags(&reads).await);
-            let sinks = sink_rows(self.hub.as_ref(), Some(&reads)).await;
-            if let (Ok(topics), Ok(lags), Ok(sinks)) = (topics, lags, sinks) {
-                let at = Some(Instant::now());
-                *self.seen.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Seen { topics, lags, sinks, at };
+            let begin = Instant::now();
+            if let Ok(seen) = self.see(&reads).await {
+                *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
             }
+            let rests = Instant::now() + begin.elapsed() * PAUSE;
+            *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = rests;
             self.looks.send_modify(|looks| *looks += 1);
         }
     }
 
+    /// Looks each topic up once.
+    async fn see(&self, reads: &[Reads]) -> Result<Seen, HubError> {
+        let (sinks, topics) = sink_rows_and_topics(self.hub.as_ref(), Some(reads)).await?;
+        let lags = self.hub.lags_in(&topics, reads).await?;
+        Ok(Seen { topics, lags, sinks, at: Some(Instant::now()) })
+    }
+
     /// What is there now, or what was there when the hub last answered.
     pub async fn look(&self) -> Seen {
+        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let rests_until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if Instant::now() < rests_until {
+            return seen();
+        }
         let mut looks = self.looks.subscribe();
         self.wanted.notify_one();
         // Either way there is something to show.
         tokio::time::timeout(PATIENCE, looks.changed()).await.ok();
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        seen()
     }
 }

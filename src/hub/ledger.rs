@@ -32,6 +32,17 @@ type Committed = ((String, i32), i64, Option<Progress>);
 /// # Errors
 /// [`HubError`] when the hub does not answer.
 pub async fn sink_rows(hub: &dyn Hub, reads: Option<&[Reads]>) -> Result<Vec<SinkRow>, HubError> {
+    Ok(sink_rows_and_topics(hub, reads).await?.0)
+}
+
+/// The same, with all topics, which were looked up for it.
+///
+/// # Errors
+/// [`HubError`] when the hub does not answer.
+pub async fn sink_rows_and_topics(
+    hub: &dyn Hub,
+    reads: Option<&[Reads]>,
+) -> Result<(Vec<SinkRow>, Vec<TopicInfo>), HubError> {
     let names: Vec<String> = match reads {
         Some(reads) => reads.iter().map(|reads| reads.group.clone()).collect(),
         None => hub.groups().await?.into_iter().map(|group| group.name).collect(),
@@ -56,7 +67,7 @@ pub async fn sink_rows(hub: &dyn Hub, reads: Option<&[Reads]>) -> Result<Vec<Sin
         let places = places(hub, reads, &topics, &committed).await?;
         rows.push(SinkRow::new(&name, &places));
     }
-    Ok(rows)
+    Ok((rows, topics))
 }
 
 /// Every partition that the group reads, and those of which it has an account though it reads them no more.

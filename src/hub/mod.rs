@@ -25,7 +25,7 @@ pub use advance::{Advance, Placed};
 pub use error::HubError;
 pub use fetched::{Fetched, FetchedBatch};
 pub use lag::{GroupLag, Lag, Reads};
-pub use ledger::{Counted, sink_rows, verify};
+pub use ledger::{Counted, sink_rows, sink_rows_and_topics, verify};
 pub use part::Part;
 pub use spec::{ConsumerSpec, StartAt, TopicSelector};
 pub use state::account as account_of;
@@ -154,8 +154,21 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// [`HubError`] when the hub does not answer.
     async fn lags(&self, reads: &[Reads]) -> Result<Vec<GroupLag>, HubError> {
-        let (topics, groups) = (self.topics().await?, self.groups().await?);
-        Ok(reads.iter().map(|reads| lag::of_group(reads, &topics, &groups)).collect())
+        let topics = self.topics().await?;
+        self.lags_in(&topics, reads).await
+    }
+
+    /// The same in topics that were looked up just before.
+    ///
+    /// # Errors
+    /// [`HubError`] when the hub does not answer.
+    async fn lags_in(
+        &self,
+        topics: &[TopicInfo],
+        reads: &[Reads],
+    ) -> Result<Vec<GroupLag>, HubError> {
+        let groups = self.groups().await?;
+        Ok(reads.iter().map(|reads| lag::of_group(reads, topics, &groups)).collect())
     }
 
     /// What a group has committed, with its metadata; of a sink the account is in there ([`account_of`]).

@@ -377,6 +377,10 @@ impl Hub for Embedded {
         self.lags_now(reads)
     }
 
+    async fn lags_in(&self, _: &[TopicInfo], reads: &[Reads]) -> Result<Vec<GroupLag>, HubError> {
+        self.lags_now(reads)
+    }
+
     async fn committed(&self, group: &str) -> Result<Vec<(Offset, String)>, HubError> {
         Ok(self.shared.groups().with_metadata(group))
     }
