@@ -14,7 +14,7 @@ use super::{Memory, Part, Taken};
 /// How long room is waited for.
 const WAIT: Duration = Duration::from_secs(2);
 /// When so many wait for room, no more should,
-const QUEUE: usize = 16;
+const QUEUE: usize = 32;
 /// and when so many wait for the little that comes first.
 const QUEUE_FIRST: usize = 256;
 /// Room that is taken at once for what has not said how long it is.

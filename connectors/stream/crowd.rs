@@ -18,7 +18,7 @@ const LEAVES: Duration = Duration::from_millis(250);
 /// would wait until one of them is gone.
 const STORM: Duration = Duration::from_millis(250);
 /// Twice as many each time, up to this power of two.
-const GO_MAX_BITS: u32 = 6;
+const GO_MAX_BITS: u32 = 8;
 
 /// What is known of one connection; shared by its [`Place`](super::Place) and those who look for the most silent.
 #[derive(Debug)]

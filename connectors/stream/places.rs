@@ -23,7 +23,7 @@ const BYTES: usize = 12 << 10;
 /// The same of one that is only waited for until it is closed.
 const BYTES_LEAVING: usize = 2 << 10;
 /// How often one who waits looks for somebody who has become silent.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
 /// How often it is said that there is a crowd.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
