@@ -12,8 +12,9 @@ use crate::support::{
 const LONG: Duration = Duration::from_secs(60);
 
 struct Scene {
-    folder: TempDir,
+    /// Ends before its folder, in which its log is.
     agent: Agent,
+    folder: TempDir,
     hub: Arc<Kafka>,
     /// What topics and the sink begin with.
     prefix: String,
