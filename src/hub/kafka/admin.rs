@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anabranch_connectors::varint;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
@@ -143,17 +143,9 @@ impl Observer {
 
     /// The first and the next offset of a partition; where another broker leads it by now, that one is asked.
     fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), HubError> {
-        let until = Instant::now() + ANSWER_MAX;
-        loop {
-            match self.client().fetch_watermarks(topic, partition, ANSWER_MAX) {
-                Err(error) if is_moving(&error) && Instant::now() < until => {
-                    // By this the client learns who leads. An error is as good as the one before.
-                    self.client().fetch_metadata(Some(topic), LOOK_MAX).ok();
-                    std::thread::park_timeout(AGAIN);
-                }
-                found => return found.map_err(|error| self.trouble(&error)),
-            }
-        }
+        let client = self.client();
+        let ends = || client.fetch_watermarks(topic, partition, ANSWER_MAX);
+        once_led(&client, Some(topic), ends).map_err(|error| self.trouble(&error))
     }
 
     pub(super) fn offsets_at(&self, topic: &str, time_ms: i64) -> Result<Vec<Offset>, HubError> {
@@ -310,6 +302,26 @@ pub(super) fn group_client(
 /// The partitions' numbers.
 pub(super) fn numbers(partitions: u32) -> std::ops::Range<i32> {
     0..i32::try_from(partitions).unwrap_or(i32::MAX)
+}
+
+/// The answer to a question for the brokers that lead partitions; where another one leads by now, or none yet, since the topic
+/// has just been made, it is asked again for a while.
+pub(super) fn once_led<C: ConsumerContext, T>(
+    client: &BaseConsumer<C>,
+    topic: Option<&str>,
+    ask: impl Fn() -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
+    let until = Instant::now() + ANSWER_MAX;
+    loop {
+        match ask() {
+            Err(error) if is_moving(&error) && Instant::now() < until => {
+                // By this the client learns who leads. An error is as good as the one before.
+                client.fetch_metadata(topic, LOOK_MAX).ok();
+                std::thread::park_timeout(AGAIN);
+            }
+            found => return found,
+        }
+    }
 }
 
 /// Whether another broker leads the partition, or is about to.

@@ -13,7 +13,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset as At, TopicPartitionList};
 use tracing::{debug, info, warn};
 
-use super::admin::{ANSWER_MAX, not_now};
+use super::admin::{ANSWER_MAX, not_now, once_led};
 use super::context;
 use super::handover::{Handover, Place};
 use crate::hub::state;
@@ -38,8 +38,11 @@ pub(super) struct Assignments {
     pub(super) handover: Arc<Handover>,
     /// Whether an assignment has been taken over: then a partition without a commit has come into being since.
     pub(super) begun: AtomicBool,
-    /// Set when an assignment could not be taken over: the member must join anew.
+    /// Set when what was assigned is to be given back and taken anew: the member must join anew.
     pub(super) rejoin: AtomicBool,
+    /// Set when an assignment could not be taken over. A client that gives back what it has not taken may never be assigned
+    /// anything again, so another one must join.
+    pub(super) failed: AtomicBool,
     /// Set when another client goes on: what this one is told counts no more.
     pub(super) retired: AtomicBool,
 }
@@ -90,7 +93,7 @@ impl Assignments {
             Err(error) => {
                 warn!(group = self.group, %error, "cannot take partitions over, will join again");
                 client.unassign().ok();
-                self.rejoin.store(true, Ordering::Relaxed);
+                self.failed.store(true, Ordering::Relaxed);
                 self.handover.fail(error);
             }
         }
@@ -225,8 +228,8 @@ impl Assignments {
         let (mut places, mut list) = (Vec::new(), TopicPartitionList::new());
         for place in fresh.elements() {
             let (topic, partition) = (place.topic().to_owned(), place.partition());
-            let (first, end) =
-                client.fetch_watermarks(&topic, partition, ANSWER_MAX).map_err(not_now)?;
+            let ends = || client.fetch_watermarks(&topic, partition, ANSWER_MAX);
+            let (first, end) = once_led(client, Some(&topic), ends).map_err(not_now)?;
             let at = times.as_ref().and_then(|times| times.find_partition(&topic, partition));
             let wanted = TopicSelector::start_of(&self.topics, &topic, self.start);
             let start = match (wanted, at.map(|at| at.offset())) {
@@ -260,7 +263,8 @@ fn offsets_at(
     if wanted.count() == 0 {
         return Ok(wanted);
     }
-    client.offsets_for_times(wanted, ANSWER_MAX).map_err(not_now)
+    let ask = || client.offsets_for_times(wanted.clone(), ANSWER_MAX);
+    once_led(client, None, ask).map_err(not_now)
 }
 
 /// The list to commit, each offset with its metadata, and those of `older` that are not among them.

@@ -87,6 +87,7 @@ pub(super) fn connect(
         handover: Arc::clone(handover),
         begun: AtomicBool::new(false),
         rejoin: AtomicBool::new(false),
+        failed: AtomicBool::new(false),
         retired: AtomicBool::new(false),
     };
     config.create_with_context(context).map_err(|error| admin::unusable(&error))

@@ -24,6 +24,9 @@ use crate::hub::{ConsumerSpec, HubError, TopicSelector};
 /// How long one look for messages lasts.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a client waits before it is built anew, because it could not take its assignment over.
+const JOIN_PAUSE: Duration = Duration::from_secs(1);
+
 /// Brokers from which records have come may all be away for so long, as when they start anew, before it is an error.
 const AWAY_MAX: Duration = Duration::from_secs(20);
 
@@ -160,6 +163,10 @@ impl Reader {
                 if complaint.is_some() && !self.poll_once(&mut gatherer, &mut generation) {
                     return complaint;
                 }
+            }
+            if self.client.context().failed.swap(false, Ordering::Relaxed) {
+                std::thread::park_timeout(JOIN_PAUSE);
+                return Some("what it was assigned could not be taken over");
             }
             if self.client.context().rejoin.swap(false, Ordering::Relaxed) {
                 self.client.unsubscribe();
@@ -311,7 +318,7 @@ impl Reader {
         }
         let context = self.client.context();
         context.take_over(&self.client, &list);
-        let failed = context.rejoin.swap(false, Ordering::Relaxed);
+        let failed = context.failed.swap(false, Ordering::Relaxed);
         if failed { Duration::from_secs(1) } else { Duration::from_secs(365 * 86_400) }
     }
 
