@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// So many times as long as a look took it is not looked again, and who asks meanwhile is shown what was seen: of a cluster
 /// with many topics a look is many questions.
 const PAUSE: u32 = 20;
+/// The longest of these pauses: what a look had to wait for may be over.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What the sinks of the configuration read, as it is now.
 pub type SharedReads = Arc<RwLock<Vec<Reads>>>;
@@ -72,7 +74,7 @@ impl Glance {
             if let Ok(seen) = self.see(&reads).await {
                 *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
             }
-            let rests = Instant::now() + begin.elapsed() * PAUSE;
+            let rests = Instant::now() + (begin.elapsed() * PAUSE).min(PAUSE_MAX);
             *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = rests;
             self.looks.send_modify(|looks| *looks += 1);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::Stored;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Shared;
 use super::encode::{Entry, EntryBatch, encode_entries};
@@ -43,6 +43,23 @@ impl Shared {
         let mut positions = self.positions();
         positions.settle_covering(topic.flushed());
         of(&positions.covered)
+    }
+}
+
+/// What is known of the snapshots of positions.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    /// When the last one was tried.
+    at: Instant,
+    /// Bytes of records since.
+    pub(super) bytes: u64,
+    /// Whether it could not be stored, which was said.
+    fails: bool,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { at: Instant::now(), bytes: 0, fails: false }
     }
 }
 
@@ -144,14 +161,14 @@ impl Writer {
     }
 
     pub(super) fn snapshot_if_due(&mut self) {
-        if self.snapshot_at.elapsed() >= SNAPSHOT_EVERY {
+        if self.snapshots.at.elapsed() >= SNAPSHOT_EVERY {
             self.note_rest();
         }
         let changed = self.shared.positions().changed;
         let waiting = !self.position_parts.is_empty();
-        let due = self.snapshot_bytes >= SNAPSHOT_BYTES
-            || self.snapshot_at.elapsed() >= SNAPSHOT_EVERY
-            || (waiting && self.snapshot_at.elapsed() >= self.snapshot_wait());
+        let due = self.snapshots.bytes >= SNAPSHOT_BYTES
+            || self.snapshots.at.elapsed() >= SNAPSHOT_EVERY
+            || (waiting && self.snapshots.at.elapsed() >= self.snapshot_wait());
         if changed && due {
             self.snapshot();
         }
@@ -194,8 +211,8 @@ impl Writer {
     pub(super) fn snapshot(&mut self) {
         self.note_rest();
         let ends = self.ends();
-        self.snapshot_at = Instant::now();
-        self.snapshot_bytes = 0;
+        self.snapshots.at = Instant::now();
+        self.snapshots.bytes = 0;
         let most = self.shared.settings.internal_max_bytes;
         let large = |partition: &Arc<Partition>| partition.size_bytes() > most;
         let topic = self.shared.internal(POSITIONS);
@@ -215,8 +232,14 @@ impl Writer {
             _ => Ok(()),
         });
         if let Err(error) = stored {
-            warn!(%error, "positions could not be stored together, will retry");
+            // It is tried with whatever comes next.
+            if !std::mem::replace(&mut self.snapshots.fails, true) {
+                warn!(%error, "positions could not be stored together, will retry");
+            }
             return;
+        }
+        if std::mem::take(&mut self.snapshots.fails) {
+            info!("positions are stored together again");
         }
         {
             let mut positions = self.shared.positions();

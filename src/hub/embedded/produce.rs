@@ -107,7 +107,7 @@ impl Writer {
     ) -> Result<Produced, ProduceFault> {
         match partition.append(bytes, self.shared.epoch) {
             Ok(appended) => {
-                self.snapshot_bytes += bytes.len() as u64;
+                self.snapshots.bytes += bytes.len() as u64;
                 self.shared.use_room(bytes.len() as u64);
                 self.touch(partition);
                 self.taken_again();

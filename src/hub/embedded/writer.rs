@@ -20,6 +20,7 @@ use tracing::warn;
 
 use super::Shared;
 use super::groups::Groups;
+use super::internal::Snapshots;
 use super::produce::{Marker, Produce, ProduceFault, Produced, Reply};
 use super::queue::{Closes, Queue};
 use super::settings::Flush;
@@ -113,8 +114,7 @@ pub(super) struct Writer {
     pub(super) is_refused: bool,
     /// When partitions whose sync has failed are written anew next, and how long to wait after that.
     pub(super) mend_at: (Instant, Duration),
-    pub(super) snapshot_at: Instant,
-    pub(super) snapshot_bytes: u64,
+    pub(super) snapshots: Snapshots,
 }
 
 impl Writer {
@@ -135,8 +135,7 @@ impl Writer {
             positions_first: false,
             is_refused: false,
             mend_at: (Instant::now(), RETRY),
-            snapshot_at: Instant::now(),
-            snapshot_bytes: 0,
+            snapshots: Snapshots::default(),
         }
     }
 
@@ -302,7 +301,7 @@ impl Writer {
     fn try_append(&mut self, append: Append) -> Option<Append> {
         match append.partition.append(&append.bytes, self.shared.epoch) {
             Ok(appended) => {
-                self.snapshot_bytes += append.bytes.len() as u64;
+                self.snapshots.bytes += append.bytes.len() as u64;
                 self.shared.use_room(append.bytes.len() as u64);
                 let origin = (append.partition.shared_name(), appended.next_offset);
                 self.note_positions(&append.parts, Some(origin));
