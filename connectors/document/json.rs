@@ -2,6 +2,9 @@
 //!
 //! Members are written with a comma behind each; [`close`] turns the last one into the end of the object.
 
+/// One in each of eight bytes.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
 /// Appends `value` as a JSON string; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn push_string(value: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
@@ -85,7 +88,6 @@ pub(crate) fn push_decimal(number: i64, out: &mut Vec<u8>) {
 /// Appends eight hexadecimal digits. The fours of bits are spread over as many bytes, and all become digits at once.
 #[inline]
 pub(crate) fn push_hex(number: u32, out: &mut Vec<u8>) {
-    const EACH: u64 = 0x0101_0101_0101_0101;
     let spread = u64::from(number);
     let spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
     let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
@@ -126,7 +128,6 @@ fn clean_length(text: &[u8]) -> usize {
 /// 0 when none must. Taking one from a zero byte, or 0x20 from a control, borrows into the highest bit.
 #[inline]
 const fn to_escape(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGHEST: u64 = EACH * 0x80;
     let quote = word ^ (EACH * b'"' as u64);
     let backslash = word ^ (EACH * b'\\' as u64);

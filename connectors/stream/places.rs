@@ -1,4 +1,4 @@
-//! How many connections may be open, and who has to go when another wants in.
+//! How many connections may be open, and whose turn it is; who has to go for another is in `crowd.rs`.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
