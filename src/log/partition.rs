@@ -36,6 +36,8 @@ pub struct Partition {
     pub(super) settings: RwLock<Settings>,
     /// Held by who replaces or deletes closed segments: those that are not read any more and could not be deleted yet.
     pub(super) files: Mutex<VecDeque<Arc<Segment>>>,
+    /// Empty segments that could neither be made durable nor be removed: they are in the folder and nowhere else.
+    pub(super) unmade: Mutex<Vec<Arc<Segment>>>,
     /// Its folder is no longer its own: nothing is made or removed there any more, and there is nothing to read.
     pub(super) deleted: AtomicBool,
     pub(super) progress: Mutex<Progress>,
@@ -64,6 +66,7 @@ impl Partition {
             folder: folder.to_owned(),
             settings: RwLock::new(settings),
             files: Mutex::default(),
+            unmade: Mutex::default(),
             deleted: AtomicBool::new(false),
             progress: Mutex::default(),
             segments: RwLock::new(segments),
@@ -247,10 +250,14 @@ impl Partition {
             active.close(&self.producers().encode(self.end()))?;
             self.flushed.fetch_max(self.end(), Ordering::AcqRel);
         }
-        Segment::clear_away(&self.folder, self.end());
-        let segment = Arc::new(Segment::create(&self.folder, self.end())?);
+        let end = self.end();
+        self.unmade().retain(|unmade| unmade.base_offset() != end);
+        Segment::clear_away(&self.folder, end);
+        let segment = Arc::new(Segment::create(&self.folder, end)?);
         if let Err(error) = sync_parent(segment.path()) {
-            segment.delete().ok();
+            if segment.delete().is_err() {
+                self.unmade().push(segment);
+            }
             return Err(error);
         }
         let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
@@ -275,47 +282,6 @@ impl Partition {
     pub(super) fn set_flushed(&self) {
         self.flushed.fetch_max(self.end(), Ordering::AcqRel);
     }
-
-    /// Removes whole closed segments below `offset`; gives the bytes that were freed.
-    ///
-    /// # Errors
-    /// [`LogError`] when a file cannot be deleted; it is no longer read all the same.
-    pub fn delete_before(&self, offset: i64) -> Result<u64, LogError> {
-        let mut leaving = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = leaving.len();
-        leaving.extend({
-            let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
-            let bases: Vec<i64> = segments.iter().map(|segment| segment.base_offset()).collect();
-            let count = bases.iter().skip(1).take_while(|next| **next <= offset).count();
-            let removed: Vec<Arc<Segment>> = segments.drain(..count).collect();
-            let start = segments.first().map_or(0, |segment| segment.base_offset());
-            self.start.fetch_max(start, Ordering::AcqRel);
-            removed
-        });
-        if leaving.len() > before {
-            self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-        delete_all(&mut leaving)
-    }
-
-    /// Deletes what could not be deleted before; gives the bytes that were freed.
-    ///
-    /// # Errors
-    /// [`LogError`] when it cannot be deleted now either.
-    pub fn delete_left(&self) -> Result<u64, LogError> {
-        delete_all(&mut self.files.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Deletes segments, the oldest first: a file that stays must not have a gap behind it when it is found at the next start.
-fn delete_all(leaving: &mut VecDeque<Arc<Segment>>) -> Result<u64, LogError> {
-    let mut freed = 0;
-    while let Some(oldest) = leaving.front() {
-        oldest.delete()?;
-        freed += oldest.size_bytes();
-        leaving.pop_front();
-    }
-    Ok(freed)
 }
 
 /// The segments in a folder, oldest first.

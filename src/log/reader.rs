@@ -210,11 +210,15 @@ impl Reader {
         true
     }
 
-    /// What is missing before the segment that was entered: a file that was taken away.
+    /// What is missing before the segment that was entered: files that retention has removed meanwhile, or one that
+    /// was taken away.
     fn gap(&mut self) -> Option<Damage> {
         let (from, to) = (self.next_offset, self.segment.as_ref()?.base_offset());
         if to <= from {
             return None;
+        }
+        if from < self.partition.start() {
+            return Some(self.removed());
         }
         self.next_offset = to;
         Some(Damage::new(from, to, "a file of the log is missing".to_owned()))
@@ -242,6 +246,7 @@ impl Reader {
                 self.expected = Some(base);
                 self.next_offset = base.max(from);
             }
+            None if from < self.partition.start() => return Ok(Some(self.removed())),
             None => {
                 let next = self.partition.find_after(segment, from);
                 let base = next.map(|(next, _place)| next.base_offset().max(from + 1));
