@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::header::{self, HeadersRef};
 use crate::origin::Origin;
-use crate::{Amount, Buffer, Chain, Headers};
+use crate::{Amount, Buffer, Chain, Condition, Headers};
 
 /// Largest buffer of a batch, bytes. Sources cut at about 1 MiB; this bounds a single huge record.
 pub const DATA_MAX: usize = 256 << 20;
@@ -40,6 +40,7 @@ pub struct Batch {
     position: Option<Position>,
     origin: Option<Origin>,
     chain: Option<Chain>,
+    condition: Option<Condition>,
 }
 
 /// A value, and where its rarer parts are: `extra` is an index into `extras` plus one, or 0 for none.
@@ -210,6 +211,17 @@ impl Batch {
     /// Says which batches it builds on.
     pub fn set_chain(&mut self, chain: Chain) {
         self.chain = Some(chain);
+    }
+
+    /// Says what must be so when it is stored.
+    pub fn set_condition(&mut self, condition: Condition) {
+        self.condition = Some(condition);
+    }
+
+    /// What must be so when it is stored.
+    #[must_use]
+    pub const fn condition(&self) -> Option<&Condition> {
+        self.condition.as_ref()
     }
 
     /// The same in a buffer of its size, when most of its own would lie idle.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::NotStored;
-use anabranch_connectors::{Batch, Emitter, Headers, Position, Records, StoredBatch, StoredRecord};
+use anabranch_connectors::{
+    Batch, Condition, Emitter, Headers, Position, Records, StoredBatch, StoredRecord,
+};
 use futures::FutureExt;
 
 use super::buried::Buried;
@@ -83,7 +85,8 @@ impl DeadLetters {
     }
 
     /// Stores the records with these numbers and their reasons; returns when the hub has them. What it has already is
-    /// left out.
+    /// left out. With a condition they are stored only where it holds: where somebody else may have the records by now,
+    /// it is his to judge them.
     ///
     /// # Errors
     /// [`NotStored`] when the hub did not take them.
@@ -92,7 +95,7 @@ impl DeadLetters {
         records: &Records,
         dead: &[(usize, &str)],
         attempts: u32,
-        progress: &Progress,
+        (progress, condition): (&Progress, Option<&Condition>),
     ) -> Result<(), NotStored> {
         let Some((emitter, _)) = &self.way else { return Ok(()) };
         let numbers: Vec<usize> = dead.iter().map(|(number, _)| *number).collect();
@@ -116,6 +119,7 @@ impl DeadLetters {
                 push(stored, reason, &mut batch);
             }
             batch.set_position(buried.position(first, since, &offsets));
+            condition.cloned().into_iter().for_each(|condition| batch.set_condition(condition));
             let closed = |_closed| NotStored("the agent is stopping".to_owned());
             emitter.send(batch).await.map_err(closed)?.stored().await?;
             buried.add(first, since, &offsets);

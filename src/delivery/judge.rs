@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use anabranch_connectors::Records;
+use anabranch_connectors::{Condition, Records};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -154,8 +154,15 @@ impl Loop {
             warn!(sink = self.name, records, reason, topic, "records were refused");
         }
         let mut backoff = self.backoff();
-        while let Err(error) = self.dead_letters.store(records, dead, rounds, &self.progress).await
-        {
+        let condition = self.consumer.condition();
+        loop {
+            let under = (&self.progress, condition.as_ref());
+            let Err(error) = self.dead_letters.store(records, dead, rounds, under).await else {
+                break;
+            };
+            if condition.as_ref().is_some_and(Condition::has_failed) {
+                return Err(Halt::Moved);
+            }
             let wait = backoff.next(None);
             self.fails(Step::Bury, &error.to_string(), false);
             self.pause(wait).await?;

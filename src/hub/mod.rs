@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_connectors::Condition;
 use anabranch_connectors::source::Account;
 use async_trait::async_trait;
 
@@ -256,6 +257,11 @@ pub trait Consumer: Send {
     /// saying so, before the first fetch, keeps no account.
     fn account(&mut self, counted: Vec<Counted>) {
         drop(counted);
+    }
+
+    /// Holds as long as nobody else may have read what it has fetched and not committed. `None` when nobody else can.
+    fn condition(&self) -> Option<Condition> {
+        None
     }
 
     /// Begins anew at what is committed with the next fetch, which says so ([`Fetched::resumed`]). What was read and not

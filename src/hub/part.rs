@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anabranch_connectors::source::{Account, NotStored, Share, Stored};
-use anabranch_connectors::{Amount, Batch, Chain, Emission};
+use anabranch_connectors::{Amount, Batch, Chain, Condition, Emission};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -27,6 +27,7 @@ pub struct Part {
     encoded: Option<Amount>,
     meter: Option<Arc<SourceMeter>>,
     chain: Option<Chain>,
+    condition: Option<Condition>,
     ticket: Option<Arc<Ticket>>,
 }
 
@@ -49,9 +50,9 @@ impl From<Emission> for Part {
             share: permit,
         };
         let claimed = ticket.share.as_ref().map_or_else(|| batch.amount(), Share::amount);
-        let chain = batch.chain().cloned();
+        let (chain, condition) = (batch.chain().cloned(), batch.condition().cloned());
         let ticket = Some(Arc::new(ticket));
-        Self { source, batch, sent, claimed, encoded: None, meter: None, chain, ticket }
+        Self { source, batch, sent, claimed, encoded: None, meter: None, chain, condition, ticket }
     }
 }
 
@@ -74,6 +75,7 @@ impl Part {
                 encoded: None,
                 meter: self.meter.clone(),
                 chain: self.chain.clone(),
+                condition: self.condition.clone(),
                 ticket: Some(Arc::clone(&ticket)),
             }
         };
@@ -130,6 +132,12 @@ impl Part {
     #[must_use]
     pub fn is_void(&self) -> bool {
         self.chain.as_ref().is_some_and(Chain::has_failed)
+    }
+
+    /// What must be so when it is stored.
+    #[must_use]
+    pub const fn condition(&self) -> Option<&Condition> {
+        self.condition.as_ref()
     }
 
     /// Tells the source what became of the records, and gives their bytes back to the budget.

@@ -14,7 +14,7 @@ use crate::log::{LogError, Partition};
 const ENDING: &str = "-delete";
 
 impl Partition {
-/// Removes whole closed segments below `offset`; gives the bytes that were freed.
+    /// Removes whole closed segments below `offset`; gives the bytes that were freed.
     ///
     /// # Errors
     /// [`LogError`] when a file cannot be deleted; it is no longer read all the same.
@@ -157,7 +157,8 @@ mod tests {
             }
             partition.roll().unwrap();
             partition.append(&batch(&[7; 100], 2), 1).unwrap();
-            let (start, end) = (partition.segments().last().unwrap().base_offset(), partition.end());
+            let (start, end) =
+                (partition.segments().last().unwrap().base_offset(), partition.end());
             partition.delete_before(start).unwrap();
             drop(partition);
             let (partition, found) = open();

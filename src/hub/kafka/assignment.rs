@@ -133,6 +133,7 @@ impl Assignments {
                 }
                 let kept = state::account(place.metadata());
                 let mut mine = Place::new((topic, partition), offset, kept);
+                mine.metadata = Some(place.metadata().to_owned());
                 // Where the brokers do not tell, what was removed looks like any offset without a record.
                 if let Ok((first, _)) = client.fetch_watermarks(topic, partition, ANSWER_MAX / 2)
                     && first > offset

@@ -25,6 +25,8 @@ pub(super) struct Place {
     pub(super) partition: i32,
     /// The next offset to be committed or read after a restart.
     pub(super) committed: i64,
+    /// The metadata that was committed with it; `None` when nothing was.
+    pub(super) metadata: Option<String>,
     /// The offset after the last record that was read.
     pub(super) read: i64,
     /// What has become of all before what is committed.
@@ -37,7 +39,8 @@ impl Place {
     /// A partition that is read from `at` on, of which `kept` was committed there.
     pub(super) fn new((topic, partition): (&str, i32), at: i64, kept: Option<Progress>) -> Self {
         let (topic, account) = (topic.to_owned(), Progress::resumed(kept, at));
-        Self { topic, partition, committed: at, read: at, account, gaps: Gaps::default() }
+        let metadata = None;
+        Self { topic, partition, committed: at, metadata, read: at, account, gaps: Gaps::default() }
     }
 
     /// What has become of all before `offset`, once that is committed.
@@ -270,8 +273,18 @@ impl Handover {
         }
     }
 
-    /// Remembers what was committed.
-    pub(super) fn committed(&self, offset: &Offset, counted: &[Counted]) {
+    /// What is committed already and may be committed again: of a partition of which something is, if there is one.
+    pub(super) fn standing(&self) -> Option<(Offset, String)> {
+        let state = self.lock();
+        let known = state.places.iter().find(|place| place.metadata.is_some());
+        let place = known.or_else(|| state.places.first())?;
+        let (topic, partition) = (place.topic.clone(), place.partition);
+        let at = Offset { topic, partition, offset: place.committed, epoch: -1 };
+        Some((at, place.metadata.clone().unwrap_or_default()))
+    }
+
+    /// Remembers what was committed, and with which metadata.
+    pub(super) fn committed(&self, (offset, metadata): &(Offset, String), counted: &[Counted]) {
         let Offset { topic, partition, offset, .. } = offset;
         let mut state = self.lock();
         let mut places = state.places.iter_mut();
@@ -281,6 +294,7 @@ impl Handover {
             place.account = place.account_at(*offset, counted);
             place.gaps.forget(*offset);
             place.committed = *offset;
+            place.metadata = Some(metadata.clone());
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use anabranch_connectors::clock;
+use anabranch_connectors::{Condition, clock};
 use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -16,6 +16,7 @@ use tracing::{debug, warn};
 use super::admin::{self, Observer};
 use super::assignment::{self, Assignments};
 use super::handover::{Handover, Place, Seek};
+use super::holding::Holding;
 use super::reader::{Reached, Reader};
 use super::settings::Settings;
 use crate::hub::state::Metadata;
@@ -56,7 +57,7 @@ impl Slot {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(client);
     }
 
-    fn get(&self) -> Option<Arc<BaseConsumer<Assignments>>> {
+    pub(super) fn get(&self) -> Option<Arc<BaseConsumer<Assignments>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
     }
 }
@@ -199,6 +200,16 @@ impl Consumer for Member {
         }
     }
 
+    fn condition(&self) -> Option<Condition> {
+        let holding = Holding {
+            group: self.group.clone(),
+            slot: Arc::clone(&self.slot),
+            handover: Arc::clone(&self.handover),
+            generation: self.generation,
+        };
+        Some(Condition::new(move || holding.ask()))
+    }
+
     fn rewind(&mut self) {
         // Under another assignment the next fetch begins anew anyhow.
         if self.handover.generation() == self.generation
@@ -285,7 +296,7 @@ impl Commit<'_> {
             turn.older.clear();
             self.swept.store(true, Ordering::Release);
         }
-        for offset in offsets {
+        for offset in &all {
             self.handover.committed(offset, self.counted.unwrap_or_default());
         }
         Ok(())

@@ -20,6 +20,7 @@ mod encode;
 mod gather;
 mod handover;
 mod health;
+mod holding;
 mod librdkafka;
 mod member;
 mod options;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::amend::is_too_large;
+use super::holding;
 use super::queue::Job;
 use crate::hub::Part;
 use crate::kafka::{Batch, Code, Error, State};
@@ -91,6 +92,23 @@ impl Round {
         whole.collect()
     }
 
+    /// Asks for what must be so when it is stored. What must not be is left out from now on, and its sources are told.
+    ///
+    /// # Errors
+    /// [`Failure::Again`] when something was left out, or nobody can tell.
+    pub(super) fn ask(&mut self) -> Result<(), Failure> {
+        let jobs = self.parts.iter().map(|(_, parts)| parts.as_slice());
+        let failed = holding::failed(jobs).map_err(Failure::Again)?;
+        for (number, why) in &failed {
+            let Some((_, parts)) = self.parts.get_mut(*number) else { continue };
+            let parts = std::mem::take(parts);
+            self.records -= parts.iter().map(records).sum::<usize>().min(self.records);
+            holding::leave_out(parts, why);
+            self.batches.retain(|batch| batch.owner != Some(*number));
+        }
+        failed.first().map_or(Ok(()), |(_, why)| Err(Failure::Again(holding::left_out(why))))
+    }
+
     /// What it has of sources.
     pub(super) fn sources(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().flat_map(|(_, parts)| parts)
@@ -98,7 +116,7 @@ impl Round {
 
     /// Whether there is nothing to store.
     pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.parts.iter().all(|(_, parts)| parts.is_empty())
     }
 
     /// After a failure: what is to be sent again. Without transactions what is stored stays stored. What is too
@@ -111,6 +129,10 @@ impl Round {
             }
         }
     }
+}
+
+fn records(part: &Part) -> usize {
+    usize::try_from(part.records()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -259,6 +259,9 @@ impl Writer {
         if self.settings.transactions() {
             self.round.batches.append(&mut positions);
             self.producer.advance(&mut self.round.batches, Goal::Stored, until)?;
+            // The positions are in the transaction by now: who takes a sink's partitions over after this waits for its end
+            // before he reads them.
+            self.round.ask()?;
             self.round.unsure = !self.settings.positions_topic.is_empty();
             self.producer.commit(Instant::now() + END_MAX)?;
             self.round.unsure = false;

@@ -12,7 +12,7 @@ mod every_api;
 mod limits;
 mod login;
 mod newest_versions;
-mod raw;
+pub(crate) mod raw;
 mod rejected;
 mod rig;
 mod security;

@@ -11,7 +11,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
-pub(super) fn text(value: &str) -> StrBytes {
+pub(crate) fn text(value: &str) -> StrBytes {
     StrBytes::from_string(value.to_owned())
 }
 
@@ -80,7 +80,7 @@ pub(super) fn receive(mut stream: &TcpStream, key: ApiKey, version: i16) -> Opti
 }
 
 /// What a server says to a request; `None` when it hangs up or says nothing.
-pub(super) fn ask(
+pub(crate) fn ask(
     address: &str,
     key: ApiKey,
     version: i16,

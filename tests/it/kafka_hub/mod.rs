@@ -1,6 +1,7 @@
 //! The Kafka hub against a real broker: `ANABRANCH_KAFKA=host:port`; the tests that freeze or kill one start their own.
 
 mod groups;
+mod holding;
 mod network;
 mod new_topics;
 mod piped;
@@ -128,11 +129,20 @@ async fn read(consumer: &mut dyn Consumer, count: usize) -> BTreeMap<i32, Vec<St
     values
 }
 
+/// The state that the next assignment begins with. What has come with word of it comes again.
 async fn resumed(consumer: &mut dyn Consumer) -> Option<String> {
     loop {
-        if let Some(resumed) = fetch(consumer).await.resumed {
-            return resumed.latest().map(str::to_owned);
+        let fetched = fetch(consumer).await;
+        let Some(resumed) = fetched.resumed else { continue };
+        let mut firsts: BTreeMap<(String, i32), i64> = BTreeMap::new();
+        for batch in fetched.batches.iter().map(|one| &one.batch) {
+            let place = (batch.topic.name.clone(), batch.partition);
+            firsts.entry(place).or_insert(batch.base_offset);
         }
+        for ((topic, partition), first) in firsts {
+            assert_eq!(consumer.seek(&topic, partition, first).await, Ok(first));
+        }
+        return resumed.latest().map(str::to_owned);
     }
 }
 

@@ -127,6 +127,12 @@ impl Agent {
         assert!(program.ended_within(SOON).is_some(), "the agent outlived SIGKILL");
     }
 
+    /// Stops its process as it stands, or lets it go on.
+    pub(crate) fn freeze(&mut self, frozen: bool) {
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        self.program.as_mut().expect("a running agent").signal(signal);
+    }
+
     /// Ends it with SIGTERM, and expects exit code 0 within ten seconds.
     pub(crate) fn stop(&mut self) {
         self.stop_by(Signal::TERM, Duration::from_secs(10));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use rdkafka::error::KafkaError;
 
+use super::super::holding;
 use super::super::queue::Job;
 use super::send::Refused;
 
@@ -49,6 +50,22 @@ impl Round {
         self.bytes += job.bytes;
         self.records += job.records();
         self.jobs.push(job);
+    }
+
+    /// As that of the other writer.
+    ///
+    /// # Errors
+    /// [`Failure::Abort`] when something was left out, or nobody can tell.
+    pub(super) fn ask(&mut self) -> Result<(), Failure> {
+        let jobs = self.jobs.iter().map(|job| job.parts.as_slice());
+        let failed = holding::failed(jobs).map_err(Failure::Abort)?;
+        for (number, why) in failed.iter().rev() {
+            let job = self.jobs.remove(*number);
+            self.records -= job.records();
+            self.bytes -= job.bytes;
+            holding::leave_out(job.parts, why);
+        }
+        failed.first().map_or(Ok(()), |(_, why)| Err(Failure::Abort(holding::left_out(why))))
     }
 
     /// Without transactions: of the records that were to be sent, only those that `failed` and those that were not

@@ -120,7 +120,7 @@ impl Writer {
             match self.queue.take(Instant::now() + Duration::from_secs(1)) {
                 Taken::Job(job) => self.round.push(job),
                 Taken::Nothing => {
-                    self.serve();
+                    self.kafka.iter().for_each(|kafka| kafka.poll(Duration::ZERO));
                     return Ok(true);
                 }
                 Taken::Closed => return Ok(false),
@@ -229,17 +229,15 @@ impl Writer {
 
     /// Makes the round stored, or fails.
     fn finish(&mut self) -> Result<(), Failure> {
-        let (Some(kafka), Some(sender)) = (&self.kafka, self.sender()) else { return Ok(()) };
         if self.settings.transactions() {
-            let mark = self.mark();
-            let key = positions::mark_key(&self.settings.transactional_id);
-            sender.position(&self.settings.positions_topic, &key, Some(mark.as_bytes()))?;
-            self.send_accounts(&sender)?;
-            self.delivered(kafka)?;
+            self.send_mark()?;
+            self.round.ask()?;
+            let Some(kafka) = &self.kafka else { return Ok(()) };
             let committed = self.until_done(kafka, |kafka| kafka.commit_transaction(STEP));
             self.round.unsure = matches!(committed, Err(Failure::Rebuild(_)));
             return committed;
         }
+        let (Some(kafka), Some(sender)) = (&self.kafka, self.sender()) else { return Ok(()) };
         if !self.round.is_delivered() {
             self.delivered(kafka)?;
         }
@@ -251,6 +249,15 @@ impl Writer {
         // Were it the positions that failed, no record must be sent again.
         self.round.only = Some(BTreeSet::new());
         stored
+    }
+
+    /// The last of a transaction; returns when all of it is delivered.
+    fn send_mark(&self) -> Result<(), Failure> {
+        let (Some(kafka), Some(sender)) = (&self.kafka, self.sender()) else { return Ok(()) };
+        let (mark, key) = (self.mark(), positions::mark_key(&self.settings.transactional_id));
+        sender.position(&self.settings.positions_topic, &key, Some(mark.as_bytes()))?;
+        self.send_accounts(&sender)?;
+        self.delivered(kafka)
     }
 
     /// Waits until nothing is on its way.
@@ -388,11 +395,5 @@ impl Writer {
     fn sender(&self) -> Option<Sender<'_>> {
         let kafka = self.kafka.as_ref()?;
         Some(Sender { kafka, queue: &self.queue, topics: &self.topics, cut: &self.cut })
-    }
-
-    fn serve(&self) {
-        if let Some(kafka) = &self.kafka {
-            kafka.poll(Duration::ZERO);
-        }
     }
 }
