@@ -16,9 +16,6 @@ use tracing::{debug, warn};
 
 use super::places::{Place, Places};
 
-/// Connections that may wait to be accepted, as far as the system allows it (net.core.somaxconn): where there are more, the
-/// system lets them try again after a second.
-pub const BACKLOG: i32 = 4096;
 /// Pause after the system could not give a connection (no more file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A far side that went away without a word is asked after so long whether it is still there,

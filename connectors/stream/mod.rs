@@ -9,6 +9,7 @@
 //! | `heard.rs`   | a stream that tells its place when something comes                             |
 //! | `process.rs` | how many of the process's open files are for connections                       |
 //! | `linger.rs`  | the end of a connection whose far side may still send                          |
+//! | `inet.rs`    | TCP sockets that are listened on                                               |
 //! | `local.rs`   | unix sockets: bound over what an earlier life has left                         |
 //! | `http.rs`    | HTTP on one connection, within limits                                          |
 //! | `meter.rs`   | what is counted                                                                |
@@ -24,6 +25,7 @@ mod accept;
 mod crowd;
 mod heard;
 pub mod http;
+pub mod inet;
 mod linger;
 pub mod local;
 mod meter;
@@ -32,7 +34,8 @@ mod places;
 mod places_tests;
 mod process;
 
-pub use accept::{BACKLOG, Door, Listener, Peer, Stream};
+pub use accept::{Door, Listener, Peer, Stream};
 pub use heard::Heard;
+pub use inet::BACKLOG;
 pub use meter::{ConnectionMeter, Ended};
 pub use places::{Place, Places, Work};

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_connectors::stream::{Door, Listener, Peer, Place, Places, Stream, http, local};
+use anabranch_connectors::stream::{
+    Door, Listener, Peer, Place, Places, Stream, http, inet, local,
+};
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Request, Response, StatusCode};
@@ -24,7 +26,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use socket2::Type;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -116,7 +118,7 @@ async fn bind(address: &str) -> Result<Face, String> {
     if let Some(path) = address.strip_prefix("unix:") {
         return local_face(Path::new(path)).map_err(failed);
     }
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = inet::bind(address).await.map_err(failed)?;
     let is_loopback = listener.local_addr().map_err(failed)?.ip().to_canonical().is_loopback();
     let way = if is_loopback { Way::Loopback } else { Way::Network };
     Ok(Face { listener: Listener::Tcp(listener), way, watching: false, api: false, file: None })

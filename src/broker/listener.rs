@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use anabranch_connectors::stream::{Door, Ended, Heard, Listener, Place, Places, Stream};
+use anabranch_connectors::stream::{Door, Ended, Heard, Listener, Place, Places, Stream, inet};
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -50,7 +50,7 @@ impl Listening {
         advertised: Advertised,
         security: Arc<Security>,
     ) -> Result<Self, String> {
-        let socket = TcpListener::bind(address).await;
+        let socket = inet::bind(address).await;
         let socket = socket.map_err(|error| format!("cannot listen on {address}: {error}"))?;
         Ok(Self { socket, advertised, security })
     }

@@ -1,11 +1,10 @@
 //! The source: its listener and its connections.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +13,7 @@ use tracing::info;
 use super::config::SourceConfig;
 use super::request::Shared;
 use crate::registry::{BuildError, Surroundings};
-use crate::stream::{BACKLOG, Door, Listener, Places, http};
+use crate::stream::{Door, Listener, Places, http, inet};
 use crate::{Emitter, Source, SourceError};
 
 /// The source.
@@ -56,14 +55,7 @@ impl Source for HttpSource {
 }
 
 fn open(listen: &str) -> io::Result<(StdListener, SocketAddr)> {
-    let address = listen.to_socket_addrs()?.next();
-    let address = address.ok_or_else(|| io::Error::other("the name has no address"))?;
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let listener = StdListener::from(socket);
+    let listener = inet::listen(listen)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

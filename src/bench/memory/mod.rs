@@ -52,7 +52,7 @@ pub(super) fn measure(folder: &Path, scale: u64, backlog: u64) -> Result<Figures
     make_files(folder, sizes.files, backlog)?;
     let addresses = Addresses::choose()?;
     let failed = |error: std::io::Error| error.to_string();
-    let runtime = Runtime::new().map_err(failed)?;
+    let runtime = crowds_runtime().map_err(failed)?;
     let slow = runtime.block_on(crowd::slow_receiver()).map_err(failed)?;
     let memory = (MEMORY_MIB / scale).max(MEMORY_MIB_LEAST);
     let blocks = blocks(folder, &addresses, &slow.address, memory)?;
@@ -82,6 +82,15 @@ pub(super) fn measure(folder: &Path, scale: u64, backlog: u64) -> Result<Figures
     drop((slow, runtime));
     agent.stop()?;
     Ok(figures(&told, &waits, &counted, (idle, peak, crowded, closed)))
+}
+
+/// A crowd is on machines of its own: here it gets what the agent and those who want little leave of this one.
+fn crowds_runtime() -> std::io::Result<Runtime> {
+    let yielding = || {
+        // Where it may not, it takes its share.
+        rustix::process::nice(19).ok();
+    };
+    Builder::new_multi_thread().on_thread_start(yielding).enable_all().build()
 }
 
 const STORED: &str = "anabranch_source_stored_records_total";
