@@ -14,6 +14,7 @@ pub mod chain;
 pub mod clock;
 pub mod condition;
 mod counters;
+mod cut;
 pub mod document;
 pub mod doubts;
 pub mod elasticsearch;

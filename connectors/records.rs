@@ -17,11 +17,12 @@
 //!
 //! Source: Kafka documentation, "Record Format".
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::Buffer;
 use crate::batch::Record;
+pub use crate::cut::Cut;
 use crate::document::{push_decimal, push_hex};
 use crate::header::HeadersRef;
 use crate::origin::Places;
@@ -62,27 +63,6 @@ pub struct StoredBatch {
     pub places: OnceLock<Places>,
     /// Where its bytes were counted up to last.
     pub cut: Cut,
-}
-
-/// A record of a batch, by its number, and where it begins: parts of a batch are counted one behind the other, and none of
-/// them walks over those before it again.
-#[derive(Debug, Default)]
-pub struct Cut(AtomicU64);
-
-impl Cut {
-    /// A record at most `index`, and where it begins.
-    fn before(&self, index: usize) -> (usize, usize) {
-        let known = self.0.load(Ordering::Relaxed);
-        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0) as usize;
-        let (number, at) = (half(known >> 32), half(known));
-        if number <= index { (number, at) } else { (0, 0) }
-    }
-
-    fn set(&self, index: usize, at: usize) {
-        if let (Ok(index), Ok(at)) = (u32::try_from(index), u32::try_from(at)) {
-            self.0.store(u64::from(index) << 32 | u64::from(at), Ordering::Relaxed);
-        }
-    }
 }
 
 /// One record with its place in the hub.
@@ -176,8 +156,14 @@ impl StoredBatch {
     /// Bytes of `count` records from the `first` on (by index), with their lengths.
     #[must_use]
     pub fn bytes_of(&self, first: usize, count: usize) -> u64 {
+        self.range_of(first, count).len() as u64
+    }
+
+    /// Where in the section `count` records lie from the `first` on (by index).
+    pub(crate) fn range_of(&self, first: usize, count: usize) -> Range<usize> {
+        let all = self.data.len();
         if first == 0 && count >= self.count as usize {
-            return self.data.len() as u64;
+            return 0..all;
         }
         let (known, at) = self.cut.before(first);
         let mut rest = self.data.get(at..).unwrap_or_default();
@@ -191,13 +177,27 @@ impl StoredBatch {
         };
         let before = skip(first - known);
         let behind = skip(count);
-        self.cut.set(first + count, self.data.len() - behind);
-        (before - behind) as u64
+        self.cut.set(first + count, all - behind);
+        all - before..all - behind
+    }
+
+    /// Where the record ends that begins at `at`.
+    pub(crate) fn end_of(&self, at: usize) -> usize {
+        let mut rest = self.data.get(at..).unwrap_or_default();
+        if varint::take_bytes(&mut rest).is_none() {
+            return self.data.len();
+        }
+        self.data.len() - rest.len()
+    }
+
+    /// At most `count` records, from the one that begins at `at`.
+    pub(crate) fn walk(&self, at: usize, count: usize) -> Walk<'_> {
+        Walk { batch: self, rest: self.data.get(at..).unwrap_or_default(), left: count }
     }
 
     /// Its records, in order.
     pub fn iter(&self) -> Walk<'_> {
-        Walk { batch: self, rest: self.data.as_slice(), left: self.count as usize }
+        self.walk(0, self.count as usize)
     }
 }
 

@@ -1,17 +1,32 @@
 //! What a sink gets: records of some stored batches, in order, without a copy.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::Amount;
 use crate::origin::Places;
-use crate::records::{Cut, StoredBatch, StoredRecord, push_record};
+use crate::records::{Cut, StoredBatch, StoredRecord, Walk, push_record};
 
-/// A part of one batch: `count` records from the `first` on (by index).
+/// A part of one batch: `count` records from the `first` on (by index), which lie in `range` of its section.
 #[derive(Debug, Clone)]
 struct Slice {
     batch: Arc<StoredBatch>,
     first: usize,
     count: usize,
+    range: Range<usize>,
+}
+
+impl Slice {
+    fn records(&self) -> Walk<'_> {
+        self.batch.walk(self.range.start, self.count)
+    }
+
+    /// The offset after its last record.
+    fn end(&self) -> i64 {
+        let is_cut = self.first + self.count < self.batch.count as usize;
+        let behind = if is_cut { self.batch.walk(self.range.end, 1).next() } else { None };
+        behind.map_or(self.batch.next_offset, |record| record.offset)
+    }
 }
 
 /// What a sink writes: records of one or several batches and partitions, in order within each partition.
@@ -34,7 +49,8 @@ impl Records {
     pub fn push_part(&mut self, batch: Arc<StoredBatch>, first: usize, count: usize) {
         if count > 0 {
             self.count += count;
-            self.slices.push(Slice { batch, first, count });
+            let range = batch.range_of(first, count);
+            self.slices.push(Slice { batch, first, count, range });
         }
     }
 
@@ -58,11 +74,7 @@ impl Records {
 
     /// The records, in order.
     pub fn iter(&self) -> impl Iterator<Item = StoredRecord<'_>> {
-        self.slices.iter().flat_map(|slice| {
-            let mut walk = slice.batch.iter();
-            slice.first.checked_sub(1).and_then(|before| walk.nth(before));
-            walk.take(slice.count)
-        })
+        self.slices.iter().flat_map(Slice::records)
     }
 
     /// The batches that it spans, and how many records of each.
@@ -72,25 +84,20 @@ impl Records {
 
     /// The batches that it spans, and what it has of each: records, and their bytes in the log, decompressed.
     pub fn amounts(&self) -> impl Iterator<Item = (&StoredBatch, Amount)> {
-        self.slices.iter().map(|Slice { batch, first, count }| {
-            let bytes = batch.bytes_of(*first, *count);
-            (batch.as_ref(), Amount::new(*count as u64, bytes))
+        self.slices.iter().map(|Slice { batch, count, range, .. }| {
+            (batch.as_ref(), Amount::new(*count as u64, range.len() as u64))
         })
     }
 
     /// For each span, its batch and the offset after its last record.
     pub fn ends(&self) -> impl Iterator<Item = (&StoredBatch, i64)> {
-        self.slices.iter().map(|slice| {
-            let (batch, end) = (slice.batch.as_ref(), slice.first + slice.count);
-            let behind = (end < batch.count as usize).then(|| batch.iter().nth(end)).flatten();
-            (batch, behind.map_or(batch.next_offset, |record| record.offset))
-        })
+        self.slices.iter().map(|slice| (slice.batch.as_ref(), slice.end()))
     }
 
     /// For each span, its batch and the offset of its first record.
     pub fn starts(&self) -> impl Iterator<Item = (&StoredBatch, i64)> {
         self.slices.iter().map(|slice| {
-            let first = slice.batch.iter().nth(slice.first).map(|record| record.offset);
+            let first = slice.records().next().map(|record| record.offset);
             (slice.batch.as_ref(), first.unwrap_or(slice.batch.base_offset))
         })
     }
@@ -109,6 +116,7 @@ impl Records {
                             && last.first + last.count == first =>
                     {
                         last.count += 1;
+                        last.range.end = last.batch.end_of(last.range.end);
                         selected.count += 1;
                     }
                     _ => selected.push_part(Arc::clone(&slice.batch), first, 1),
@@ -163,6 +171,7 @@ impl Records {
 mod tests {
     use super::*;
     use crate::records::testing::stored;
+    use crate::varint;
 
     fn values(records: &Records) -> Vec<Vec<u8>> {
         records.iter().map(|stored| stored.record.value.unwrap().to_vec()).collect()
@@ -179,6 +188,35 @@ mod tests {
         let (first, second) = records.halves();
         assert_eq!(values(&first).len(), 3);
         assert_eq!(values(&second), [b"e", b"f"]);
+    }
+
+    #[test]
+    fn however_it_is_cut_its_parts_begin_and_end_where_they_do() {
+        let batch = stored(&[b"a", b"", &[b'c'; 300], b"d", b"ee"]);
+        let of = |records: &Records| {
+            let offsets: Vec<i64> = records.iter().map(|stored| stored.offset).collect();
+            let sizes: u64 = records.amounts().map(|(_, amount)| amount.bytes).sum();
+            let starts: Vec<i64> = records.starts().map(|(_, offset)| offset).collect();
+            let ends: Vec<i64> = records.ends().map(|(_, offset)| offset).collect();
+            (offsets, sizes, starts, ends)
+        };
+        for first in 0..5 {
+            for end in first + 1..6 {
+                let mut part = Records::default();
+                part.push_part(Arc::clone(&batch), first, end - first);
+                let (from, to) = (10 + varint::length(first), 10 + varint::length(end));
+                let bytes = batch.bytes_of(first, end - first);
+                let all = ((from..to).collect::<Vec<i64>>(), bytes, vec![from], vec![to]);
+                assert_eq!(of(&part), all);
+                // The same, chosen one by one of the whole, and of that again.
+                let mut whole = Records::default();
+                whole.push(Arc::clone(&batch));
+                let chosen = whole.select(&(first..end).collect::<Vec<_>>());
+                assert_eq!(of(&chosen), all);
+                let same: Vec<usize> = (0..end - first).collect();
+                assert_eq!(of(&part.select(&same)), all);
+            }
+        }
     }
 
     #[test]
