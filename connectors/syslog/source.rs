@@ -112,8 +112,14 @@ fn start(
     let meter = Arc::clone(shared.emitter.connections());
     let places =
         Places::new(shared.emitter.source(), max_connections, meter, shared.emitter.memory());
+    let mut told = String::new();
     for (number, opened) in opened.into_iter().enumerate() {
-        info!(listen = %opened.listen, "syslog listens");
+        // Several sockets share an address of UDP.
+        let listen = opened.listen.to_string();
+        if listen != told {
+            info!(listen, "syslog listens");
+            told = listen;
+        }
         let shared = Arc::clone(shared);
         match opened.listen {
             Listen::Udp(_) | Listen::Unixgram(_) => {

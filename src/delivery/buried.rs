@@ -10,6 +10,9 @@
 //! | key   | id of the topic, space, partition, space, name of the topic                            |
 //! | value | `1`, space, the first offset that is not committed; then for each run of offsets a space and `EPOCH:FIRST-LAST` |
 //!
+//! The first offset is that of the last commit that a power cut cannot take back: where there are notes the next commit is
+//! such a one, before they go.
+//!
 //! A delivery that begins before that first offset was set back on purpose: it delivers everything, and notes that are
 //! older count no more.
 
@@ -86,6 +89,11 @@ impl Places {
                 .0
                 .get(&place(batch))
                 .is_some_and(|note| note.records.contains(&(batch.epoch, offset)))
+    }
+
+    /// Whether there are any.
+    pub(super) fn has_any(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// The note that goes with dead letters of these offsets of `batch`'s partition, of which nothing is committed from

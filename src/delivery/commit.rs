@@ -12,12 +12,12 @@ use tracing::{debug, info};
 use super::progress::Progress;
 use super::trouble::Step;
 use super::{Halt, Loop};
-use crate::hub::HubError;
+use crate::hub::{HubError, Lasting};
 use crate::retry::Backoff;
 
 /// What became of one try to commit.
 enum Tried {
-    Done,
+    Done(Lasting),
     /// The hub or the sink said no.
     Again,
     /// A topic is gone; without it the rest can be committed.
@@ -76,7 +76,7 @@ impl Loop {
         self.note_lag().await;
         while self.progress.is_dirty() {
             match self.try_once(backoff).await? {
-                Tried::Done => self.committed().await,
+                Tried::Done(lasting) => self.committed(lasting).await,
                 Tried::Again => return Ok(false),
                 Tried::Less => {}
             }
@@ -102,13 +102,9 @@ impl Loop {
         self.progress.destroy(destroyed);
         let offsets = self.progress.offsets();
         self.consumer.account(self.progress.counted());
-        let committed = if self.must_last {
-            self.consumer.commit_durably(&offsets, state.as_deref()).await
-        } else {
-            self.consumer.commit(&offsets, state.as_deref()).await
-        };
-        match committed {
-            Ok(()) => Ok(Tried::Done),
+        let lasting = self.lasting().await;
+        match self.consumer.commit_lasting(&offsets, state.as_deref(), lasting).await {
+            Ok(()) => Ok(Tried::Done(lasting)),
             Err(HubError::Moved(why)) => {
                 debug!(sink = self.name, why, "what was not committed comes again");
                 Err(Halt::Moved)
@@ -127,7 +123,21 @@ impl Loop {
         }
     }
 
-    async fn committed(&mut self) {
+    /// The notes on dead letters are void with the commit. Were it lost in a power cut and they were not there, what they
+    /// tell of would be a dead letter twice.
+    async fn lasting(&mut self) -> Lasting {
+        let mut has_notes = self.dead_letters.has_notes().await;
+        if let Some(fallback) = &self.fallback {
+            has_notes |= fallback.letters.has_notes().await;
+        }
+        match (has_notes, self.must_last) {
+            (true, _) => Lasting::Everything,
+            (false, true) => Lasting::Offsets,
+            (false, false) => Lasting::AsConfigured,
+        }
+    }
+
+    async fn committed(&mut self, lasting: Lasting) {
         self.works(Step::Commit);
         self.must_last = false;
         self.sink.committed();
@@ -135,7 +145,7 @@ impl Loop {
         if let Some(fallback) = &self.fallback {
             fallback.letters.committed(&self.progress).await;
         }
-        self.progress.committed();
+        self.progress.committed(lasting);
     }
 
     /// The partitions may be others' now: what was read and not committed is read again.

@@ -127,6 +127,11 @@ impl DeadLetters {
         Ok(())
     }
 
+    /// Whether there are notes that the next commit makes void.
+    pub(super) async fn has_notes(&self) -> bool {
+        self.way.is_some() && self.buried.lock().await.has_any()
+    }
+
     /// What was delivered is committed: the notes about it are void.
     pub(super) async fn committed(&self, progress: &Progress) {
         let void = self.buried.lock().await.committed(&progress.ends());

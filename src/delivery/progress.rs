@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use anabranch_connectors::{Records, StoredBatch};
 
-use crate::hub::{Counted, FetchedBatch, Offset};
+use crate::hub::{Counted, FetchedBatch, Lasting, Offset};
 use crate::ledger::tally::{Fate, Tally};
 
 /// Next offsets by topic and partition.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     next: BTreeMap<(String, i32), (i64, i32)>,
-    /// Where what is not committed begins.
+    /// Where what is not committed so that it lasts begins: the group may stand there after a power cut.
     since: BTreeMap<(String, i32), i64>,
     /// What has become of what is not committed.
     tallies: BTreeMap<(String, i32), Tally>,
@@ -62,7 +62,7 @@ impl Progress {
         self.tallies.iter().map(counted).collect()
     }
 
-    /// Notes where what is not committed begins, before `records` are written.
+    /// Notes where what is not committed for good begins, before `records` are written.
     pub(super) fn begin(&mut self, records: &Records) {
         for (batch, first_offset) in records.starts() {
             let key = (batch.topic.name.clone(), batch.partition);
@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// Where what is not committed of the partition of `batch` begins.
+    /// Where what is not committed for good of the partition of `batch` begins.
     pub(super) fn since(&self, batch: &StoredBatch) -> i64 {
         let key = (batch.topic.name.clone(), batch.partition);
         self.since.get(&key).copied().unwrap_or(batch.base_offset)
@@ -129,9 +129,11 @@ impl Progress {
         self.dirty = !self.next.is_empty();
     }
 
-    pub(super) fn committed(&mut self) {
+    pub(super) fn committed(&mut self, lasting: Lasting) {
         self.dirty = false;
-        self.since.clear();
+        if lasting == Lasting::Everything {
+            self.since.clear();
+        }
         self.tallies.clear();
     }
 }

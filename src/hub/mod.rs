@@ -239,15 +239,15 @@ pub trait Consumer: Send {
     /// [`HubError`]; nothing of it was stored, or it is not known.
     async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError>;
 
-    /// As [`Consumer::commit`], and on the disk when it returns, whatever is configured: the sink is about to touch what
-    /// nothing but this state tells of.
+    /// As [`Consumer::commit`], and when it returns so much is on the disk, whatever is configured.
     ///
     /// # Errors
     /// [`HubError`]; nothing of it was stored, or it is not known.
-    async fn commit_durably(
+    async fn commit_lasting(
         &mut self,
         offsets: &[Offset],
         metadata: Option<&str>,
+        _lasting: Lasting,
     ) -> Result<(), HubError> {
         self.commit(offsets, metadata).await
     }
@@ -276,6 +276,17 @@ pub trait Consumer: Send {
 
     /// For each partition that it reads, the committed offset and the end.
     async fn lag(&mut self) -> Vec<Lag>;
+}
+
+/// What is on the disk when a commit returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// What the configuration says.
+    AsConfigured,
+    /// The offsets and the state: the sink is about to touch what nothing but these tell of.
+    Offsets,
+    /// All that was appended before, and then those: what is forgotten next must not be missed after a power cut.
+    Everything,
 }
 
 /// A group's place in one partition: the next offset to read.

@@ -13,7 +13,7 @@ const COUNT: u16 = 12_000;
 pub fn free() -> Result<u16, String> {
     static HANDED_OUT: AtomicU16 = AtomicU16::new(0);
     let process =
-        u16::try_from(std::process::id().wrapping_mul(997) % u32::from(COUNT)).unwrap_or(0);
+        u16::try_from(std::process::id().wrapping_mul(4001) % u32::from(COUNT)).unwrap_or(0);
     (0..COUNT)
         .map(|_attempt| HANDED_OUT.fetch_add(1, Ordering::Relaxed))
         .map(|count| FIRST + (process + count % COUNT) % COUNT)

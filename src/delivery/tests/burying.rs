@@ -57,3 +57,58 @@ async fn the_note_outlives_the_process_and_ends_with_the_commit() {
     assert_eq!(told.written(), [["a", "bad 1"]]);
     second.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_are_void_only_behind_a_commit_that_a_power_cut_cannot_take_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = rig(folder.path());
+    rig.produce(&["a", "bad 1"]).await;
+    let told = Arc::new(Told::default());
+    *told.refuses.lock().unwrap() = Some("bad");
+    rig.deliver(&told, |_| rig.committed() == 2).await;
+    assert_eq!(told.lasting.lock().unwrap()[0], Lasting::Everything);
+
+    rig.produce(&["c"]).await;
+    let told = Arc::new(Told::default());
+    rig.deliver(&told, |_| rig.committed() == 3).await;
+    assert_eq!(*told.lasting.lock().unwrap(), [Lasting::AsConfigured]);
+    rig.close().await;
+}
+
+#[test]
+fn a_note_begins_where_the_group_may_stand_after_a_power_cut() {
+    let topic = Arc::new(anabranch_connectors::Topic { name: "t".into(), id: "hub.t".into() });
+    let at = |offset: i64| {
+        let mut data = Vec::new();
+        let record = anabranch_connectors::Record::default();
+        anabranch_connectors::records::push_record(&record, (0, 0), &[], &mut data);
+        let mut records = Records::default();
+        records.push(Arc::new(anabranch_connectors::StoredBatch {
+            topic: Arc::clone(&topic),
+            partition: 0,
+            epoch: 0,
+            base_offset: offset,
+            next_offset: offset + 1,
+            base_timestamp_ms: 0,
+            append_timestamp_ms: None,
+            count: 1,
+            data: data.into(),
+            places: std::sync::OnceLock::new(),
+            cut: anabranch_connectors::records::Cut::default(),
+        }));
+        records
+    };
+    let mut progress = Progress::default();
+    let mut since = |offset: i64, lasting: Lasting| {
+        let records = at(offset);
+        progress.begin(&records);
+        let since = progress.since(records.batches().next().unwrap().0);
+        progress.advance(&records);
+        progress.committed(lasting);
+        since
+    };
+    assert_eq!(since(5, Lasting::AsConfigured), 5);
+    assert_eq!(since(6, Lasting::AsConfigured), 5);
+    assert_eq!(since(7, Lasting::Everything), 5);
+    assert_eq!(since(8, Lasting::AsConfigured), 8);
+}

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::hub::embedded::{self, Embedded};
-use crate::hub::{ConsumerSpec, Hub, Lag, Offset, StartAt, TopicSelector};
+use crate::hub::{ConsumerSpec, Hub, Lag, Lasting, Offset, StartAt, TopicSelector};
 use crate::metrics::Metrics;
 use crate::producer::{self, Producer};
 
@@ -36,6 +36,8 @@ struct Told {
     is_in_doubt: AtomicBool,
     /// Whether the next write is lost in this way.
     loses: AtomicBool,
+    /// What each commit was to leave on the disk.
+    lasting: Mutex<Vec<Lasting>>,
     /// What the next commits are answered with.
     commits: Mutex<VecDeque<HubError>>,
     /// Whether another sink has what this one cannot deliver, at once.
@@ -127,10 +129,22 @@ impl Consumer for ToldConsumer {
     }
 
     async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
+        self.commit_lasting(offsets, metadata, Lasting::AsConfigured).await
+    }
+
+    async fn commit_lasting(
+        &mut self,
+        offsets: &[Offset],
+        metadata: Option<&str>,
+        lasting: Lasting,
+    ) -> Result<(), HubError> {
         let error = self.1.commits.lock().unwrap().pop_front();
         match error {
             Some(error) => Err(error),
-            None => self.0.commit(offsets, metadata).await,
+            None => {
+                self.1.lasting.lock().unwrap().push(lasting);
+                self.0.commit_lasting(offsets, metadata, lasting).await
+            }
         }
     }
 

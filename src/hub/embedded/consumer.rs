@@ -14,12 +14,12 @@ use uuid::Uuid;
 use super::Shared;
 use super::membership::{Counts, Membership};
 use super::partition_reader::PartitionReader;
-use super::topics::TopicState;
+use super::topics::{OFFSETS, TopicState};
 use super::writer::{Command, Place};
 use crate::hub::state::Metadata;
 use crate::hub::{
-    Consumer, ConsumerSpec, Counted, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt,
-    TopicSelector,
+    Consumer, ConsumerSpec, Counted, Fetched, FetchedBatch, HubError, Lag, Lasting, Offset,
+    StartAt, TopicSelector,
 };
 use crate::log::{Damage, Partition, PartitionName};
 
@@ -173,6 +173,10 @@ impl EmbeddedConsumer {
         mine: Vec<(Arc<Topic>, Arc<Partition>)>,
         is_first: bool,
     ) -> Result<(), HubError> {
+        if self.readers.is_empty() && self.spec.assigned.is_none() {
+            // What is read from here on is told apart by where it began, also after a power cut.
+            self.shared.flush_internal(OFFSETS)?;
+        }
         let count = self.readers.len();
         self.readers.retain(|mine| !mine.partition().is_deleted());
         if self.readers.len() < count {
@@ -197,7 +201,7 @@ impl EmbeddedConsumer {
         }
         if is_first && self.spec.start != StartAt::Earliest && self.spec.assigned.is_none() {
             // Where "latest" was is part of the group's progress from now on, whatever happens next.
-            self.store(&anchors, None, false).await?;
+            self.store(&anchors, None, Lasting::AsConfigured).await?;
         }
         Ok(())
     }
@@ -223,7 +227,7 @@ impl EmbeddedConsumer {
         &self,
         offsets: &[Offset],
         state: Option<&str>,
-        durable: bool,
+        lasting: Lasting,
     ) -> Result<(), HubError> {
         if offsets.is_empty() {
             return Ok(());
@@ -243,7 +247,7 @@ impl EmbeddedConsumer {
             places.extend(self.with_older_states(offsets));
         }
         let group = self.spec.group.clone();
-        self.shared.command(Command::Commit { group, offsets: places, durable, done })?;
+        self.shared.command(Command::Commit { group, offsets: places, lasting, done })?;
         stored.await.unwrap_or_else(|_closed| Err(HubError::closing()))
     }
 
@@ -346,23 +350,19 @@ impl Consumer for EmbeddedConsumer {
     }
 
     async fn commit(&mut self, offsets: &[Offset], metadata: Option<&str>) -> Result<(), HubError> {
-        if self.spec.assigned.is_none() {
-            self.membership.may_commit()?;
-        }
-        self.store(offsets, metadata, false).await?;
-        self.accounts_are_kept(offsets);
-        Ok(())
+        self.commit_lasting(offsets, metadata, Lasting::AsConfigured).await
     }
 
-    async fn commit_durably(
+    async fn commit_lasting(
         &mut self,
         offsets: &[Offset],
         metadata: Option<&str>,
+        lasting: Lasting,
     ) -> Result<(), HubError> {
         if self.spec.assigned.is_none() {
             self.membership.may_commit()?;
         }
-        self.store(offsets, metadata, true).await?;
+        self.store(offsets, metadata, lasting).await?;
         self.accounts_are_kept(offsets);
         Ok(())
     }

@@ -112,7 +112,7 @@ impl Writer {
     }
 
     /// Makes everything durable that was appended.
-    fn flush_records(&self) -> Result<(), LogError> {
+    pub(super) fn flush_records(&self) -> Result<(), LogError> {
         for state in self.shared.topics.all() {
             for spoken_of in state.partitions.iter().filter(|one| one.flushed() < one.end()) {
                 self.shared.flush(spoken_of)?;

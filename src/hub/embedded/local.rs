@@ -18,7 +18,7 @@ use super::topics::{SETTINGS, TRANSACTIONS, TopicState};
 use super::transactions::Transactions;
 use super::writer::{Command, Pairs, Place};
 use super::{Embedded, Shared, TopicSettings};
-use crate::hub::{HubError, Offset};
+use crate::hub::{HubError, Lasting, Offset};
 use crate::log::{Checkpoint, LogError, Partition, PartitionName};
 use crate::metrics::Metrics;
 use crate::wire::BatchHeader;
@@ -202,7 +202,7 @@ impl Embedded {
         self.ask_writer(|done| Command::Commit {
             group: group.to_owned(),
             offsets,
-            durable: false,
+            lasting: Lasting::AsConfigured,
             done,
         })
         .await

@@ -26,7 +26,7 @@ use super::topics::{self, KEPT, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, Topi
 use super::transactions::Transactions;
 use super::writer::{Command, Pairs, Writer};
 use super::{Embedded, Settings, Shared, keeper};
-use crate::hub::HubError;
+use crate::hub::{HubError, Lasting};
 use crate::log::{Finding, Folder, LogError, PartitionName, Read, Reader};
 use crate::metrics::{Metrics, State};
 
@@ -205,7 +205,7 @@ fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
         let (done, _stored) = oneshot::channel();
         let offsets = vec![(offset, metadata.unwrap_or_default())];
         let offsets = shared.places(offsets)?;
-        shared.command(Command::Commit { group, offsets, durable: false, done })?;
+        shared.command(Command::Commit { group, offsets, lasting: Lasting::AsConfigured, done })?;
     }
     Ok(())
 }

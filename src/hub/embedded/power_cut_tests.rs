@@ -8,7 +8,7 @@ use anabranch_connectors::{Batch, Emitter};
 
 use super::tests::{append, batch, copy_folder, lines, offset, open, spec};
 use super::*;
-use crate::hub::{Part, StartAt};
+use crate::hub::{Lasting, Part, StartAt};
 use crate::log::{Segment, scan};
 
 const SEGMENT: &str = "t-0/00000000000000000000.log";
@@ -247,7 +247,19 @@ async fn a_commit_that_must_last_is_on_disk_whatever_is_configured() {
     let offsets = hub.shared.internal("__consumer_offsets").unwrap();
     consumer.commit(&[offset(1)], Some("state")).await.unwrap();
     assert!(offsets.flushed() < offsets.end());
-    consumer.commit_durably(&[offset(2)], Some("state")).await.unwrap();
+    consumer.commit_lasting(&[offset(2)], Some("state"), Lasting::Offsets).await.unwrap();
+    assert_eq!(offsets.flushed(), offsets.end());
+    // What it speaks about comes first, if that must not be missed.
+    let records = Arc::clone(&hub.shared.topics.get("t").unwrap().partitions[0]);
+    assert!(records.flushed() < records.end());
+    consumer.commit_lasting(&[offset(2)], Some("state"), Lasting::Everything).await.unwrap();
+    assert_eq!((records.flushed(), offsets.flushed()), (records.end(), offsets.end()));
+    // Who begins to read stands where a power cut leaves him.
+    consumer.commit(&[offset(1)], Some("state")).await.unwrap();
+    assert!(offsets.flushed() < offsets.end());
+    drop(consumer);
+    let mut consumer = hub.consumer(spec("g", StartAt::Earliest)).await.unwrap();
+    lines(&mut consumer).await;
     assert_eq!(offsets.flushed(), offsets.end());
     drop(consumer);
     end(hub).await;

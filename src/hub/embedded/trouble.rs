@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::Shared;
 use super::writer::Writer;
+use crate::hub::HubError;
 use crate::log::{self, Finding, LogError, Partition, PartitionName};
 
 /// Kinds of trouble of the hub, each shown and told apart from the others.
@@ -47,6 +48,15 @@ impl Shared {
         partition.flush().inspect_err(|error| {
             self.refused_sync(partition, error);
         })
+    }
+
+    /// Makes an internal topic durable, where something of it is not.
+    pub(super) fn flush_internal(&self, topic: &str) -> Result<(), HubError> {
+        let Some(partition) = self.internal(topic) else { return Ok(()) };
+        if partition.flushed() >= partition.end() {
+            return Ok(());
+        }
+        self.flush(&partition).map_err(|error| HubError::NotNow(error.to_string()))
     }
 
     /// Has a partition written anew if a sync of it has failed; says whether that is so.

@@ -26,7 +26,7 @@ use super::queue::{Closes, Queue};
 use super::settings::Flush;
 use super::topics::OFFSETS;
 use super::totals::Run;
-use crate::hub::{HubError, Part};
+use crate::hub::{HubError, Lasting, Part};
 use crate::log::{Partition, PartitionName};
 use crate::wire::{Builder, Codec};
 
@@ -46,7 +46,7 @@ pub(super) enum Command {
         group: String,
         offsets: Vec<Place>,
         /// On the disk before it is settled, whatever `flush` says.
-        durable: bool,
+        lasting: Lasting,
         done: Done,
     },
     /// How groups and their members are now: what has gathered.
@@ -195,8 +195,8 @@ impl Writer {
                 self.store_ordered_positions();
                 self.append_or_park(append);
             }
-            Command::Commit { group, offsets, durable, done } => {
-                self.commit(&group, offsets, durable, done);
+            Command::Commit { group, offsets, lasting, done } => {
+                self.commit(&group, offsets, lasting, done);
             }
             Command::GroupStates => self.store_group_states(),
             Command::Pairs { topic, pairs, done } => self.append_for(topic, &pairs, done),
@@ -218,20 +218,19 @@ impl Writer {
     }
 
     /// Stores offsets, but for those of deleted partitions.
-    fn commit(&mut self, group: &str, offsets: Vec<Place>, durable: bool, done: Done) {
+    fn commit(&mut self, group: &str, offsets: Vec<Place>, lasting: Lasting, done: Done) {
         let (gone, there): (Vec<_>, Vec<_>) =
             offsets.into_iter().partition(|place| place.partition.is_deleted());
         let timestamp_ms = now_ms();
-        let stored = self.append_pairs(OFFSETS, &Groups::records(group, &there, timestamp_ms));
+        let before = if lasting == Lasting::Everything { self.flush_records() } else { Ok(()) };
+        let records = Groups::records(group, &there, timestamp_ms);
+        let stored = before.and_then(|()| self.append_pairs(OFFSETS, &records));
         let mut stored = stored.map_err(|error| HubError::NotNow(error.to_string()));
         if stored.is_ok() && !there.is_empty() {
             self.shared.groups().commit(group, &there, timestamp_ms);
         }
-        if let (true, true, Some(offsets)) =
-            (durable, stored.is_ok(), self.shared.internal(OFFSETS))
-        {
-            let flushed = self.shared.flush(&offsets);
-            stored = flushed.map_err(|error| HubError::NotNow(error.to_string()));
+        if lasting != Lasting::AsConfigured && stored.is_ok() {
+            stored = self.shared.flush_internal(OFFSETS);
         }
         if let Some(gone) = gone.first() {
             let unknown = HubError::UnknownTopic(gone.partition.name().topic.clone());

@@ -43,6 +43,8 @@ impl Accounts {
             account.handed_on += part.claimed();
             account.stored += part.encoded();
             if let Some(now) = part.account() {
+                // What was handed back meanwhile had been handed on as well.
+                account.handed_on += now.not_stored - account.not_stored;
                 (account.not_stored, account.dropped) = (now.not_stored, now.dropped);
             }
         }
@@ -53,6 +55,42 @@ impl Accounts {
     pub(super) fn settle(&mut self, stored: BTreeMap<String, Account>) {
         if let Some(known) = &mut self.0 {
             known.extend(stored);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use anabranch_connectors::memory::Part as MemoryPart;
+    use anabranch_connectors::source::{NotStored, SourceCounters};
+    use anabranch_connectors::{Amount, Batch, Emitter, Headers, Memory};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_handed_back_was_handed_on_too() {
+        let (inlet, mut outlet) = tokio::sync::mpsc::channel(4);
+        let counters: Arc<SourceCounters> = Arc::default();
+        let memory = (Memory::shared(1 << 20), MemoryPart::Sources);
+        let emitter = Emitter::new("s", [inlet].into(), memory, Vec::new(), counters);
+        let mut parts = Vec::new();
+        for line in ["one", "three"] {
+            let mut batch = Batch::new(Vec::new().into(), Headers::new(), 0, 0);
+            batch.push_copy(line.as_bytes());
+            drop(emitter.send(batch).await.unwrap());
+            parts.push(Part::from(outlet.recv().await.unwrap()));
+        }
+        let stored = parts.pop().unwrap();
+        parts.pop().unwrap().settle(Err(NotStored("it is another's now".to_owned())));
+        let mut accounts = Accounts(Some(BTreeMap::new()));
+        for _again in 0..2 {
+            let next = accounts.with(vec![&stored]);
+            let account = &next["s"];
+            assert_eq!(account.not_stored, Amount::new(1, 3));
+            assert_eq!(account.handed_on, account.not_stored + account.stored);
+            accounts.settle(next);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::super::writer::Command;
 use super::super::{compactor, keeper, scrubber};
 use super::model::{Id, Trouble, read_next};
 use super::rig::{FILES, GROUPS, Rig};
-use crate::hub::{Appender, Offset, Part};
+use crate::hub::{Appender, Lasting, Offset, Part};
 use crate::log::disk::simulated::{Disk, Refusal};
 use crate::log::{self, PartitionName, Reader};
 use crate::wire::batch_header::place;
@@ -126,7 +126,12 @@ impl Rig {
         let offset = Offset { topic, partition, offset: at, epoch: hub.shared.epoch };
         let offsets = hub.shared.places(vec![(offset, String::new())]).unwrap();
         let (done, committed) = oneshot::channel();
-        let command = Command::Commit { group: group.to_owned(), offsets, durable: false, done };
+        let command = Command::Commit {
+            group: group.to_owned(),
+            offsets,
+            lasting: Lasting::AsConfigured,
+            done,
+        };
         hub.shared.command(command).unwrap();
         self.life().commits.push((committed, group, name, at));
         self.turn()
