@@ -8,7 +8,8 @@
 //! sender, over a unix socket this machine.
 //!
 //! A message that does not parse is kept as well, with the reason in `parse_error`. A message that is longer than
-//! `max_message_bytes` comes in pieces; each but the last has `continued: true`, only the first is parsed.
+//! `max_message_bytes` comes in pieces; each but the last has `continued: true`, only the first is parsed. A message in the middle
+//! of which the agent ends a stream (it stops, or needs the memory) has it too: it is there as far as it came.
 
 mod alike;
 mod calendar;

@@ -17,7 +17,7 @@ use super::message::{self, Arrival, STOP_DRAIN, Shared};
 use super::parse::Received;
 use super::sockets::Opened;
 use crate::batch::{Shape, stream_of};
-use crate::framing::rfc6587::Framer;
+use crate::framing::rfc6587::{Frame, Framer};
 use crate::header::HeadersRef;
 use crate::memory::Part;
 use crate::source::Closed;
@@ -137,11 +137,20 @@ impl Io {
     }
 }
 
+/// A message behind which nothing says that it has ended: its rest would have followed.
+fn unfinished(mut frame: Frame, data: &[u8]) -> Frame {
+    let behind = data.get(frame.range.end..).unwrap_or_default();
+    frame.continued |= !behind.iter().any(|byte| matches!(byte, b'\n' | 0));
+    frame
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Read {
     Full,
     Paused,
     Ended,
+    /// The stream goes on, and nobody reads it.
+    Cut,
 }
 
 struct Connection {
@@ -190,10 +199,10 @@ impl Connection {
         self.hand_on_tail().await
     }
 
-    /// Hands on what is not whole and will not be.
+    /// Hands on what is not whole and will not be: as far as it came, and marked.
     async fn hand_on_tail(&mut self) -> Result<(), Closed> {
         let rest = std::mem::take(&mut self.tail);
-        let batch = self.batch(rest.into(), Read::Ended);
+        let batch = self.batch(rest.into(), Read::Cut);
         self.shared.send(batch, None).await
     }
 
@@ -257,6 +266,9 @@ impl Connection {
                 Read::Paused if self.framer.settle(batch.data()) => self.framer.next(batch.data()),
                 Read::Paused => None,
                 Read::Ended => self.framer.finish(batch.data()),
+                Read::Cut => {
+                    self.framer.finish(batch.data()).map(|frame| unfinished(frame, batch.data()))
+                }
             });
             let Some(frame) = frame else {
                 break;

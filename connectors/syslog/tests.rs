@@ -206,6 +206,36 @@ async fn a_message_longer_than_the_limit_comes_in_marked_pieces() {
 }
 
 #[tokio::test]
+async fn a_message_that_a_stop_cuts_off_is_there_as_far_as_it_came_and_marked() {
+    use std::io::Write;
+    for (sent, marked) in [
+        (&b"<13>a whole one\n<13>a half"[..], Some("true")),
+        (b"15 <13>a whole one40 <13>a half", Some("true")),
+        (b"<13>a whole one\n<13>a half\n", None),
+    ] {
+        let mut running = start(&["tcp://127.0.0.1:0"]);
+        let mut client = StdTcp::connect(running.port(0)).unwrap();
+        client.write_all(sent).unwrap();
+        let mut seen = running.take(1).await;
+        running.stop.cancel();
+        if seen.len() < 2 {
+            seen.extend(running.take(1).await);
+        }
+        assert_eq!(values(&seen), ["<13>a whole one", "<13>a half"]);
+        let marks: Vec<_> = seen.iter().map(|(_, headers)| headers.get("continued")).collect();
+        assert_eq!(marks, [None, marked.map(str::to_owned).as_ref()], "{sent:?}");
+        running.end().await;
+    }
+    // Who closes it says that it ends there.
+    let mut running = start(&["tcp://127.0.0.1:0"]);
+    let mut client = StdTcp::connect(running.port(0)).unwrap();
+    client.write_all(b"<13>without an end").unwrap();
+    drop(client);
+    assert!(!running.take(1).await[0].1.contains_key("continued"));
+    running.end().await;
+}
+
+#[tokio::test]
 async fn unix_sockets_take_connections_and_datagrams_and_stale_files_are_removed() {
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;

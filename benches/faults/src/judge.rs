@@ -10,6 +10,8 @@ use crate::oracle::{Cut, Oracle, Sent, Stream, Way};
 pub struct Seen {
     streams: BTreeMap<String, Arrivals>,
     altered: Vec<String>,
+    /// Beginnings of lines: stream, number and text.
+    begun: Vec<(String, usize, String)>,
     total: usize,
 }
 
@@ -70,7 +72,15 @@ impl Seen {
                     arrivals.add(number);
                 }
             }
-            Err(_stream) => self.altered.push(text.chars().take(80).collect()),
+            Err(_stream) => {
+                let text_of_fault = text.chars().take(80).collect();
+                match line::begins(seed, text) {
+                    Some((stream, number)) => {
+                        self.begun.push((stream.to_owned(), number, text_of_fault));
+                    }
+                    None => self.altered.push(text_of_fault),
+                }
+            }
         }
     }
 
@@ -89,6 +99,17 @@ impl Seen {
             self.altered.iter().map(|text| format!("altered: {text}")).take(EXAMPLES).collect();
         let book = oracle.book();
         let none = Arrivals::default();
+        for (name, number, text) in &self.begun {
+            // What a stop has cut off is there as far as it came: the sender is not told, and cannot tell.
+            let is_cut = book.streams.get(name).is_some_and(|stream| {
+                stream.may_lack_its_end()
+                    && self.streams.get(name).is_none_or(|seen| *number >= seen.next)
+            });
+            if !is_cut {
+                count.altered += 1;
+                examples.push(format!("altered: {text}"));
+            }
+        }
         for (name, stream) in &book.streams {
             let arrivals = self.streams.get(name).unwrap_or(&none);
             if place == Place::All && stream.is_ordered {
@@ -228,9 +249,16 @@ mod tests {
         oracle.disturbed(crate::oracle::ON_ITS_WAY);
         assert_eq!(judged(&oracle, &[&lines[0]]).lost, 0);
         assert_eq!(judged(&oracle, &[&lines[0], &lines[2]]).lost, 1);
+        // Its last message may have come in part, and no other one.
+        let part = lines[1].trim_end_matches('~').to_owned();
+        let part = part.as_str();
+        assert_eq!(judged(&oracle, &[&lines[0], part]).altered, 0);
+        assert_eq!(judged(&oracle, &[&lines[0], part, &lines[2]]).altered, 1);
+        assert_eq!(judged(&oracle, &[&lines[0], &lines[1], part]).altered, 1);
         let (oracle, lines) = sent(Way::Syslog, 3);
         oracle.closed("a", true);
         assert_eq!(judged(&oracle, &[&lines[0]]).lost, 2);
+        assert_eq!(judged(&oracle, &[&lines[0], part]).altered, 1);
     }
 
     #[test]

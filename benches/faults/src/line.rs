@@ -63,6 +63,20 @@ pub fn parse(seed: u64, found: &str) -> Result<(&str, usize), Option<&str>> {
     if text(seed, stream, number) == found { Ok((stream, number)) } else { Err(Some(stream)) }
 }
 
+/// Stream and number of a text that is the beginning of a line.
+#[must_use]
+pub fn begins(seed: u64, found: &str) -> Option<(&str, usize)> {
+    let mut words = found.splitn(4, ' ');
+    let (Some("ab1"), Some(stream), Some(number)) = (words.next(), words.next(), words.next())
+    else {
+        return None;
+    };
+    let number = number.parse().ok()?;
+    // A letter may have been cut in the middle.
+    let whole = found.trim_end_matches(char::REPLACEMENT_CHARACTER);
+    text(seed, stream, number).starts_with(whole).then_some((stream, number))
+}
+
 fn random_of(seed: u64, stream: &str, number: usize) -> Random {
     Random::of(&[seed, number_of(stream), u64::try_from(number).unwrap_or(u64::MAX)])
 }
