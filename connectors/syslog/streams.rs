@@ -185,7 +185,7 @@ impl Connection {
             }
             if !self.has_room().await {
                 self.io.place.ends(Ended::Memory, self.io.peer);
-                return self.hand_on_tail().await;
+                return self.hand_on_tail(Read::Cut).await;
             }
         }
         let until = Instant::now() + STOP_DRAIN;
@@ -196,13 +196,15 @@ impl Connection {
             debug!(is_readable = asked.is_ok(), "syslog connection ends with a last look");
             read = self.hand_on().await?;
         }
-        self.hand_on_tail().await
+        // One who has been silent for long had said what he wanted to.
+        let read = if self.shared.stop.is_cancelled() { Read::Cut } else { Read::Ended };
+        self.hand_on_tail(read).await
     }
 
-    /// Hands on what is not whole and will not be: as far as it came, and marked.
-    async fn hand_on_tail(&mut self) -> Result<(), Closed> {
+    /// Hands on what is not whole and will not be, as far as it came.
+    async fn hand_on_tail(&mut self, read: Read) -> Result<(), Closed> {
         let rest = std::mem::take(&mut self.tail);
-        let batch = self.batch(rest.into(), Read::Cut);
+        let batch = self.batch(rest.into(), read);
         self.shared.send(batch, None).await
     }
 
