@@ -32,7 +32,7 @@ impl Condition {
         Self(Arc::new(Inner { question: Box::new(question), failed: AtomicBool::new(false) }))
     }
 
-    /// Asks. What has failed once stays so.
+    /// Asks, and remembers when it does not hold.
     #[must_use]
     pub fn ask(&self) -> Answer {
         let answer = (self.0.question)();

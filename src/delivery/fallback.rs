@@ -7,11 +7,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anabranch_connectors::{Condition, Records};
+use anabranch_connectors::Records;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::trouble::Step;
+use super::judge::Away;
 use super::{DeadLetters, Halt, Loop};
 use crate::ledger::tally::Fate;
 
@@ -67,21 +67,7 @@ impl Loop {
         let reason = self.meter.state.problem().unwrap_or_default();
         let all: Vec<(usize, &str)> =
             (0..records.len()).map(|number| (number, reason.as_str())).collect();
-        let (mut backoff, condition) = (self.backoff(), self.consumer.condition());
-        loop {
-            let Some(fallback) = &self.fallback else { return Ok(()) };
-            let under = (&self.progress, condition.as_ref());
-            let Err(error) = fallback.letters.store(records, &all, 0, under).await else {
-                break;
-            };
-            if condition.as_ref().is_some_and(Condition::has_failed) {
-                return Err(Halt::Moved);
-            }
-            let wait = backoff.next(None);
-            self.fails(Step::Bury, &error.to_string(), false);
-            self.pause(wait).await?;
-        }
-        self.works(Step::Bury);
+        self.put_away(Away::Fallback, records, &all, 0).await?;
         self.meter.diverted.fetch_add(records.len() as u64, Ordering::Relaxed);
         self.progress.count(records, Fate::Diverted);
         Ok(())

@@ -15,6 +15,13 @@ use crate::ledger::tally::Fate;
 /// How the reason begins when a record came back too often.
 pub(super) const GAVE_UP: &str = "gave up";
 
+/// Where records go that the sink does not take.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Away {
+    DeadLetters,
+    Fallback,
+}
+
 impl Loop {
     /// A whole request was refused: halves of it are tried, and a record that is refused alone is bad, unless
     /// everything else is refused as well.
@@ -153,21 +160,7 @@ impl Loop {
         if let Some(records) = self.burials.count(dead.len(), Instant::now()) {
             warn!(sink = self.name, records, reason, topic, "records were refused");
         }
-        let mut backoff = self.backoff();
-        let condition = self.consumer.condition();
-        loop {
-            let under = (&self.progress, condition.as_ref());
-            let Err(error) = self.dead_letters.store(records, dead, rounds, under).await else {
-                break;
-            };
-            if condition.as_ref().is_some_and(Condition::has_failed) {
-                return Err(Halt::Moved);
-            }
-            let wait = backoff.next(None);
-            self.fails(Step::Bury, &error.to_string(), false);
-            self.pause(wait).await?;
-        }
-        self.works(Step::Bury);
+        self.put_away(Away::DeadLetters, records, dead, rounds).await?;
         self.meter.dead.fetch_add(dead.len() as u64, Ordering::Relaxed);
         let fate = |reason: &str| match reason.starts_with(GAVE_UP) {
             _ if !self.dead_letters.are_kept() => Fate::NotKept,
@@ -180,6 +173,34 @@ impl Loop {
             let met = fates.iter().filter(|(_, one)| *one == fate).map(|(number, _)| *number);
             self.progress.count(&records.select(&met.collect::<Vec<_>>()), fate);
         }
+        Ok(())
+    }
+
+    /// Stores the records with these numbers and their reasons, again and again until the hub has them.
+    pub(super) async fn put_away(
+        &mut self,
+        to: Away,
+        records: &Records,
+        dead: &[(usize, &str)],
+        rounds: u32,
+    ) -> Result<(), Halt> {
+        let (mut backoff, condition) = (self.backoff(), self.consumer.condition());
+        loop {
+            let letters = match (to, &self.fallback) {
+                (Away::DeadLetters, _) => &self.dead_letters,
+                (Away::Fallback, Some(fallback)) => &fallback.letters,
+                (Away::Fallback, None) => return Ok(()),
+            };
+            let under = (&self.progress, condition.as_ref());
+            let Err(error) = letters.store(records, dead, rounds, under).await else { break };
+            if condition.as_ref().is_some_and(Condition::has_failed) {
+                return Err(Halt::Moved);
+            }
+            let wait = backoff.next(None);
+            self.fails(Step::Bury, &error.to_string(), false);
+            self.pause(wait).await?;
+        }
+        self.works(Step::Bury);
         Ok(())
     }
 
