@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anabranch_record::{Amount, Batch};
 use tokio::sync::Notify;
 
+use crate::Taken;
 use crate::stream::ConnectionMeter;
-use crate::{Amount, Batch, Taken};
 
 /// What a source read and what it left out, for the ledger.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::Records;
+use anabranch_record::Records;
 
 /// Takes records out to somewhere else.
 ///

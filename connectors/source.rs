@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use anabranch_record::{Batch, Position};
 use async_trait::async_trait;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +14,6 @@ pub use crate::counters::{Account, Share, SourceCounters};
 use crate::memory::{Memory, Part, Taken};
 use crate::registry::BuildError;
 use crate::stream::ConnectionMeter;
-use crate::{Batch, Position};
 
 /// Brings records in from somewhere.
 #[async_trait]
@@ -309,7 +309,7 @@ mod tests {
         let (inlet, mut outlet) = mpsc::channel(8);
         let memory = (Memory::shared(10), Part::Sources);
         let emitter = Emitter::new("s", [inlet].into(), memory, Vec::new(), Arc::default());
-        let batch = || Batch::new(vec![0; 100].into(), crate::Headers::new(), 0, 0);
+        let batch = || Batch::new(vec![0; 100].into(), anabranch_record::Headers::new(), 0, 0);
         let receipt = emitter.send(batch()).await.unwrap();
         let mut second = Box::pin(emitter.send(batch()));
         assert!(futures::poll!(&mut second).is_pending());

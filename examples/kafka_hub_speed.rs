@@ -8,7 +8,8 @@ use anabranch::hub::kafka::{Acks, Kafka, Settings};
 use anabranch::hub::{Hub, Part};
 use anabranch_connectors::memory::Part as MemoryPart;
 use anabranch_connectors::source::Share;
-use anabranch_connectors::{Batch, Emission, Headers, Memory, Taken};
+use anabranch_connectors::{Emission, Memory, Taken};
+use anabranch_record::{Batch, Headers};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

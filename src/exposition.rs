@@ -375,7 +375,7 @@ mod tests {
     fn what_is_counted_is_shown_with_its_labels() {
         let metrics = Metrics::default();
         let meter = metrics.source("a\"b");
-        meter.stored(anabranch_connectors::Amount::new(3, 30), Duration::from_millis(2));
+        meter.stored(anabranch_record::Amount::new(3, 30), Duration::from_millis(2));
         let text = render(&metrics, &Seen::default(), (5, 10));
         assert!(
             text.contains("anabranch_source_stored_records_total{source=\"a\\\"b\"} 3\n"),

@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
+use anabranch_record::StoredRecord;
+
 use super::facts::Facts;
 use super::{Civil, Codec, json, merge, pretty};
-use crate::StoredRecord;
 
 /// Writes records with one codec.
 #[derive(Debug, Default)]

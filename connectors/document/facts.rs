@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+use anabranch_record::header::HeadersRef;
+
 use super::{json, merge};
-use crate::header::HeadersRef;
 
 /// Headers `syslog.NAME` that have a place of their own in the schema, and that place under `log.syslog`.
 const SYSLOG: [(&str, Place); 9] = [
@@ -174,7 +175,7 @@ fn push_ip(ip: &str, out: &mut Vec<u8>) {
 fn push_number(name: &str, number: usize, out: &mut Vec<u8>) {
     json::push_string(name.as_bytes(), out);
     out.push(b':');
-    json::push_decimal(crate::varint::length(number), out);
+    anabranch_record::digits::push_decimal(anabranch_record::varint::length(number), out);
     out.push(b',');
 }
 

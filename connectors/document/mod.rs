@@ -35,7 +35,7 @@ mod pretty;
 mod time;
 
 pub(crate) use encoder::{Encoder, push_id};
-pub(crate) use json::{push_decimal, push_hex, push_string};
+pub(crate) use json::push_string;
 pub(crate) use time::{Civil, push_digits};
 
 use serde::Deserialize;

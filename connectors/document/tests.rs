@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use anabranch_record::testing::{store, stored};
+use anabranch_record::{Batch, Headers, StoredBatch};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Codec, Encoder, push_id};
-use crate::records::testing::{store, stored};
-use crate::{Batch, Headers, StoredBatch};
 
 fn record(value: &[u8], headers: &[(&str, &str)]) -> Arc<StoredBatch> {
     let common = headers

@@ -1,6 +1,7 @@
 //! The body of a `_bulk` request: for each record a line that says what to do and under which id, and the document.
 
-use crate::StoredRecord;
+use anabranch_record::StoredRecord;
+
 use crate::document::{self, Codec, Encoder};
 use crate::template::{Cursor, Template, clean_index};
 
@@ -48,8 +49,8 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::testing::{store, stored};
-    use crate::{Batch, Headers};
+    use anabranch_record::testing::{store, stored};
+    use anabranch_record::{Batch, Headers};
 
     #[test]
     fn each_record_is_two_lines_under_its_own_id() {

@@ -1,6 +1,6 @@
 //! Elasticsearch and OpenSearch, through `_bulk`.
 //!
-//! Each record is created under an id that names it for ever ([`crate::StoredRecord::id`]), so a repeat is answered with
+//! Each record is created under an id that names it for ever ([`anabranch_record::StoredRecord::id`]), so a repeat is answered with
 //! 409, which counts as done: what is sent twice is there once. Every item's answer is read.
 //!
 //! | answer for an item                                             | the record is                       |

@@ -1,5 +1,6 @@
 //! Writes to Elasticsearch and OpenSearch.
 
+use anabranch_record::Records;
 use async_trait::async_trait;
 use bytes::Bytes;
 use elasticsearch::http::headers::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -14,7 +15,7 @@ use crate::http::answer::{cut_short, unreachable};
 use crate::http::client::gzip;
 use crate::http::responses::Responses;
 use crate::registry::{BuildError, Surroundings};
-use crate::{Outcome, Records, Sink, WriteError, Written};
+use crate::{Outcome, Sink, WriteError, Written};
 
 /// The sink.
 #[derive(Debug)]

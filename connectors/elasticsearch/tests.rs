@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use anabranch_record::Records;
+use anabranch_record::testing::stored;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
@@ -12,9 +14,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{ElasticsearchSink, SinkConfig, probe};
-use crate::records::testing::stored;
 use crate::registry::Surroundings;
-use crate::{Outcome, Records, Sink as _, WriteError, Written};
+use crate::{Outcome, Sink as _, WriteError, Written};
 
 /// Answers requests one by one from a list, and keeps their bodies.
 #[derive(Default)]

@@ -5,14 +5,15 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use anabranch_record::testing::store;
+use anabranch_record::{Batch, Buffer, Headers, Records, StoredBatch};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::sink::{FileSink, SinkConfig};
-use crate::records::testing::store;
 use crate::registry::Surroundings;
 use crate::sink::{Placed, Resumed};
-use crate::{Batch, Buffer, Headers, Records, Sink, StoredBatch, WriteError};
+use crate::{Sink, WriteError};
 
 pub(super) fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {
     let path = folder.join("{topic}/{header.host}.log");

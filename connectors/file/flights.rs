@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use anabranch_record::{Batch, Buffer, Chain, Headers, Position};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -14,7 +15,7 @@ use super::identity::Identity;
 use super::position::Mark;
 use super::tail::{Anchor, Flight, Tail};
 use crate::source::{Closed, NotStored, Stored};
-use crate::{Batch, Buffer, Chain, Headers, Position, Receipt, clock};
+use crate::{Receipt, clock};
 
 /// The number of a batch, and what became of it.
 pub(super) type Settled = (u64, Result<Stored, NotStored>);

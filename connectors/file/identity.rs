@@ -6,11 +6,11 @@
 use std::fs::File;
 use std::path::Path;
 
+use anabranch_record::origin::text_of;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use crate::clock;
-use crate::origin::text_of;
 
 /// Tells a file from every other, also from a later one that gets its inode (where the file system knows births).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,9 +5,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use anabranch_record::{Record, StoredRecord};
+
 use crate::registry::BuildError;
 use crate::template::{Needs, Template, clean_path_segment};
-use crate::{Record, StoredRecord};
 
 /// Longest piece of a path that values can make, bytes; leaves room for a sequence number below the system's 255.
 const PIECE_MAX: usize = 220;
@@ -193,8 +194,8 @@ pub(super) fn is_confined(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::testing::store;
-    use crate::{Batch, Buffer, Headers};
+    use anabranch_record::testing::store;
+    use anabranch_record::{Batch, Buffer, Headers};
     use proptest::prelude::*;
 
     fn render(path: &str, host: &[u8]) -> (PathBuf, String) {

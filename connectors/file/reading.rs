@@ -7,6 +7,8 @@
 use std::fs::File;
 use std::ops::Range;
 
+use anabranch_record::origin::Origin;
+use anabranch_record::{Batch, Buffer, Pool, Position};
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
@@ -14,10 +16,9 @@ use super::identity;
 use super::position::{self, Mark};
 use super::source::Settings;
 use super::tail::Tail;
+use crate::clock;
 use crate::framing::byte_order_mark;
 use crate::framing::lines::{self, Before, Lines, Used};
-use crate::origin::Origin;
-use crate::{Batch, Buffer, Pool, Position, clock};
 
 /// Bytes that are read at a time.
 pub(super) const QUANTUM: usize = 1 << 20;

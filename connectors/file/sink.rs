@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anabranch_record::{Records, StoredRecord};
 use async_trait::async_trait;
 use serde::{Deserialize, Deserializer, de};
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use super::rotate::{Place, Rotate, numbered};
 use crate::document::{Codec, Encoder};
 use crate::registry::{BuildError, Surroundings};
 use crate::sink::Resumed;
-use crate::{Records, Sink, StoredRecord, WriteError, Written, clock};
+use crate::{Sink, WriteError, Written, clock};
 
 /// The `file` block of a sink.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -7,14 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_record::origin::text_of;
+use anabranch_record::{Chain, Headers, Position};
 use tokio::time::Instant;
 
 use super::identity::Identity;
 use super::position::{self, Mark, PROOF_MAX, Value};
 use super::source::Settings;
 use super::waiting::Waiting;
-use crate::origin::text_of;
-use crate::{Chain, Headers, Position, clock};
+use crate::clock;
 
 /// Marks of all truncations whose copies may still be found.
 const PASSED_MAX: usize = 512;
@@ -139,7 +140,7 @@ impl Tail {
         let place = if place == path { Arc::clone(&path) } else { place };
         let name = path.as_os_str().as_bytes();
         let headers = Headers::new().with("host", host.as_bytes()).with("path", name);
-        let stream = crate::batch::stream_of(name);
+        let stream = anabranch_record::batch::stream_of(name);
         Self {
             identity,
             path,

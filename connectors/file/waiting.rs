@@ -33,7 +33,7 @@ impl Room {
     /// Keeps what was read; `None` when there is no room, so that it is to be read anew. One that is larger than all the
     /// room needs all of it.
     pub(super) fn keep(&self, read: Read) -> Option<Waiting> {
-        let bytes = read.batch.as_ref().map_or(0, crate::Batch::size_bytes);
+        let bytes = read.batch.as_ref().map_or(0, anabranch_record::Batch::size_bytes);
         let units = u32::try_from(bytes.div_ceil(UNIT).min(self.units)).unwrap_or(u32::MAX);
         let share = Arc::clone(&self.free).try_acquire_many_owned(units).ok()?;
         Some(Waiting { read, _share: share })
@@ -44,7 +44,7 @@ impl Room {
 mod tests {
     use super::super::position::Mark;
     use super::*;
-    use crate::{Batch, Buffer, Headers};
+    use anabranch_record::{Batch, Buffer, Headers};
 
     fn read(bytes: usize) -> Read {
         let mut data = Buffer::default();

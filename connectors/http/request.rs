@@ -1,9 +1,10 @@
 //! One request of the sink: records of one partition under one address.
 
+use anabranch_record::StoredRecord;
 use serde::Deserialize;
 
 use crate::document::{Codec, Encoder};
-use crate::{StoredRecord, shown};
+use crate::shown;
 
 /// How the records of one request stand in its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -152,7 +153,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::testing::stored;
+    use anabranch_record::testing::stored;
 
     fn form(format: Format, max_bytes: usize) -> Form {
         Form { format, encoder: Encoder::new(format.codec()), max_bytes }

@@ -16,6 +16,7 @@
 //!
 //! When a request fails after an earlier one of the same write arrived, its records and those behind it come again.
 
+use anabranch_record::{Records, StoredBatch};
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
@@ -29,7 +30,7 @@ use super::settings::{Checked, Method, SinkCompression, SinkConfig};
 use crate::document::Encoder;
 use crate::registry::{BuildError, Surroundings};
 use crate::template::{Cursor, clean_url_segment};
-use crate::{Outcome, Records, Sink, StoredBatch, WriteError, Written, clock, shown};
+use crate::{Outcome, Sink, WriteError, Written, clock, shown};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// An answer is read so far, bytes; what follows is of no interest.

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use anabranch_record::testing::{store, stored};
+use anabranch_record::{Batch, Headers, Records};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -12,9 +14,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{HttpSink, SinkConfig, probe};
-use crate::records::testing::{store, stored};
 use crate::registry::Surroundings;
-use crate::{Batch, Headers, Outcome, Records, Sink as _, WriteError, Written};
+use crate::{Outcome, Sink as _, WriteError, Written};
 
 #[derive(Debug)]
 struct Seen {

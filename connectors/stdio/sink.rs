@@ -2,12 +2,13 @@
 
 use std::io::{ErrorKind, Write as _};
 
+use anabranch_record::Records;
 use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::document::{Codec, Encoder};
 use crate::registry::{BuildError, Surroundings};
-use crate::{Records, Sink, WriteError, Written};
+use crate::{Sink, WriteError, Written};
 
 /// The `stdout` block of a sink.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -67,7 +68,7 @@ impl Sink for StdoutSink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::testing::stored;
+    use anabranch_record::testing::stored;
 
     #[test]
     fn each_record_is_a_line() {

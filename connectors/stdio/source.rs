@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use anabranch_record::batch::stream_of;
+use anabranch_record::{Batch, Buffer, Headers, Pool};
 use async_trait::async_trait;
 use memchr::memchr;
 use rustix::buffer::spare_capacity;
@@ -13,11 +15,10 @@ use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::stream_of;
 use crate::framing::byte_order_mark;
 use crate::registry::{BuildError, Surroundings};
 use crate::source::{NotStored, SourceCheck};
-use crate::{Batch, Buffer, Emitter, Headers, Pool, Receipt, Source, SourceError, clock};
+use crate::{Emitter, Receipt, Source, SourceError, clock};
 
 /// A batch is handed on when it has so many bytes, or when nothing more is there.
 const BATCH_BYTES: usize = 1 << 20;

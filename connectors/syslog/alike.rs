@@ -62,7 +62,7 @@ mod tests {
     use super::super::headers::Encoder;
     use super::super::parse::parse;
     use super::*;
-    use crate::{Batch, Buffer, Headers};
+    use anabranch_record::{Batch, Buffer, Headers};
 
     /// The headers and times that messages get, one after the other.
     fn records(messages: &[&String], is_anew: bool) -> Vec<(String, i64)> {

@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_record::batch::stream_of;
+use anabranch_record::{Batch, Buffer, Headers, header};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -19,9 +21,8 @@ use super::headers::Encoder;
 use super::message::{self, Arrival, STOP_DRAIN, Shared};
 use super::parse::Received;
 use super::sockets::Opened;
-use crate::batch::stream_of;
 use crate::framing::rfc6587::{Frame, trimmed};
-use crate::{Batch, Buffer, Headers, SourceError, clock, header};
+use crate::{SourceError, clock};
 
 /// A group is handed on when it has so many bytes …
 const GROUP_BYTES: usize = 1 << 20;

@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
+use anabranch_record::{Batch, header, varint};
+
 use super::alike::Alike;
 use super::parse::{Parsed, Received, parse};
-use crate::{Batch, header, varint};
 
 const FACILITIES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
@@ -161,7 +162,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Buffer, Headers};
+    use anabranch_record::{Buffer, Headers};
 
     #[test]
     fn encoded_names_are_those_that_the_encoder_of_headers_writes() {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use anabranch_record::{Batch, Pool};
 use tokio_util::sync::CancellationToken;
 
 use super::headers::Encoder;
 use super::parse::Received;
 use crate::framing::rfc6587::Frame;
 use crate::source::Closed;
-use crate::{Batch, Emitter, Pool, Taken};
+use crate::{Emitter, Taken};
 
 /// How long a source that stops still reads what the system has taken in for it.
 pub(super) const STOP_DRAIN: Duration = Duration::from_millis(300);

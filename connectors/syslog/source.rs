@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anabranch_record::Pool;
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use super::sockets::{self, Opened};
 use super::streams::StreamListener;
 use crate::registry::{BuildError, Surroundings};
 use crate::stream::Places;
-use crate::{Emitter, Pool, Source, SourceError};
+use crate::{Emitter, Source, SourceError};
 
 /// Buffers that are kept for the next read, and the largest of them.
 const POOL: (usize, usize) = (8, 2 << 20);

@@ -6,6 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_record::batch::{Shape, stream_of};
+use anabranch_record::header::HeadersRef;
+use anabranch_record::{Batch, Headers};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -16,13 +19,11 @@ use super::headers::Encoder;
 use super::message::{self, Arrival, STOP_DRAIN, Shared};
 use super::parse::Received;
 use super::sockets::Opened;
-use crate::batch::{Shape, stream_of};
 use crate::framing::rfc6587::{Frame, Framer};
-use crate::header::HeadersRef;
 use crate::memory::Part;
 use crate::source::Closed;
 use crate::stream::{Door, Ended, Listener, Peer, Place, Places, Stream};
-use crate::{Batch, Headers, SourceError, Taken, clock};
+use crate::{SourceError, Taken, clock};
 
 /// Most bytes that are read before they are handed on.
 const READ_BYTES: usize = 512 << 10;
@@ -254,7 +255,7 @@ impl Connection {
         (self.batch(data.fitted(), read), read)
     }
 
-    fn batch(&mut self, data: crate::Buffer, read: Read) -> Batch {
+    fn batch(&mut self, data: anabranch_record::Buffer, read: Read) -> Batch {
         let now_ms = clock::now_ms();
         let common = HeadersRef { common: self.headers.bytes(), own: &[] };
         let sender = common.get("peer").unwrap_or(self.shared.host.as_bytes());

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use anabranch_record::header::HeadersRef;
+use anabranch_record::stored::Topic;
+use anabranch_record::{StoredRecord, varint};
+
 use super::{Needs, Template};
-use crate::header::HeadersRef;
-use crate::records::Topic;
-use crate::{StoredRecord, varint};
 
 const MS_PER_HOUR: i64 = 3_600_000;
 
@@ -140,8 +141,8 @@ impl Cursor {
 mod tests {
     use super::super::clean_path_segment;
     use super::*;
-    use crate::records::testing::store;
-    use crate::{Batch, Headers, StoredBatch};
+    use anabranch_record::testing::store;
+    use anabranch_record::{Batch, Headers, StoredBatch};
     use proptest::prelude::*;
 
     /// (host or none, hour, key) of each record.

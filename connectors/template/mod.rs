@@ -25,8 +25,10 @@ pub use cursor::{Clean, Cursor};
 
 use std::borrow::Cow;
 
-use crate::StoredRecord;
-use crate::document::{Civil, push_decimal, push_digits};
+use anabranch_record::StoredRecord;
+use anabranch_record::digits::push_decimal;
+
+use crate::document::{Civil, push_digits};
 
 /// What stands for a field that a record lacks, where the template gives no default.
 const UNKNOWN: &str = "unknown";
@@ -220,8 +222,8 @@ fn push_date(parts: &[DatePart], timestamp_ms: i64, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::testing::{store, stored};
-    use crate::{Batch, Headers};
+    use anabranch_record::testing::{store, stored};
+    use anabranch_record::{Batch, Headers};
 
     fn rendered(template: &str) -> String {
         let headers = Headers::new().with("host", b"web").with("app", b"shop").with("empty", b"");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anabranch::hub::embedded::decode;
 use anabranch::wire::{BatchHeader, is_commit};
-use anabranch_connectors::{Pool, Topic};
+use anabranch_record::{Pool, Topic};
 
 use crate::random::Random;
 use crate::report::Target;

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use anabranch::wire::{BatchHeader, Builder, Codec, HEADER_BYTES, Stamp};
-use anabranch_connectors::Record;
-use anabranch_connectors::records::push_record;
+use anabranch_record::Record;
+use anabranch_record::stored::push_record;
 
 use crate::random::Random;
 

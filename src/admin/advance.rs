@@ -5,8 +5,8 @@
 //! | `POST /api/v1/advance` | `{"group": "g", "from": [offset…], "to": [offset…], "records": [`[`Sent`]`…]}`   |
 
 use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::records::ORIGIN;
-use anabranch_connectors::{Batch, Headers};
+use anabranch_record::stored::ORIGIN;
+use anabranch_record::{Batch, Headers};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;

@@ -19,8 +19,9 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use anabranch_connectors::Emission;
 use anabranch_connectors::source::{NotStored, Share, Stored};
-use anabranch_connectors::{Batch, Emission};
+use anabranch_record::Batch;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::{Batch, Headers, header};
+use anabranch_record::{Batch, Headers, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};

@@ -43,7 +43,7 @@ fn kept(folder: &Path) -> Option<String> {
 /// This machine and this data folder.
 fn new(config: &Config) -> String {
     let folder = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
-    let folder = anabranch_connectors::batch::stream_of(folder.as_os_str().as_encoded_bytes());
+    let folder = anabranch_record::batch::stream_of(folder.as_os_str().as_encoded_bytes());
     format!("anabranch-{}-{folder:016x}", super::host_name())
 }
 

@@ -79,9 +79,9 @@ fn batch() -> Result<Bytes, crate::wire::CompressionError> {
     let value: Vec<u8> = b"0123456789abcdef".iter().copied().cycle().take(RECORD_BYTES).collect();
     let mut count = 0;
     while builder.records().len() + 2 * RECORD_BYTES < BATCH_BYTES {
-        let record = anabranch_connectors::Record { value: Some(&value), ..Default::default() };
+        let record = anabranch_record::Record { value: Some(&value), ..Default::default() };
         let deltas = (0, i64::from(count));
-        anabranch_connectors::records::push_record(&record, deltas, &[], builder.records());
+        anabranch_record::stored::push_record(&record, deltas, &[], builder.records());
         count += 1;
     }
     let stamp = Stamp { base_timestamp_ms: 0, max_timestamp_ms: 0, count, producer: (-1, -1, -1) };

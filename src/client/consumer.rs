@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_connectors::{StoredRecord, Topic};
+use anabranch_record::{StoredRecord, Topic};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 

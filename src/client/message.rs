@@ -1,6 +1,6 @@
 //! What is sent, and what is known once it is stored.
 
-use anabranch_connectors::header::INTERNAL;
+use anabranch_record::header::INTERNAL;
 
 use super::{ClientError, Serializer, check_topic};
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_connectors::Emission;
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::{NotStored, Stored};
-use anabranch_connectors::{Batch, Emission, Headers};
+use anabranch_record::{Batch, Headers};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};

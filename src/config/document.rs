@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 
-use super::Config;
 use super::check::{Invalid, Level, check, check_connectors, doubtful};
 use super::error::{ConfigError, Mistake, Place};
 use super::fault::Fault;
@@ -11,7 +10,7 @@ use super::mistakes::Reading;
 use super::places::{Places, Position};
 use super::substitute::Variables;
 use super::tree::{self, Kind, Node, Step, Value, render};
-use super::{foreign, substitute, syntax};
+use super::{Config, foreign, substitute, syntax};
 
 /// What is said of a file that sets nothing of a configuration.
 const NO_SETTINGS: &str =

@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use anabranch_connectors::{Position, Records, StoredBatch};
+use anabranch_record::{Position, Records, StoredBatch};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// What the deliveries of one sink share, over its restarts.

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use anabranch_connectors::Records;
+use anabranch_record::Records;
 use tokio::time::Instant;
 use tracing::{debug, info};
 

@@ -8,11 +8,10 @@
 
 use std::sync::Arc;
 
+use anabranch_connectors::Emitter;
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::NotStored;
-use anabranch_connectors::{
-    Batch, Condition, Emitter, Headers, Position, Records, StoredBatch, StoredRecord,
-};
+use anabranch_record::{Batch, Condition, Headers, Position, Records, StoredBatch, StoredRecord};
 use futures::FutureExt;
 
 use super::buried::Buried;

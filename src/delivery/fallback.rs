@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anabranch_connectors::Records;
+use anabranch_record::Records;
 use tokio::time::Instant;
 use tracing::{info, warn};
 

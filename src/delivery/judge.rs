@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use anabranch_connectors::{Condition, Records};
+use anabranch_record::{Condition, Records};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 

@@ -24,8 +24,9 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_connectors::Sink;
 use anabranch_connectors::sink::Resumed;
-use anabranch_connectors::{Records, Sink};
+use anabranch_record::Records;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

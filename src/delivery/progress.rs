@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anabranch_connectors::{Records, StoredBatch};
+use anabranch_record::{Records, StoredBatch};
 
 use crate::hub::{Counted, FetchedBatch, Lasting, Offset};
 use crate::ledger::tally::{Fate, Tally};

@@ -1,6 +1,7 @@
 //! A window of records while it is written: what is left of it, and what an answer says of each.
 
-use anabranch_connectors::{Outcome, Records, Written};
+use anabranch_connectors::{Outcome, Written};
+use anabranch_record::Records;
 
 use super::refusal::Refused;
 use crate::retry::Backoff;

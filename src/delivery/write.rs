@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anabranch_connectors::{Amount, Outcome, Records, WriteError, Written};
+use anabranch_connectors::{Outcome, WriteError, Written};
+use anabranch_record::{Amount, Records};
 use tokio_util::sync::CancellationToken;
 
 use super::judge::{GAVE_UP, all_refused};

@@ -1,6 +1,6 @@
 //! A group's progress together with the records that come of it: both are stored, or neither is.
 
-use anabranch_connectors::Batch;
+use anabranch_record::Batch;
 
 use super::{HubError, Offset};
 

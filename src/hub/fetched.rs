@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::StoredBatch;
 use anabranch_connectors::sink::Resumed;
+use anabranch_record::StoredBatch;
 
 use super::Offset;
 

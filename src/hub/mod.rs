@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_connectors::Condition;
 use anabranch_connectors::source::Account;
+use anabranch_record::Condition;
 use async_trait::async_trait;
 
 pub use advance::{Advance, Placed};

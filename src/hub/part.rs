@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anabranch_connectors::Emission;
 use anabranch_connectors::source::{Account, NotStored, Share, Stored};
-use anabranch_connectors::{Amount, Batch, Chain, Condition, Emission};
+use anabranch_record::{Amount, Batch, Chain, Condition};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -248,8 +249,7 @@ mod tests {
         );
         let emitter = Emitter::new("s", [inlet].into(), budget, Vec::new(), Arc::clone(&counters));
         let batch = |lines: &[&str]| {
-            let mut batch =
-                Batch::new(Vec::new().into(), anabranch_connectors::Headers::new(), 0, 0);
+            let mut batch = Batch::new(Vec::new().into(), anabranch_record::Headers::new(), 0, 0);
             lines.iter().for_each(|line| batch.push_copy(line.as_bytes()));
             batch
         };

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use anabranch_connectors::records::ORIGIN;
 use anabranch_connectors::source::{Account, NotStored, Stored};
-use anabranch_connectors::{Batch, Record};
+use anabranch_record::stored::ORIGIN;
+use anabranch_record::{Batch, Record};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::Buffer;
+use anabranch_record::Buffer;
 
 use super::code::Code;
 use super::messages::Identity;

@@ -11,8 +11,8 @@
 
 use std::fmt::Write;
 
-use anabranch_connectors::Amount;
 use anabranch_connectors::source::Account;
+use anabranch_record::Amount;
 
 /// As it is kept.
 #[must_use]

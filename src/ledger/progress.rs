@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write;
 
-use anabranch_connectors::Amount;
+use anabranch_record::Amount;
 
 use super::tally::{Fate, Tally};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_connectors::Amount;
 use anabranch_connectors::source::Account;
+use anabranch_record::Amount;
 use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;

@@ -3,7 +3,7 @@
 //! Bytes are those of the records as they stand in the log, decompressed: key, value, headers, and what Kafka's format
 //! has around them. They are known without looking into a record.
 
-use anabranch_connectors::Amount;
+use anabranch_record::Amount;
 
 /// What became of a record, or of an offset without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

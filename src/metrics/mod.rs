@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anabranch_connectors::Memory;
 use anabranch_connectors::source::{Account, SourceCounters};
 use anabranch_connectors::stream::ConnectionMeter;
-use anabranch_connectors::{Amount, Memory};
+use anabranch_record::Amount;
 use hdrhistogram::Histogram;
 
 pub use state::State;

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::hub::{self, HubError};
     use anabranch_connectors::source::Stored;
-    use anabranch_connectors::{Batch, Chain, Headers};
+    use anabranch_record::{Batch, Chain, Headers};
     use std::sync::{Mutex, PoisonError};
     use tokio::time::Instant;
 

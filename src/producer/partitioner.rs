@@ -1,6 +1,6 @@
 //! Who goes to which partition.
 
-use anabranch_connectors::{Batch, Record};
+use anabranch_record::{Batch, Record};
 use md5::{Digest, Md5};
 
 use crate::hub::Part;
@@ -93,7 +93,7 @@ fn copy(record: &Record<'_>, batch: &mut Batch) {
     if let Some(key) = record.key {
         batch.set_key(key);
     }
-    let own = anabranch_connectors::header::HeadersRef { common: &[], own: record.headers.own };
+    let own = anabranch_record::header::HeadersRef { common: &[], own: record.headers.own };
     for (name, value) in own.iter_all() {
         batch.set_header(name, value.unwrap_or_default());
     }

@@ -9,8 +9,9 @@
 //!
 //! Source: KIP-98, "Control Messages".
 
+use anabranch_record::frames::take_frame;
+
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES};
-use crate::wire::records::take_frame;
 
 /// Attributes of a marker: transactional and control.
 const ATTRIBUTES: i16 = 16 | 32;

@@ -7,7 +7,6 @@ pub mod builder;
 pub mod compression;
 mod control;
 mod lz4_frame;
-pub mod records;
 mod snappy_frame;
 
 pub use batch_header::{BatchError, BatchHeader, HEADER_BYTES, SUMMED_FROM};

@@ -25,6 +25,21 @@ struct Wall {
 
 const WALLS: &[Wall] = &[
     Wall {
+        folder: "record",
+        files: "",
+        except: "",
+        banned: &[
+            "std::fs",
+            "std::net",
+            "std::time",
+            "tokio",
+            ".await",
+            "anabranch_connectors",
+            "anabranch::",
+        ],
+        why: "records know nobody: no I/O, no async, no clock",
+    },
+    Wall {
         folder: "connectors",
         files: "",
         except: "",
@@ -122,8 +137,9 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 /// The Rust files, with their text.
 fn sources() -> Vec<(PathBuf, String)> {
-    let all =
-        ["src", "connectors", "tests", "fuzz", "examples", "benches"].into_iter().flat_map(files);
+    let all = ["src", "record", "connectors", "tests", "fuzz", "examples", "benches"]
+        .into_iter()
+        .flat_map(files);
     let rust = all.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     rust.map(|path| (path.clone(), fs::read_to_string(root().join(path)).unwrap())).collect()
 }

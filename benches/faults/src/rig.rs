@@ -17,12 +17,11 @@ use crate::disk::Disk;
 use crate::load::files::{Log, Rotation};
 use crate::load::{Desk, Writers, posts, syslog};
 use crate::oracle::Oracle;
-use crate::ports;
 use crate::proxy::Proxy;
 use crate::random::Random;
-use crate::search;
 use crate::servers::Server;
 use crate::small::Small;
+use crate::{ports, search};
 
 /// What a run is to be.
 #[derive(Debug, Clone)]

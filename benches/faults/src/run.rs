@@ -4,12 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::case::Fault;
-use crate::flood;
-use crate::ledger;
 use crate::plan::{Plan, plan};
 use crate::rig::{Rig, Servers, Settings};
-use crate::search;
 use crate::verdict::Finding;
+use crate::{flood, ledger, search};
 
 /// Longest first start.
 const FIRST: Duration = Duration::from_secs(120);

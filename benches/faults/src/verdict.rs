@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 use crate::agent::sum_of;
 use crate::case::Hub;
 use crate::drive::STOP;
-use crate::flood;
 use crate::judge::{Count, Place, Seen};
-use crate::read;
 use crate::rig::{Rig, Servers, Settings, Station};
-use crate::stop;
+use crate::{flood, read, stop};
 
 /// How long nothing may move before the wait is given up.
 const STILL: Duration = Duration::from_secs(60);

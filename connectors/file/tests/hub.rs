@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_record::Chain;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::file::{FileSource, SourceConfig};
 use crate::registry::Surroundings;
 use crate::source::{Emission, NotStored, SourceCounters, Stored};
-use crate::{Chain, Emitter, Source, SourceError};
+use crate::{Emitter, Source, SourceError};
 
 /// Longest wait for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);

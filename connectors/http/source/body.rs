@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
+use anabranch_record::{Buffer, Pool};
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
@@ -16,7 +17,6 @@ use tracing::debug;
 use super::answer::Refusal;
 use crate::memory::{Arriving, NoRoom};
 use crate::stream::Place;
-use crate::{Buffer, Pool};
 
 /// So much of a refused body is read, and for so long.
 pub(super) const REST: (usize, Duration) = (64 << 10, Duration::from_millis(100));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_record::batch::stream_of;
+use anabranch_record::{Batch, Buffer, Headers, Pool};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -15,11 +17,10 @@ use super::body::{self, Encoding};
 use super::config::{Format, SourceConfig};
 use super::dialect::{self, Dialect};
 use super::records::{self, Common};
-use crate::batch::stream_of;
 use crate::memory::{Arriving, Part};
 use crate::stream::http::Early;
 use crate::stream::{Peer, Place};
-use crate::{Batch, Buffer, Emitter, Headers, Pool, clock};
+use crate::{Emitter, clock};
 
 /// Bodies that take longer to cut are cut on a thread for blocking work, bytes.
 const INLINE_MAX: usize = 256 << 10;

@@ -4,7 +4,7 @@
 //! record that is not taken has its place in the batch in the answer, so that a client can tell it from its neighbours.
 //! Source: KIP-467; Kafka's `LogValidator`, whose words these are.
 
-use anabranch_connectors::{Pool, StoredRecord};
+use anabranch_record::{Pool, StoredRecord};
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::produce_response::BatchIndexAndErrorMessage;
 use kafka_protocol::protocol::StrBytes;

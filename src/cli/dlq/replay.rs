@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_connectors::records::ORIGIN;
-use anabranch_connectors::{Batch, Headers};
+use anabranch_record::stored::ORIGIN;
+use anabranch_record::{Batch, Headers};
 
 use super::{REASON, WAIT, are_reached, ends, replay_group};
 use crate::cli::failure::Failure;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anabranch_connectors::{Pool, Topic};
+use anabranch_record::{Pool, Topic};
 use clap::Args;
 use serde_json::json;
 

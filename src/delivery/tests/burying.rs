@@ -77,13 +77,13 @@ async fn notes_are_void_only_behind_a_commit_that_a_power_cut_cannot_take_back()
 
 #[test]
 fn a_note_begins_where_the_group_may_stand_after_a_power_cut() {
-    let topic = Arc::new(anabranch_connectors::Topic { name: "t".into(), id: "hub.t".into() });
+    let topic = Arc::new(anabranch_record::Topic { name: "t".into(), id: "hub.t".into() });
     let at = |offset: i64| {
         let mut data = Vec::new();
-        let record = anabranch_connectors::Record::default();
-        anabranch_connectors::records::push_record(&record, (0, 0), &[], &mut data);
+        let record = anabranch_record::Record::default();
+        anabranch_record::stored::push_record(&record, (0, 0), &[], &mut data);
         let mut records = Records::default();
-        records.push(Arc::new(anabranch_connectors::StoredBatch {
+        records.push(Arc::new(anabranch_record::StoredBatch {
             topic: Arc::clone(&topic),
             partition: 0,
             epoch: 0,
@@ -94,7 +94,7 @@ fn a_note_begins_where_the_group_may_stand_after_a_power_cut() {
             count: 1,
             data: data.into(),
             places: std::sync::OnceLock::new(),
-            cut: anabranch_connectors::records::Cut::default(),
+            cut: anabranch_record::stored::Cut::default(),
         }));
         records
     };

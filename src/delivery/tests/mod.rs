@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anabranch_connectors::{Batch, Headers, Outcome, WriteError, Written};
+use anabranch_connectors::{Outcome, WriteError, Written};
+use anabranch_record::{Batch, Headers};
 use async_trait::async_trait;
 
 use super::*;
@@ -72,7 +73,7 @@ impl Sink for ToldSink {
 
     async fn write(&mut self, records: &Records) -> Answer {
         assert!(!self.0.is_new.load(Ordering::Relaxed), "its state is not committed");
-        let text = |stored: anabranch_connectors::StoredRecord<'_>| {
+        let text = |stored: anabranch_record::StoredRecord<'_>| {
             String::from_utf8(stored.record.value.unwrap().to_vec()).unwrap()
         };
         let texts: Vec<String> = records.iter().map(text).collect();

@@ -90,7 +90,7 @@ mod tests {
     use super::super::tests::copy_folder;
     use super::*;
     use crate::hub::{Hub, Offset, Placed};
-    use anabranch_connectors::{Batch, Headers};
+    use anabranch_record::{Batch, Headers};
 
     fn at(topic: &str, offset: i64) -> Offset {
         Offset { topic: topic.to_owned(), partition: 0, offset, epoch: -1 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anabranch_connectors::Pool;
 use anabranch_connectors::source::Stored;
+use anabranch_record::Pool;
 use tracing::error;
 
 use super::Shared;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::sink::Resumed;
-use anabranch_connectors::{Pool, Topic};
+use anabranch_record::{Pool, Topic};
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;

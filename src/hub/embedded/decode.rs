@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::{Buffer, Pool, StoredBatch, Topic};
+use anabranch_record::{Buffer, Pool, StoredBatch, Topic};
 
 use crate::wire::{BatchHeader, CompressionError, HEADER_BYTES};
 
@@ -48,7 +48,7 @@ pub(crate) fn decode_within(
         count: u32::try_from(header.count).unwrap_or(0),
         data,
         places: std::sync::OnceLock::new(),
-        cut: anabranch_connectors::records::Cut::default(),
+        cut: anabranch_record::stored::Cut::default(),
     };
     if batch.is_framed() { Ok(batch) } else { Err("its records are not whole".to_owned()) }
 }

@@ -3,8 +3,8 @@
 //! Whose the records are, and the position that travels with a part, become a header of its last record
 //! ([`super::mark`]).
 
-use anabranch_connectors::header::HeadersRef;
-use anabranch_connectors::{Amount, Batch, Record, records};
+use anabranch_record::header::HeadersRef;
+use anabranch_record::{Amount, Batch, Record, stored};
 
 use super::mark;
 use super::totals::Run;
@@ -85,7 +85,7 @@ impl Encoding {
             let extra = if number == last { mark } else { &[] };
             let delta_ms = record.timestamp_ms.wrapping_sub(self.base_timestamp_ms);
             let deltas = (delta_ms, i64::from(self.count));
-            records::push_record(&record, deltas, extra, builder.records());
+            stored::push_record(&record, deltas, extra, builder.records());
             self.max_timestamp_ms = self.max_timestamp_ms.max(record.timestamp_ms);
             self.count += 1;
             added += Amount::new(1, record.payload_bytes());
@@ -157,7 +157,7 @@ impl<'a> EntryBatch<'a> {
         let Entry { key, value, header } = entry;
         let (headers, timestamp_ms) = (HeadersRef { common: &[], own: &[] }, self.timestamp_ms);
         let record = Record { key: Some(key), value, timestamp_ms, header_count: 0, headers };
-        records::push_record(&record, (0, i64::from(self.count)), header, self.builder.records());
+        stored::push_record(&record, (0, i64::from(self.count)), header, self.builder.records());
         self.count += 1;
         self.builder.pack(self.out)
     }

@@ -6,7 +6,7 @@
 //! | source                     | length and bytes                                              |
 //! | key of the position        | length and bytes; -1 when the records have no position         |
 //! | the position               | length and bytes; -1 forgets the key                           |
-//! | where the records are      | length and bytes ([`anabranch_connectors::origin`]); absent in batches of older versions, as is what follows |
+//! | where the records are      | length and bytes ([`anabranch_record::origin`]); absent in batches of older versions, as is what follows |
 //! | handed on                  | records, bytes                                                |
 //! | not stored                 | records, bytes; what the source was handed back in all         |
 //! | dropped                    | a count, and for each reason length and bytes, records in all  |
@@ -15,10 +15,10 @@
 //! follow each other in a batch and are of one source share a mark.
 
 use anabranch_connectors::source::Account;
-use anabranch_connectors::{Amount, Batch, header, origin, varint};
+use anabranch_record::{Amount, Batch, header, origin, varint};
 
 /// Name of the header.
-pub(super) use anabranch_connectors::origin::MARK as NAME;
+pub(super) use anabranch_record::origin::MARK as NAME;
 
 /// More reasons than any source has.
 const REASONS_MAX: i64 = 1000;
@@ -113,7 +113,7 @@ fn take_number(bytes: &mut &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anabranch_connectors::Position;
+    use anabranch_record::Position;
     use proptest::prelude::*;
 
     fn value(header: &[u8]) -> &[u8] {

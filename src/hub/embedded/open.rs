@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
 use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::{Pool, StoredBatch};
+use anabranch_record::{Pool, StoredBatch};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::{Pool, StoredBatch, StoredRecord, Topic};
+use anabranch_record::{Pool, StoredBatch, StoredRecord, Topic};
 use tracing::error;
 
 use super::decode::decode;

@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use anabranch_connectors::{Pool, StoredBatch, Topic, header, varint};
+use anabranch_record::{Pool, StoredBatch, Topic, header, varint};
 
 use super::decode::decode;
 use super::encode::Entry;

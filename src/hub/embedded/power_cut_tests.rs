@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use anabranch_connectors::{Batch, Emitter};
+use anabranch_connectors::Emitter;
+use anabranch_record::Batch;
 
 use super::tests::{append, batch, copy_folder, lines, offset, open, spec};
 use super::*;

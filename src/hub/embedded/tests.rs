@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anabranch_connectors::Emitter;
 use anabranch_connectors::sink::Resumed;
-use anabranch_connectors::{Batch, Emitter, Headers, Position};
+use anabranch_record::{Batch, Headers, Position};
 
 use super::*;
 use crate::hub::{Fetched, Part, StartAt, TopicSelector};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::{Pool, Topic};
+use anabranch_record::{Pool, Topic};
 
 use super::decode::decode_within;
 use crate::hub::HubError;

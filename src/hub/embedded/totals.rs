@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anabranch_connectors::source::Account;
-use anabranch_connectors::{Amount, StoredBatch};
+use anabranch_record::{Amount, StoredBatch};
 
 use super::mark;
 use crate::ledger::account;

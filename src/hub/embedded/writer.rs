@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use anabranch_connectors::Buffer;
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::Stored;
+use anabranch_record::Buffer;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;

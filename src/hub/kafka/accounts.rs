@@ -65,7 +65,8 @@ mod tests {
 
     use anabranch_connectors::memory::Part as MemoryPart;
     use anabranch_connectors::source::{NotStored, SourceCounters};
-    use anabranch_connectors::{Amount, Batch, Emitter, Headers, Memory};
+    use anabranch_connectors::{Emitter, Memory};
+    use anabranch_record::{Amount, Batch, Headers};
 
     use super::*;
 

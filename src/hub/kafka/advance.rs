@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anabranch_connectors::Record;
+use anabranch_record::Record;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};

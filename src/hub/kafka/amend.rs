@@ -13,8 +13,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anabranch_connectors::header::HeadersRef;
-use anabranch_connectors::{Headers, Record, StoredBatch};
+use anabranch_record::header::HeadersRef;
+use anabranch_record::{Headers, Record, StoredBatch};
 use tracing::warn;
 
 use super::encode::{AROUND, Encoder, Limits, decode, size};

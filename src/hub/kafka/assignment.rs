@@ -16,8 +16,7 @@ use tracing::{debug, info, warn};
 use super::admin::{ANSWER_MAX, not_now, once_led};
 use super::context;
 use super::handover::{Handover, Place};
-use crate::hub::state;
-use crate::hub::{HubError, Offset, StartAt, TopicSelector};
+use crate::hub::{HubError, Offset, StartAt, TopicSelector, state};
 use crate::ledger::tally::Fate;
 
 /// How often committed offsets are asked for before the assignment is given back.

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anabranch_connectors::records::push_record;
-use anabranch_connectors::{Amount, Buffer, Pool, Record, StoredBatch, Topic};
+use anabranch_record::stored::push_record;
+use anabranch_record::{Amount, Buffer, Pool, Record, StoredBatch, Topic};
 
 use crate::hub::Part;
 use crate::kafka::{Batch, Code, Place, State};
@@ -190,14 +190,14 @@ pub(super) fn decode(batch: &Batch) -> Option<StoredBatch> {
         count: u32::try_from(header.count).ok()?,
         data,
         places: std::sync::OnceLock::new(),
-        cut: anabranch_connectors::records::Cut::default(),
+        cut: anabranch_record::stored::Cut::default(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anabranch_connectors::{Batch as Records, Headers};
+    use anabranch_record::{Batch as Records, Headers};
 
     fn encode(limits: Limits, values: &[&[u8]]) -> Vec<Batch> {
         let headers = Headers::new().with("host", b"web");

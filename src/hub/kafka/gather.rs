@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::header::{self, HeadersRef};
-use anabranch_connectors::{Pool, Record, StoredBatch, Topic, records};
+use anabranch_record::header::{self, HeadersRef};
+use anabranch_record::{Pool, Record, StoredBatch, Topic, stored};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 
 /// A batch is cut when it holds this much, bytes.
@@ -66,7 +66,7 @@ impl Gatherer {
         if let Some(batch) = &mut self.batch {
             let time = record.timestamp_ms - batch.base_timestamp_ms;
             let deltas = (time, offset - batch.base_offset);
-            records::push_record(&record, deltas, &[], &mut batch.data);
+            stored::push_record(&record, deltas, &[], &mut batch.data);
             if batch.count > 0 && batch.next_offset < offset {
                 self.gaps.push((batch.next_offset, offset));
             }
@@ -102,7 +102,7 @@ fn begin(pool: &Pool, place: (Arc<Topic>, i32), base_offset: i64, time_ms: i64) 
         count: 0,
         data: pool.take(),
         places: std::sync::OnceLock::new(),
-        cut: records::Cut::default(),
+        cut: stored::Cut::default(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anabranch_connectors::StoredBatch;
 use anabranch_connectors::sink::Resumed;
+use anabranch_record::StoredBatch;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 

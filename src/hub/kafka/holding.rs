@@ -6,8 +6,8 @@
 
 use std::sync::{Arc, PoisonError};
 
-use anabranch_connectors::condition::Answer;
 use anabranch_connectors::source::NotStored;
+use anabranch_record::condition::Answer;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use anabranch_record::frames::{Frame, frames};
+
 use crate::log::Aborted;
 use crate::log::compact::Compaction;
 use crate::log::compact::keys::Keys;
 use crate::wire::batch_header::DELETE_HORIZON;
-use crate::wire::records::{Frame, frames};
 use crate::wire::{BatchHeader, Codec, HEADER_BYTES, is_commit};
 
 /// Most bytes that one batch may have when it is decompressed.

@@ -1,9 +1,9 @@
 //! What a client bounds, and what it says of sessions: limits of an answer hold for the whole answer (KIP-74), and the
 //! epoch tells a request that names everything (KIP-227).
 
-use anabranch::connectors::Record;
-use anabranch::connectors::records::push_record;
 use anabranch::wire::{Builder, Codec, Stamp};
+use anabranch_record::Record;
+use anabranch_record::stored::push_record;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};

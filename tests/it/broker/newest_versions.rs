@@ -3,9 +3,9 @@
 
 use std::io::{Read, Write};
 
-use anabranch::connectors::Record;
-use anabranch::connectors::records::push_record;
 use anabranch::wire::{Builder, Codec, Stamp};
+use anabranch_record::Record;
+use anabranch_record::stored::push_record;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{

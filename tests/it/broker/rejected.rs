@@ -1,10 +1,10 @@
 //! Records that their topic does not take are named one by one, and their neighbours with them are not to blame
 //! (KIP-467).
 
-use anabranch::connectors::Record;
-use anabranch::connectors::clock::now_ms;
-use anabranch::connectors::records::push_record;
 use anabranch::wire::{Builder, Codec, Stamp};
+use anabranch_connectors::clock::now_ms;
+use anabranch_record::Record;
+use anabranch_record::stored::push_record;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;

@@ -1,8 +1,8 @@
 //! Settings of the broker, of groups and of topics: what is set, where it comes from, and that it holds.
 
-use anabranch::connectors::Record;
-use anabranch::connectors::records::push_record;
 use anabranch::wire::{Builder, Codec, Stamp};
+use anabranch_record::Record;
+use anabranch_record::stored::push_record;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;

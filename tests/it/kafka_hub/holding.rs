@@ -1,6 +1,6 @@
 //! What a member has read is its own to judge only as long as it has the partitions.
 
-use anabranch_connectors::Condition;
+use anabranch_record::Condition;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::{
     ApiKey, DescribeGroupsRequest, GroupId, LeaveGroupRequest, RequestKind, ResponseKind,

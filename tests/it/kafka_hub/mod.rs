@@ -18,7 +18,8 @@ use anabranch::hub::{
     Appender, Consumer, ConsumerSpec, Fetched, Hub, HubError, Offset, Part, StartAt, TopicSelector,
 };
 use anabranch_connectors::source::{NotStored, Stored};
-use anabranch_connectors::{Batch, Buffer, Emission, Headers, Position, clock};
+use anabranch_connectors::{Emission, clock};
+use anabranch_record::{Batch, Buffer, Headers, Position};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

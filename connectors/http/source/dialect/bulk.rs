@@ -12,6 +12,7 @@
 
 use std::ops::Range;
 
+use anabranch_record::Batch;
 use hyper::StatusCode;
 use memchr::memchr;
 use serde::Deserialize;
@@ -21,7 +22,6 @@ use serde_json::{Value, json};
 use super::super::answer::Refusal;
 use super::super::records::Common;
 use super::Parsed;
-use crate::Batch;
 
 /// Most actions of one request: each has its part of the answer.
 const ACTIONS_MAX: usize = 100_000;
@@ -203,7 +203,7 @@ impl Parts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Headers, Pool};
+    use anabranch_record::{Headers, Pool};
 
     fn common() -> Common {
         let (headers, pool) = (Headers::new(), Pool::new(2, 1 << 20));
@@ -213,7 +213,7 @@ mod tests {
     /// Values with their headers, and the answer.
     fn cut(path: &str, body: &str) -> Result<(Vec<String>, Value), Refusal> {
         let (batches, answer) = parse(path, body.as_bytes(), &common())?;
-        let show = |record: crate::Record<'_>| {
+        let show = |record: anabranch_record::Record<'_>| {
             let headers = record.headers.iter().map(|(name, value)| {
                 format!(" {name}={}", String::from_utf8_lossy(value.unwrap_or_default()))
             });

@@ -7,12 +7,12 @@
 
 mod bulk;
 
+use anabranch_record::Batch;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::answer::{Refusal, json};
 use super::records::Common;
-use crate::Batch;
 
 /// Clients of Elasticsearch send nothing to what does not say this.
 const PRODUCT: HeaderName = HeaderName::from_static("x-elastic-product");

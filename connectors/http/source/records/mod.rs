@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use anabranch_record::{Batch, Buffer, Headers, Pool};
 use hyper::StatusCode;
 use memchr::{memchr, memrchr};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -11,7 +12,6 @@ use serde_json::value::RawValue;
 use super::answer::Refusal;
 use super::config::Format;
 use crate::framing::byte_order_mark;
-use crate::{Batch, Buffer, Headers, Pool};
 
 /// Larger bodies are cut into batches of about this many bytes, at the borders of records.
 const BATCH_BYTES: usize = 1 << 20;

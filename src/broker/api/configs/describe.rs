@@ -18,8 +18,7 @@ use super::{
 use crate::broker::api::Call;
 use crate::broker::api::metadata::{MALFORMED, name_fault};
 use crate::broker::auth::acl::Operation;
-use crate::hub::embedded::configs;
-use crate::hub::embedded::kept;
+use crate::hub::embedded::{configs, kept};
 
 /// Where the value of a group's setting comes from when a client has set it.
 const SET_FOR_GROUP: i8 = 8;

@@ -12,9 +12,8 @@ use super::{
 use crate::broker::api::Call;
 use crate::broker::api::metadata::{code_of, name_fault};
 use crate::broker::auth::acl::Operation;
-use crate::hub::embedded::TopicState;
 use crate::hub::embedded::configs::{self, Kind, Overrides};
-use crate::hub::embedded::kept;
+use crate::hub::embedded::{TopicState, kept};
 
 /// What has settings that clients change.
 pub(super) enum Target {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::{Batch, Emitter, Headers, Position};
+use anabranch_connectors::Emitter;
+use anabranch_record::{Batch, Headers, Position};
 use tokio::sync::oneshot;
 
 use super::super::encode::{Entry, encode_entries};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use anabranch_connectors::{Pool, StoredBatch};
+use anabranch_record::{Pool, StoredBatch};
 
 use super::super::decode::decode;
 use super::super::{Embedded, TopicState};
@@ -132,7 +132,7 @@ pub(super) fn read_next(
 }
 
 fn records(batch: &StoredBatch) -> Option<Vec<Found>> {
-    let found = |stored: anabranch_connectors::StoredRecord<'_>| {
+    let found = |stored: anabranch_record::StoredRecord<'_>| {
         let id = Id::parse(stored.record.value?)?;
         Some(Found { offset: stored.offset, epoch: batch.epoch, id })
     };

@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anabranch_connectors::source::Account;
-use anabranch_connectors::{Pool, Topic};
+use anabranch_record::{Pool, Topic};
 use async_trait::async_trait;
 
 use super::decode::decode;
 use super::groups::Groups;
-use super::times;
-use super::topic_id;
 use super::topics::{OFFSETS, partition_info};
+use super::{times, topic_id};
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
 };

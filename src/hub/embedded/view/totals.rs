@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use anabranch_connectors::{Pool, StoredBatch};
+use anabranch_record::{Pool, StoredBatch};
 
 use super::{Seen, View};
 use crate::hub::HubError;

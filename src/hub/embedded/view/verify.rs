@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use anabranch_connectors::{Amount, Pool, StoredBatch};
+use anabranch_record::{Amount, Pool, StoredBatch};
 
 use super::totals::kept_positions;
 use super::{Seen, View};

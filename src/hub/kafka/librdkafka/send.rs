@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anabranch_connectors::Record;
+use anabranch_record::Record;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -173,7 +173,7 @@ pub(super) fn rest(kafka: &Kafka) {
 /// The headers that all records of a batch share.
 fn build(common: &[u8]) -> Option<OwnedHeaders> {
     let record = Record {
-        headers: anabranch_connectors::header::HeadersRef { common, own: &[] },
+        headers: anabranch_record::header::HeadersRef { common, own: &[] },
         ..Record::default()
     };
     (!common.is_empty()).then(|| add(OwnedHeaders::new(), &record))

@@ -21,14 +21,13 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::super::accounts::Accounts;
-use super::super::admin;
 use super::super::context::Deliveries;
 use super::super::health::Health;
-use super::super::positions;
 use super::super::queue::{Job, Queue, Taken};
 use super::super::round::{BACKOFF, END_MAX, ROUND_BYTES};
 use super::super::settings::Settings;
 use super::super::topics::{Topics, is_too_large};
+use super::super::{admin, positions};
 use super::round::{Failure, Round, failure, is_retriable};
 use super::send::{self, Kafka, Sender};
 use crate::hub::{HubError, Part};

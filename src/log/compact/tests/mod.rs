@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use anabranch_record::Record;
+use anabranch_record::frames::frames;
+use anabranch_record::stored::push_record;
 use proptest::prelude::*;
 
 use super::{Compacted, Compaction, KEYS_MAX};
 use crate::log::{Partition, PartitionName, Read, Reader, Settings};
 use crate::wire::batch_header::BatchHeader;
-use crate::wire::records::{frames, push_record};
 use crate::wire::{Codec, HEADER_BYTES};
 use model::Model;
 
@@ -45,7 +47,13 @@ fn batch(
         let value = value.map(|value| [value; 40]);
         let key = key.map(|key| [key; 3]);
         let value = value.as_ref().map(<[u8; 40]>::as_slice);
-        push_record((number, number), key.as_ref().map(<[u8; 3]>::as_slice), value, &mut section);
+        let key = key.as_ref().map(<[u8; 3]>::as_slice);
+        push_record(
+            &Record { key, value, ..Record::default() },
+            (number, number),
+            &[],
+            &mut section,
+        );
     }
     let mut batch = vec![0; HEADER_BYTES];
     codec.compress(&section, None, &mut batch).unwrap();

@@ -1,8 +1,8 @@
 //! What is asked, in this order: valid, wrong and at the edges.
 
-use anabranch::connectors::Record;
-use anabranch::connectors::records::push_record;
 use anabranch::wire::{BatchHeader, Builder, Codec, Stamp};
+use anabranch_record::Record;
+use anabranch_record::stored::push_record;
 use bytes::Bytes;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};

@@ -11,9 +11,8 @@ use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use kafka_protocol::protocol::{Decodable, Request};
 use uuid::Uuid;
 
-use super::super::cases;
 use super::super::flatten::{field, flatten};
-use super::super::{AGAIN, LONG, Versions, accepted, ids, pause};
+use super::super::{AGAIN, LONG, Versions, accepted, cases, ids, pause};
 use super::topic;
 use crate::broker::raw::{receive, send};
 use crate::support::wait_until;

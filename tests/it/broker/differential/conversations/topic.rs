@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use anabranch::connectors::Record;
-use anabranch::connectors::clock::now_ms;
-use anabranch::connectors::records::push_record;
 use anabranch::wire::batch_header::stamp;
 use anabranch::wire::{Builder, Codec, Stamp};
+use anabranch_connectors::clock::now_ms;
+use anabranch_record::Record;
+use anabranch_record::stored::push_record;
 use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::describe_producers_request::TopicRequest;

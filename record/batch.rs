@@ -64,7 +64,7 @@ struct Extra {
 
 /// How much of what there is in a batch.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Shape {
+pub struct Shape {
     data: usize,
     records: usize,
     extras: usize,
@@ -107,13 +107,13 @@ impl Batch {
     }
 
     /// How much there is in it.
-    pub(crate) fn shape(&self) -> Shape {
+    pub fn shape(&self) -> Shape {
         let (records, extras) = (self.spans.len(), self.extras.len());
         Shape { data: self.data.len(), records, extras, headers: self.header_data.len() }
     }
 
     /// Makes room for as many records as the buffer has if they are like those of a batch of that shape.
-    pub(crate) fn expect(&mut self, before: Shape) {
+    pub fn expect(&mut self, before: Shape) {
         let data = self.data.len();
         let share = |of: usize| of.saturating_mul(data) / before.data.max(1);
         // Those before may have been small beyond measure.
@@ -204,7 +204,7 @@ impl Batch {
     }
 
     /// Where in the buffer each record begins, and its length.
-    pub(crate) fn spans(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+    pub fn spans(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.spans.iter().map(|span| (span.start as usize, span.length as usize))
     }
 

@@ -16,7 +16,7 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::records::StoredBatch;
+use super::stored::StoredBatch;
 use crate::{Batch, varint};
 
 /// Name of the header that the last record of a part has: source, key and value of its position, and what is above, each
@@ -69,7 +69,7 @@ pub struct Places {
 
 impl Places {
     /// Reads them from the headers of a batch.
-    pub(crate) fn of(batch: &StoredBatch) -> Self {
+    pub fn of(batch: &StoredBatch) -> Self {
         let mut places = Self::default();
         let mut lengths: Vec<usize> = Vec::with_capacity(batch.count as usize);
         // Most records have the headers of the one before, and those that have a mark are few.
@@ -96,12 +96,12 @@ impl Places {
     }
 
     /// Those of one record.
-    pub(crate) fn one((text, start): (u64, u64)) -> Self {
+    pub fn one((text, start): (u64, u64)) -> Self {
         Self { parts: vec![(1, text)], starts: vec![start] }
     }
 
     /// The text of the record with that index, and where in it it begins.
-    pub(crate) fn get(&self, index: usize) -> Option<(u64, u64)> {
+    pub fn get(&self, index: usize) -> Option<(u64, u64)> {
         let at = self.parts.partition_point(|(end, _)| *end <= index);
         let (_, text) = self.parts.get(at).filter(|(_, text)| *text != 0)?;
         Some((*text, *self.starts.get(index)?))
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::records::{Cut, Topic, push_record};
+    use crate::stored::{Cut, Topic, push_record};
     use crate::{Buffer, Headers, header};
 
     /// Batches as one of the hub, each with its position on the last record.

@@ -20,14 +20,15 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::digits::{push_decimal, push_hex};
 use crate::Buffer;
 use crate::batch::Record;
 pub use crate::cut::Cut;
-use crate::document::{push_decimal, push_hex};
 use crate::header::HeadersRef;
 use crate::origin::Places;
 use crate::varint::{self, Few};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The topic that records come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -104,7 +105,7 @@ impl<'a> StoredRecord<'a> {
     }
 
     /// Appends what of [`StoredRecord::id`] follows the topic's id.
-    pub(crate) fn push_id_in_topic(&self, out: &mut Vec<u8>) {
+    pub fn push_id_in_topic(&self, out: &mut Vec<u8>) {
         let batch = self.batch;
         let Some((text, start)) = self.place_in_text() else {
             for number in [i64::from(batch.partition), i64::from(batch.epoch), self.offset] {
@@ -191,7 +192,7 @@ impl StoredBatch {
     }
 
     /// At most `count` records, from the one that begins at `at`.
-    pub(crate) fn walk(&self, at: usize, count: usize) -> Walk<'_> {
+    pub fn walk(&self, at: usize, count: usize) -> Walk<'_> {
         Walk { batch: self, rest: self.data.get(at..).unwrap_or_default(), left: count }
     }
 
@@ -298,49 +299,10 @@ pub fn push_record(record: &Record<'_>, deltas: (i64, i64), extra: &[u8], out: &
     }
 }
 
-/// Stored batches without a hub, for the tests of sinks.
-#[cfg(test)]
-pub(crate) mod testing {
-    use super::*;
-    use crate::Batch;
-
-    /// The records of `batch`, as if stored in partition 2 of topic `t` from offset 10 on, under epoch 1.
-    pub(crate) fn store(batch: &Batch) -> Arc<StoredBatch> {
-        let mut data = Vec::new();
-        for (index, record) in batch.iter().enumerate() {
-            let time = record.timestamp_ms.wrapping_sub(batch.timestamp_ms());
-            push_record(&record, (time, varint::length(index)), &[], &mut data);
-        }
-        Arc::new(StoredBatch {
-            topic: Arc::new(Topic { name: "t".into(), id: "hub.t".into() }),
-            partition: 2,
-            epoch: 1,
-            base_offset: 10,
-            next_offset: 10 + varint::length(batch.len()),
-            base_timestamp_ms: batch.timestamp_ms(),
-            append_timestamp_ms: None,
-            count: u32::try_from(batch.len()).unwrap(),
-            data: data.into(),
-            places: OnceLock::new(),
-            cut: Cut::default(),
-        })
-    }
-
-    /// As [`store`]: values with the header `host: h` at 1000 ms.
-    pub(crate) fn stored(values: &[&[u8]]) -> Arc<StoredBatch> {
-        let headers = crate::Headers::new().with("host", b"h");
-        let mut batch = Batch::new(Buffer::default(), headers, 1000, 0);
-        for value in values {
-            batch.push_copy(value);
-        }
-        store(&batch)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::testing::stored;
     use super::*;
+    use crate::testing::stored;
     use proptest::prelude::*;
 
     #[test]
@@ -349,7 +311,7 @@ mod tests {
             let mut batch = crate::Batch::new(Buffer::default(), crate::Headers::new(), 1000, 0);
             batch.push_copy(b"v");
             batch.set_timestamp_ms(timestamp_ms);
-            let stored = testing::store(&batch);
+            let stored = crate::testing::store(&batch);
             let record = stored.iter().next().unwrap().record;
             assert_eq!((record.timestamp_ms, record.value), (timestamp_ms, Some(&b"v"[..])));
         }

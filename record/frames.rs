@@ -55,7 +55,7 @@ pub fn frames(mut section: &[u8], count: i32) -> Option<Vec<Frame<'_>>> {
 
 /// Appends a record without headers; `deltas` are those of time (ms) and offset.
 #[cfg(test)]
-pub(crate) fn push_record(
+pub fn push_record(
     (time_delta_ms, offset_delta): (i64, i64),
     key: Option<&[u8]>,
     value: Option<&[u8]>,
@@ -74,7 +74,7 @@ pub(crate) fn push_record(
 }
 
 /// Takes the first record of a section.
-pub(super) fn take_frame<'a>(section: &mut &'a [u8]) -> Option<Frame<'a>> {
+pub fn take_frame<'a>(section: &mut &'a [u8]) -> Option<Frame<'a>> {
     let whole = *section;
     let body = take_bytes(section)??;
     let bytes = whole.get(..whole.len() - section.len())?;

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::stored::{Cut, StoredBatch, StoredRecord, Walk, push_record};
 use crate::Amount;
 use crate::origin::Places;
-use crate::records::{Cut, StoredBatch, StoredRecord, Walk, push_record};
 
 /// A part of one batch: `count` records from the `first` on (by index), which lie in `range` of its section.
 #[derive(Debug, Clone)]
@@ -170,7 +170,7 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::testing::stored;
+    use crate::testing::stored;
     use crate::varint;
 
     fn values(records: &Records) -> Vec<Vec<u8>> {
