@@ -140,8 +140,13 @@ impl Batch {
 
     /// Gives the last record a header of its own.
     pub fn set_header(&mut self, name: &str, value: &[u8]) {
+        self.copy_header(name, Some(value));
+    }
+
+    /// As [`Batch::set_header`] for one that may have no value.
+    pub fn copy_header(&mut self, name: &str, value: Option<&[u8]>) {
         let start = narrow(self.header_data.len());
-        header::push(name, Some(value), &mut self.header_data);
+        header::push(name, value, &mut self.header_data);
         self.count_headers(start, 1);
     }
 

@@ -10,7 +10,9 @@
 //! | value            | varint length and bytes, -1 for null  |
 //! | headers          | not looked at here                    |
 //!
-//! Varints are zigzag, lowest seven bits first. Source: Kafka documentation, "Record Format".
+//! Source: Kafka documentation, "Record Format".
+
+use crate::varint;
 
 /// One record where it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +35,10 @@ pub struct Frame<'a> {
 impl Frame<'_> {
     /// Appends it to a section with another time delta, ms.
     pub fn push_at(&self, time_delta_ms: i64, out: &mut Vec<u8>) {
-        let mut time = Vec::with_capacity(10);
-        push(time_delta_ms, &mut time);
+        let mut time = Vec::with_capacity(varint::LONGEST);
+        varint::push(time_delta_ms, &mut time);
         let bytes = 1 + time.len() + self.behind_time.len();
-        push(i64::try_from(bytes).unwrap_or(i64::MAX), out);
+        varint::push(varint::length(bytes), out);
         out.push(self.attributes);
         out.extend_from_slice(&time);
         out.extend_from_slice(self.behind_time);
@@ -53,74 +55,18 @@ pub fn frames(mut section: &[u8], count: i32) -> Option<Vec<Frame<'_>>> {
     section.is_empty().then_some(frames)
 }
 
-/// Appends a record without headers; `deltas` are those of time (ms) and offset.
-#[cfg(test)]
-pub fn push_record(
-    (time_delta_ms, offset_delta): (i64, i64),
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    out: &mut Vec<u8>,
-) {
-    let mut body = vec![0];
-    push(time_delta_ms, &mut body);
-    push(offset_delta, &mut body);
-    for bytes in [key, value] {
-        push(bytes.map_or(-1, |bytes| i64::try_from(bytes.len()).unwrap()), &mut body);
-        body.extend_from_slice(bytes.unwrap_or_default());
-    }
-    push(0, &mut body);
-    push(i64::try_from(body.len()).unwrap(), out);
-    out.extend_from_slice(&body);
-}
-
 /// Takes the first record of a section.
 pub fn take_frame<'a>(section: &mut &'a [u8]) -> Option<Frame<'a>> {
     let whole = *section;
-    let body = take_bytes(section)??;
+    let body = varint::take_bytes(section)??;
     let bytes = whole.get(..whole.len() - section.len())?;
     let (&attributes, mut rest) = body.split_first()?;
-    let time_delta_ms = take(&mut rest)?;
+    let time_delta_ms = varint::take(&mut rest)?;
     let behind_time = rest;
-    let offset_delta = take(&mut rest)?;
-    let key = take_bytes(&mut rest)?;
-    let has_value = take_bytes(&mut rest)?.is_some();
+    let offset_delta = varint::take(&mut rest)?;
+    let key = varint::take_bytes(&mut rest)?;
+    let has_value = varint::take_bytes(&mut rest)?.is_some();
     Some(Frame { bytes, offset_delta, time_delta_ms, key, has_value, attributes, behind_time })
-}
-
-fn push(value: i64, out: &mut Vec<u8>) {
-    let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
-    loop {
-        let [low, ..] = rest.to_le_bytes();
-        rest >>= 7;
-        if rest == 0 {
-            return out.push(low & 0x7f);
-        }
-        out.push(low | 0x80);
-    }
-}
-
-fn take(bytes: &mut &[u8]) -> Option<i64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
-        }
-    }
-    None
-}
-
-#[expect(clippy::option_option, reason = "damage and null are two answers")]
-fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
-    let length = take(bytes)?;
-    let Ok(length) = usize::try_from(length) else {
-        return (length == -1).then_some(None);
-    };
-    let (head, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(Some(head))
 }
 
 #[cfg(test)]
@@ -128,6 +74,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Record;
+    use crate::stored::push_record;
 
     proptest! {
         #[test]
@@ -136,8 +84,8 @@ mod tests {
         ) {
             let mut section = Vec::new();
             for (number, (key, value, time)) in pairs.iter().enumerate() {
-                let deltas = (*time, i64::try_from(number).unwrap());
-                push_record(deltas, key.as_deref(), value.as_deref(), &mut section);
+                let record = Record { key: key.as_deref(), value: value.as_deref(), ..Record::default() };
+                push_record(&record, (*time, i64::try_from(number).unwrap()), &[], &mut section);
             }
             let count = i32::try_from(pairs.len()).unwrap();
             let found = frames(&section, count).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anabranch_connectors::clock::now_ms;
-use anabranch_record::{Batch, Headers, header};
+use anabranch_record::{Batch, Headers, Record, copy_record, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -98,28 +98,25 @@ pub(super) fn push(line: &Line, batch: &mut Batch) -> Result<(), String> {
         Encoding::Text => Ok(text.as_bytes().to_vec()),
         Encoding::Base64 => STANDARD.decode(text).map_err(|error| error.to_string()),
     };
-    match &line.value {
-        Value::String(text) => batch.push_copy(&bytes(text)?),
-        Value::Null => {
-            batch.push_copy(&[]);
-            batch.set_null_value();
-        }
+    let value = match &line.value {
+        Value::String(text) => Some(bytes(text)?),
+        Value::Null => None,
         json @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            batch.push_copy(json.to_string().as_bytes());
+            Some(json.to_string().into_bytes())
         }
-    }
-    if let Some(key) = &line.key {
-        batch.set_key(&bytes(key)?);
-    }
+    };
+    let key = line.key.as_deref().map(bytes).transpose()?;
+    let mut headers = Vec::new();
     for (name, value) in line.headers.pairs() {
         if name.starts_with(header::INTERNAL) {
             return Err(format!("header \"{name}\" is reserved"));
         }
-        batch.set_header(name, &bytes(value.unwrap_or_default())?);
+        headers.push((name, value.map(bytes).transpose()?));
     }
-    if let Some(timestamp_ms) = line.timestamp {
-        batch.set_timestamp_ms(timestamp_ms);
-    }
+    let (key, value) = (key.as_deref(), value.as_deref());
+    let timestamp_ms = line.timestamp.unwrap_or(batch.timestamp_ms());
+    let headers = headers.iter().map(|(name, value)| (*name, value.as_deref()));
+    copy_record(&Record { key, value, timestamp_ms, ..Record::default() }, headers, batch);
     Ok(())
 }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 use anabranch_connectors::Emission;
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::{NotStored, Stored};
-use anabranch_record::{Batch, Headers};
+use anabranch_record::{Batch, Headers, Record, copy_record};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::producer::{Choose, Request, Sending, place};
-use super::{ClientError, ProducerSettings, RecordMetadata};
+use super::{ClientError, Message, ProducerSettings, RecordMetadata};
 use crate::hub::{Appender, Hub, HubError, Part};
 
 /// What became of a message.
@@ -211,18 +211,10 @@ impl Worker {
 }
 
 fn push(sending: &Sending, timestamp_ms: i64, batch: &mut Batch) {
-    let message = &sending.message;
-    batch.push_copy(message.value.as_deref().unwrap_or_default());
-    if message.value.is_none() {
-        batch.set_null_value();
-    }
-    if let Some(key) = &message.key {
-        batch.set_key(key);
-    }
-    for (name, value) in &message.headers {
-        batch.set_header(name, value);
-    }
-    batch.set_timestamp_ms(timestamp_ms);
+    let Message { key, value, headers, .. } = &sending.message;
+    let (key, value) = (key.as_deref(), value.as_deref());
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice())));
+    copy_record(&Record { key, value, timestamp_ms, ..Record::default() }, headers, batch);
 }
 
 /// Tells every message of a batch where it is: one offset after another from the batch's first.

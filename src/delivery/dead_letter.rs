@@ -11,7 +11,9 @@ use std::sync::Arc;
 use anabranch_connectors::Emitter;
 use anabranch_connectors::clock::now_ms;
 use anabranch_connectors::source::NotStored;
-use anabranch_record::{Batch, Condition, Headers, Position, Records, StoredBatch, StoredRecord};
+use anabranch_record::{
+    Batch, Condition, Headers, Position, Records, StoredBatch, StoredRecord, copy_record,
+};
 use futures::FutureExt;
 
 use super::buried::Buried;
@@ -179,19 +181,33 @@ pub(crate) fn topic_of(sink: &str) -> String {
 }
 
 fn push(stored: &StoredRecord<'_>, reason: &str, batch: &mut Batch) {
-    batch.push_copy(stored.record.value.unwrap_or_default());
-    if stored.record.value.is_none() {
-        batch.set_null_value();
-    }
-    if let Some(key) = stored.record.key {
-        batch.set_key(key);
-    }
-    batch.set_timestamp_ms(stored.record.timestamp_ms);
-    for (name, value) in stored.record.headers.iter() {
-        batch.set_header(name, value.unwrap_or_default());
-    }
+    copy_record(&stored.record, stored.record.headers.iter(), batch);
     batch.set_header("__connect.errors.topic", stored.batch.topic.name.as_bytes());
     batch.set_header("__connect.errors.partition", stored.batch.partition.to_string().as_bytes());
     batch.set_header("__connect.errors.offset", stored.offset.to_string().as_bytes());
     batch.set_header("__connect.errors.exception.message", reason.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use anabranch_record::testing::store;
+
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_is_the_record_unchanged_with_the_reason_behind_it() {
+        let mut batch = Batch::new(Vec::new().into(), Headers::new(), 1000, 0);
+        batch.push_copy(b"");
+        batch.set_null_value();
+        batch.copy_header("none", None);
+        batch.copy_header("empty", Some(b""));
+        let stored = store(&batch);
+        let mut letters = Batch::new(Vec::new().into(), Headers::new(), 0, 0);
+        push(&stored.iter().next().unwrap(), "no", &mut letters);
+        let letter = letters.iter().next().unwrap();
+        let headers: Vec<_> = letter.headers.iter().collect();
+        assert_eq!(headers[..2], [("none", None), ("empty", Some(&b""[..]))]);
+        assert_eq!((letter.value, letter.key, letter.timestamp_ms), (None, None, 1000));
+        assert_eq!(letter.headers.get("__connect.errors.exception.message"), Some(&b"no"[..]));
+    }
 }

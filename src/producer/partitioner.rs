@@ -1,6 +1,7 @@
 //! Who goes to which partition.
 
-use anabranch_record::{Batch, Record};
+use anabranch_record::header::HeadersRef;
+use anabranch_record::{Batch, copy_record};
 use md5::{Digest, Md5};
 
 use crate::hub::Part;
@@ -77,27 +78,13 @@ fn scatter(partitioner: Partitioner, part: Part, partitions: u32) -> Vec<(i32, P
             batches.len() - 1
         });
         if let Some((_, batch)) = batches.get_mut(at) {
-            copy(&record, batch);
+            // Common headers are the batch's own.
+            let own = HeadersRef { common: &[], own: record.headers.own };
+            copy_record(&record, own.iter_all(), batch);
         }
     }
     let (numbers, batches): (Vec<i32>, Vec<Batch>) = batches.into_iter().unzip();
     numbers.into_iter().zip(part.split(batches)).collect()
-}
-
-/// Copies one record; common headers are the batch's own.
-fn copy(record: &Record<'_>, batch: &mut Batch) {
-    batch.push_copy(record.value.unwrap_or_default());
-    if record.value.is_none() {
-        batch.set_null_value();
-    }
-    if let Some(key) = record.key {
-        batch.set_key(key);
-    }
-    let own = anabranch_record::header::HeadersRef { common: &[], own: record.headers.own };
-    for (name, value) in own.iter_all() {
-        batch.set_header(name, value.unwrap_or_default());
-    }
-    batch.set_timestamp_ms(record.timestamp_ms);
 }
 
 /// Murmur2 as `org.apache.kafka.common.utils.Utils.murmur2` computes it.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anabranch_record::stored::ORIGIN;
-use anabranch_record::{Batch, Headers};
+use anabranch_record::{Batch, Headers, Record, copy_record};
 
 use super::{REASON, WAIT, are_reached, ends, replay_group};
 use crate::cli::failure::Failure;
@@ -156,20 +156,12 @@ impl Step<'_> {
 }
 
 fn push(record: &ConsumedRecord, origin: Option<&str>, batch: &mut Batch) {
-    batch.push_copy(record.value.as_deref().unwrap_or_default());
-    if record.value.is_none() {
-        batch.set_null_value();
-    }
-    if let Some(key) = &record.key {
-        batch.set_key(key);
-    }
-    batch.set_timestamp_ms(record.timestamp_ms);
     let is_added = |name: &str| ADDED.iter().any(|prefix| name.starts_with(prefix));
-    for (name, value) in &record.headers {
-        if origin.is_none() || !is_added(name) {
-            batch.set_header(name, value.as_deref().unwrap_or_default());
-        }
-    }
+    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    let headers = headers.filter(|(name, _)| origin.is_none() || !is_added(name));
+    let (key, value) = (record.key.as_deref(), record.value.as_deref());
+    let timestamp_ms = record.timestamp_ms;
+    copy_record(&Record { key, value, timestamp_ms, ..Record::default() }, headers, batch);
     if let Some(origin) = origin.filter(|origin| !origin.is_empty()) {
         batch.set_header(ORIGIN, origin.as_bytes());
     }
