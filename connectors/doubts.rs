@@ -2,8 +2,10 @@
 
 use reqwest::Url;
 
-use crate::registry::SinkConfig;
-use crate::{elasticsearch, file, http, shown};
+use crate::SinkConfig;
+use crate::shared::http::Tls;
+use crate::shared::shown;
+use crate::sinks::{elasticsearch, file, http};
 
 /// Names of fields that templates of other programs have, too.
 const FIELDS: [&str; 5] = ["topic", "partition", "date", "host", "key"];
@@ -50,7 +52,7 @@ fn of_file(config: &file::SinkConfig) -> Vec<Doubt> {
 
 fn of_http(config: &http::SinkConfig) -> Vec<Doubt> {
     let mut doubts: Vec<Doubt> = of_template("url", &config.url).into_iter().collect();
-    if config.url.starts_with("http://") && config.tls != http::Tls::default() {
+    if config.url.starts_with("http://") && config.tls != Tls::default() {
         doubts.push(unused_tls());
     }
     doubts
@@ -77,7 +79,7 @@ fn of_search(config: &elasticsearch::SinkConfig) -> Vec<Doubt> {
         }
     }
     let plain = config.endpoints.iter().all(|address| address.starts_with("http://"));
-    if plain && config.tls != http::Tls::default() {
+    if plain && config.tls != Tls::default() {
         doubts.push(unused_tls());
     }
     doubts

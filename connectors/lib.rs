@@ -6,28 +6,18 @@
 //!
 //! To add a connector: its folder, one variant and one arm in [`registry`], a test, an example configuration.
 
-pub mod clock;
-mod counters;
-pub mod document;
+pub mod contract;
 pub mod doubts;
-pub mod elasticsearch;
-pub mod file;
-pub mod framing;
-pub mod http;
-pub mod memory;
 pub mod registry;
-pub mod secret;
-pub mod shown;
-pub mod sink;
-pub mod source;
-pub mod stdio;
-pub mod stream;
-pub mod syslog;
-pub mod template;
-pub mod units;
+pub mod shared;
+pub mod sinks;
+pub mod sources;
 
-pub use memory::{Memory, Taken};
-pub use registry::{BuildError, SinkConfig, SourceConfig};
-pub use sink::{Outcome, Sink, WriteError, Written};
-pub use source::{Emission, Emitter, Receipt, Source, SourceError};
-pub use units::ByteSize;
+pub use contract::build::{BuildError, Surroundings};
+pub use contract::emitter::{Emission, Emitter};
+pub use contract::memory::{Memory, Taken};
+pub use contract::receipt::Receipt;
+pub use contract::sink::{Outcome, Sink, WriteError, Written};
+pub use contract::source::{Source, SourceError};
+pub use contract::units::ByteSize;
+pub use registry::{SinkConfig, SourceConfig};

@@ -3,24 +3,23 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use thiserror::Error;
 
+use crate::contract::source::SourceCheck;
 use crate::doubts::{self, Doubt};
-use crate::source::SourceCheck;
-use crate::{Sink, Source, elasticsearch, file, http, stdio, syslog};
+use crate::{BuildError, Sink, Source, Surroundings, sinks, sources};
 
 /// The `from:` block of a source: its one key names the connector.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceConfig {
     /// `from: { file: … }`
-    File(file::SourceConfig),
+    File(sources::file::SourceConfig),
     /// `from: { syslog: … }`
-    Syslog(syslog::SourceConfig),
+    Syslog(sources::syslog::SourceConfig),
     /// `from: { http: … }`
-    Http(http::SourceConfig),
+    Http(sources::http::SourceConfig),
     /// `from: { stdin: … }`
-    Stdin(stdio::SourceConfig),
+    Stdin(sources::stdin::SourceConfig),
 }
 
 /// The `to:` block of a sink: its one key names the connector.
@@ -28,34 +27,13 @@ pub enum SourceConfig {
 #[serde(rename_all = "snake_case")]
 pub enum SinkConfig {
     /// `to: { elasticsearch: … }`
-    Elasticsearch(elasticsearch::SinkConfig),
+    Elasticsearch(sinks::elasticsearch::SinkConfig),
     /// `to: { file: … }`
-    File(file::SinkConfig),
+    File(sinks::file::SinkConfig),
     /// `to: { http: … }`
-    Http(http::SinkConfig),
+    Http(sinks::http::SinkConfig),
     /// `to: { stdout: … }`
-    Stdout(stdio::SinkConfig),
-}
-
-/// A setting that is well-formed and cannot work.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{setting}` {problem}; {hint}")]
-pub struct BuildError {
-    /// The setting, as it stands inside the connector's block.
-    pub setting: &'static str,
-    /// What is wrong with it.
-    pub problem: String,
-    /// What to do.
-    pub hint: &'static str,
-}
-
-/// What a connector may know of the program that it runs in.
-#[derive(Debug, Clone, Default)]
-pub struct Surroundings {
-    /// Name of the source or sink.
-    pub name: String,
-    /// This machine's name, for the header `host`.
-    pub host: String,
+    Stdout(sinks::stdout::SinkConfig),
 }
 
 impl SourceConfig {
@@ -65,10 +43,14 @@ impl SourceConfig {
     /// [`BuildError`] when a setting is well-formed but cannot work.
     pub fn build(&self, around: &Surroundings) -> Result<Box<dyn Source>, BuildError> {
         Ok(match self {
-            Self::File(config) => Box::new(file::FileSource::new(config.clone(), around)?),
-            Self::Syslog(config) => Box::new(syslog::SyslogSource::new(config.clone(), around)?),
-            Self::Http(config) => Box::new(http::HttpSource::new(config.clone(), around)?),
-            Self::Stdin(config) => Box::new(stdio::StdinSource::new(config.clone(), around)?),
+            Self::File(config) => Box::new(sources::file::FileSource::new(config.clone(), around)?),
+            Self::Syslog(config) => {
+                Box::new(sources::syslog::SyslogSource::new(config.clone(), around)?)
+            }
+            Self::Http(config) => Box::new(sources::http::HttpSource::new(config.clone(), around)?),
+            Self::Stdin(config) => {
+                Box::new(sources::stdin::StdinSource::new(config.clone(), around)?)
+            }
         })
     }
 
@@ -94,7 +76,7 @@ impl SourceConfig {
 
     /// For a file source: which paths it would read. Its patterns are compiled here, so it is asked for once.
     #[must_use]
-    pub fn reads(&self) -> Option<file::Reads> {
+    pub fn reads(&self) -> Option<sources::file::Reads> {
         match self {
             Self::File(config) => config.reads(),
             Self::Syslog(_) | Self::Http(_) | Self::Stdin(_) => None,
@@ -128,11 +110,13 @@ impl SinkConfig {
     pub fn build(&self, around: &Surroundings) -> Result<Box<dyn Sink>, BuildError> {
         Ok(match self {
             Self::Elasticsearch(config) => {
-                Box::new(elasticsearch::ElasticsearchSink::new(config.clone(), around)?)
+                Box::new(sinks::elasticsearch::ElasticsearchSink::new(config.clone(), around)?)
             }
-            Self::File(config) => Box::new(file::FileSink::new(config.clone(), around)?),
-            Self::Http(config) => Box::new(http::HttpSink::new(config.clone(), around)?),
-            Self::Stdout(config) => Box::new(stdio::StdoutSink::new(config.clone(), around)?),
+            Self::File(config) => Box::new(sinks::file::FileSink::new(config.clone(), around)?),
+            Self::Http(config) => Box::new(sinks::http::HttpSink::new(config.clone(), around)?),
+            Self::Stdout(config) => {
+                Box::new(sinks::stdout::StdoutSink::new(config.clone(), around)?)
+            }
         })
     }
 
@@ -192,9 +176,9 @@ impl SinkConfig {
     /// A sentence for a person.
     pub async fn probe(&self) -> Result<String, String> {
         match self {
-            Self::Elasticsearch(config) => elasticsearch::probe(config).await,
-            Self::File(config) => file::probe(config),
-            Self::Http(config) => http::probe(config).await,
+            Self::Elasticsearch(config) => sinks::elasticsearch::probe(config).await,
+            Self::File(config) => sinks::file::probe(config),
+            Self::Http(config) => sinks::http::probe(config).await,
             Self::Stdout(_) => Ok("the terminal".to_owned()),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anabranch::hub::kafka::{Acks, Kafka, Settings};
 use anabranch::hub::{Hub, Part};
-use anabranch_connectors::memory::Part as MemoryPart;
-use anabranch_connectors::source::Share;
+use anabranch_connectors::contract::counters::Share;
+use anabranch_connectors::contract::memory::Part as MemoryPart;
 use anabranch_connectors::{Emission, Memory, Taken};
 use anabranch_record::{Batch, Headers};
 use tokio::sync::oneshot;
@@ -71,7 +71,10 @@ async fn main() {
 }
 
 type Receipt = oneshot::Receiver<
-    Result<anabranch_connectors::source::Stored, anabranch_connectors::source::NotStored>,
+    Result<
+        anabranch_connectors::contract::receipt::Stored,
+        anabranch_connectors::contract::receipt::NotStored,
+    >,
 >;
 
 fn part(lines: &[u8], headers: usize, permit: Taken) -> (Part, Receipt) {
@@ -82,7 +85,7 @@ fn part(lines: &[u8], headers: usize, permit: Taken) -> (Part, Receipt) {
     {
         common = common.with(name, value.as_bytes());
     }
-    let now = anabranch_connectors::clock::now_ms();
+    let now = anabranch_connectors::contract::clock::now_ms();
     let mut batch = Batch::new(lines.to_vec().into(), common, now, 1);
     for start in (0..lines.len()).step_by(200) {
         batch.push(start..start + 199);

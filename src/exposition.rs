@@ -6,9 +6,9 @@ use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use anabranch_connectors::stream::ConnectionMeter;
+use anabranch_connectors::shared::stream::ConnectionMeter;
 
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 
 use crate::admin::Seen;
 use crate::hub::{GroupLag, Lag, TopicInfo};

@@ -4,7 +4,7 @@
 //! |------------------------|----------------------------------------------------------------------------------|
 //! | `POST /api/v1/advance` | `{"group": "g", "from": [offset…], "to": [offset…], "records": [`[`Sent`]`…]}`   |
 
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 use anabranch_record::stored::ORIGIN;
 use anabranch_record::{Batch, Headers};
 use axum::body::Bytes;

@@ -20,7 +20,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use anabranch_connectors::Emission;
-use anabranch_connectors::source::{NotStored, Share, Stored};
+use anabranch_connectors::contract::counters::Share;
+use anabranch_connectors::contract::receipt::{NotStored, Stored};
 use anabranch_record::Batch;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 use anabranch_record::{Batch, Headers, Record, copy_record, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_connectors::stream::{
+use anabranch_connectors::shared::stream::{
     Door, Listener, Peer, Place, Places, Stream, http, inet, local,
 };
 use axum::body::Body;

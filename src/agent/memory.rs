@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anabranch_connectors::memory::Part;
+use anabranch_connectors::contract::memory::Part;
 use anabranch_connectors::{ByteSize, Memory};
 use tracing::{info, warn};
 

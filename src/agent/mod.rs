@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use anabranch_connectors::registry::Surroundings;
+use anabranch_connectors::contract::build::Surroundings;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};

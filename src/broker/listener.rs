@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use anabranch_connectors::stream::{Door, Ended, Heard, Listener, Place, Places, Stream, inet};
+use anabranch_connectors::shared::stream::{
+    Door, Ended, Heard, Listener, Place, Places, Stream, inet,
+};
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anabranch_connectors::SourceConfig;
-use anabranch_connectors::registry::BuildError;
+use anabranch_connectors::contract::build::BuildError;
 use clap::Args;
 
 use super::ConfigArgs;

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anabranch_connectors::shown;
+use anabranch_connectors::shared::shown;
 use clap::Args;
 
 use super::failure::{Failure, warn};

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 
 use crate::hub::StartAt;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::Emission;
-use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::source::{NotStored, Stored};
+use anabranch_connectors::contract::clock::now_ms;
+use anabranch_connectors::contract::receipt::{NotStored, Stored};
 use anabranch_record::{Batch, Headers, Record, copy_record};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;

@@ -1,6 +1,6 @@
 //! The blocks `admin` and `log`: how the agent is watched.
 
-use anabranch_connectors::secret::Secret;
+use anabranch_connectors::contract::secret::Secret;
 use serde::{Deserialize, Deserializer};
 
 use super::units;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use anabranch_connectors::secret::Secret;
+use anabranch_connectors::contract::secret::Secret;
 use serde::{Deserialize, Deserializer};
 
 pub use crate::broker::auth::Mechanism;

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use anabranch_connectors::Emitter;
-use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::source::NotStored;
+use anabranch_connectors::contract::clock::now_ms;
+use anabranch_connectors::contract::receipt::NotStored;
 use anabranch_record::{
     Batch, Condition, Headers, Position, Records, StoredBatch, StoredRecord, copy_record,
 };

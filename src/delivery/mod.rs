@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::Sink;
-use anabranch_connectors::sink::Resumed;
+use anabranch_connectors::contract::sink::Resumed;
 use anabranch_record::Records;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -323,7 +323,7 @@ impl Loop {
     }
 
     fn count_latency(&self, records: &Records) {
-        let now_ms = anabranch_connectors::clock::now_ms();
+        let now_ms = anabranch_connectors::contract::clock::now_ms();
         for (batch, count) in records.batches() {
             let since = now_ms.saturating_sub(batch.base_timestamp_ms);
             let since = Duration::from_millis(u64::try_from(since).unwrap_or(0));

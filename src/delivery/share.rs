@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anabranch_connectors::Memory;
-use anabranch_connectors::memory::{Part, Taken};
+use anabranch_connectors::contract::memory::{Part, Taken};
 
 /// What was fetched is held decompressed, beside what it is decompressed from, as what is sent, and compressed again.
 const COPIES: usize = 4;

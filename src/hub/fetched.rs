@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::sink::Resumed;
+use anabranch_connectors::contract::sink::Resumed;
 use anabranch_record::StoredBatch;
 
 use super::Offset;

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anabranch_connectors::Emission;
-use anabranch_connectors::source::{Account, NotStored, Share, Stored};
+use anabranch_connectors::contract::counters::{Account, Share};
+use anabranch_connectors::contract::receipt::{NotStored, Stored};
 use anabranch_record::{Amount, Batch, Chain, Condition};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -242,10 +243,11 @@ mod tests {
     #[tokio::test]
     async fn what_is_lost_on_the_way_is_missing_in_the_account() {
         let (inlet, mut outlet) = tokio::sync::mpsc::channel(4);
-        let counters: Arc<anabranch_connectors::source::SourceCounters> = Arc::default();
+        let counters: Arc<anabranch_connectors::contract::counters::SourceCounters> =
+            Arc::default();
         let budget = (
             anabranch_connectors::Memory::shared(1 << 20),
-            anabranch_connectors::memory::Part::Sources,
+            anabranch_connectors::contract::memory::Part::Sources,
         );
         let emitter = Emitter::new("s", [inlet].into(), budget, Vec::new(), Arc::clone(&counters));
         let batch = |lines: &[&str]| {

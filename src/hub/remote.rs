@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use anabranch_connectors::source::{Account, NotStored, Stored};
+use anabranch_connectors::contract::counters::Account;
+use anabranch_connectors::contract::receipt::{NotStored, Stored};
 use anabranch_record::stored::ORIGIN;
 use anabranch_record::{Batch, Record};
 use async_trait::async_trait;

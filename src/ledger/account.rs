@@ -11,7 +11,7 @@
 
 use std::fmt::Write;
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 use anabranch_record::Amount;
 
 /// As it is kept.

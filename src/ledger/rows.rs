@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 use anabranch_record::Amount;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! What is shown of the one budget of bytes.
 
 use anabranch_connectors::Memory;
-use anabranch_connectors::memory::Part;
+use anabranch_connectors::contract::memory::Part;
 
 /// A gauge: its name, what it says, and its values by the labels.
 pub type Family = (&'static str, &'static str, Vec<(Vec<(&'static str, &'static str)>, usize)>);

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::Memory;
-use anabranch_connectors::source::{Account, SourceCounters};
-use anabranch_connectors::stream::ConnectionMeter;
+use anabranch_connectors::contract::counters::{Account, SourceCounters};
+use anabranch_connectors::shared::stream::ConnectionMeter;
 use anabranch_record::Amount;
 use hdrhistogram::Histogram;
 

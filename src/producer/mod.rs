@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use anabranch_connectors::memory::Part;
-use anabranch_connectors::source::SourceCounters;
+use anabranch_connectors::contract::counters::SourceCounters;
+use anabranch_connectors::contract::memory::Part;
 use anabranch_connectors::{Emission, Emitter};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -130,7 +130,7 @@ impl Producer {
 mod tests {
     use super::*;
     use crate::hub::{self, HubError};
-    use anabranch_connectors::source::Stored;
+    use anabranch_connectors::contract::receipt::Stored;
     use anabranch_record::{Batch, Chain, Headers};
     use std::sync::{Mutex, PoisonError};
     use tokio::time::Instant;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::Emission;
-use anabranch_connectors::source::NotStored;
+use anabranch_connectors::contract::receipt::NotStored;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -47,8 +47,8 @@ const WALLS: &[Wall] = &[
         why: "connectors know neither the hub nor the configuration file",
     },
     Wall {
-        folder: "connectors",
-        files: "sink",
+        folder: "connectors/sinks",
+        files: "",
         except: "",
         banned: &["time::sleep", "sleep_until", "time::interval"],
         why: "a sink never waits; the delivery loop does",

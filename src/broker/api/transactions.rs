@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use anabranch_connectors::secret::Secret;
+use anabranch_connectors::contract::secret::Secret;
 use ring::hmac;
 
 use super::credential::{Credential, ITERATIONS_DEFAULT};

@@ -1,6 +1,6 @@
 //! What connectors say about their own blocks.
 
-use anabranch_connectors::registry::{BuildError, Surroundings};
+use anabranch_connectors::contract::build::{BuildError, Surroundings};
 
 use super::Findings;
 use crate::config::Config;

@@ -1,6 +1,7 @@
 //! `data_dir`, `hub`, `admin` and `log`.
 
-use anabranch_connectors::{ByteSize, shown};
+use anabranch_connectors::ByteSize;
+use anabranch_connectors::shared::shown;
 
 use super::Findings;
 use super::names::topic_fault;

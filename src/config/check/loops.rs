@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anabranch_connectors::file::{Reads, places};
+use anabranch_connectors::sources::file::{Reads, places};
 
 use super::Findings;
 use super::topics::Topics;

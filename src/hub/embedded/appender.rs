@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anabranch_connectors::source::Stored;
+use anabranch_connectors::contract::receipt::Stored;
 use anabranch_record::Pool;
 use tracing::error;
 

@@ -13,8 +13,8 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::memory::Part as MemoryPart;
+use anabranch_connectors::contract::clock::now_ms;
+use anabranch_connectors::contract::memory::Part as MemoryPart;
 use tracing::{info, warn};
 
 use super::Shared;

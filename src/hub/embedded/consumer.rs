@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::sink::Resumed;
+use anabranch_connectors::contract::clock::now_ms;
+use anabranch_connectors::contract::sink::Resumed;
 use anabranch_record::{Pool, Topic};
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_connectors::sink::Placed;
+use anabranch_connectors::contract::sink::Placed;
 
 use super::group_states::{Changes, StateKey};
 use super::writer::{Pairs, Place};

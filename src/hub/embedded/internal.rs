@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::source::Stored;
+use anabranch_connectors::contract::clock::now_ms;
+use anabranch_connectors::contract::receipt::Stored;
 use tokio::time::Instant;
 use tracing::{info, warn};
 

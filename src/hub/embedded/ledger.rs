@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 
 use super::Shared;
 use super::consumer::EmbeddedConsumer;

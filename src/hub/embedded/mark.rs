@@ -14,7 +14,7 @@
 //! All numbers are varints. The last two are there only when one of them is not zero. Parts without a position that
 //! follow each other in a batch and are of one source share a mark.
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 use anabranch_record::{Amount, Batch, header, origin, varint};
 
 /// Name of the header.

@@ -63,7 +63,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 use async_trait::async_trait;
 use tokio::sync::watch;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 use anabranch_record::{Pool, StoredBatch};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::oneshot;

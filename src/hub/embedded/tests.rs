@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anabranch_connectors::Emitter;
-use anabranch_connectors::sink::Resumed;
+use anabranch_connectors::contract::sink::Resumed;
 use anabranch_record::{Batch, Headers, Position};
 
 use super::*;

@@ -13,7 +13,7 @@
 
 use std::path::Path;
 
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 use uuid::Uuid;
 
 use crate::log::{Finding, LogError, write_atomically};

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 use anabranch_record::{Amount, StoredBatch};
 
 use super::mark;

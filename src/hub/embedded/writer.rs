@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use anabranch_connectors::clock::now_ms;
-use anabranch_connectors::source::Stored;
+use anabranch_connectors::contract::clock::now_ms;
+use anabranch_connectors::contract::receipt::Stored;
 use anabranch_record::Buffer;
 use tokio::sync::oneshot;
 use tokio::time::Instant;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 
 use super::positions;
 use super::settings::Settings;
@@ -63,8 +63,9 @@ impl Accounts {
 mod tests {
     use std::sync::Arc;
 
-    use anabranch_connectors::memory::Part as MemoryPart;
-    use anabranch_connectors::source::{NotStored, SourceCounters};
+    use anabranch_connectors::contract::counters::SourceCounters;
+    use anabranch_connectors::contract::memory::Part as MemoryPart;
+    use anabranch_connectors::contract::receipt::NotStored;
     use anabranch_connectors::{Emitter, Memory};
     use anabranch_record::{Amount, Batch, Headers};
 

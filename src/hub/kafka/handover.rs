@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anabranch_connectors::sink::Resumed;
+use anabranch_connectors::contract::sink::Resumed;
 use anabranch_record::StoredBatch;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;

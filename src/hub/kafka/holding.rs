@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use anabranch_connectors::source::NotStored;
+use anabranch_connectors::contract::receipt::NotStored;
 use anabranch_record::condition::Answer;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};

@@ -42,7 +42,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 use async_trait::async_trait;
 use tracing::{error, info};
 

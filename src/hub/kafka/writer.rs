@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use anabranch_connectors::clock;
-use anabranch_connectors::source::Stored;
+use anabranch_connectors::contract::clock;
+use anabranch_connectors::contract::receipt::Stored;
 use anabranch_record::Record;
 use tokio::time::Instant;
 use tracing::{info, warn};

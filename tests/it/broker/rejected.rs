@@ -2,7 +2,7 @@
 //! (KIP-467).
 
 use anabranch::wire::{Builder, Codec, Stamp};
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 use anabranch_record::Record;
 use anabranch_record::stored::push_record;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};

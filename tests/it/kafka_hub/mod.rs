@@ -17,8 +17,9 @@ use anabranch::hub::kafka::{Acks, Kafka, Settings};
 use anabranch::hub::{
     Appender, Consumer, ConsumerSpec, Fetched, Hub, HubError, Offset, Part, StartAt, TopicSelector,
 };
-use anabranch_connectors::source::{NotStored, Stored};
-use anabranch_connectors::{Emission, clock};
+use anabranch_connectors::Emission;
+use anabranch_connectors::contract::clock;
+use anabranch_connectors::contract::receipt::{NotStored, Stored};
 use anabranch_record::{Batch, Buffer, Headers, Position};
 use tokio::sync::oneshot;
 use tokio::time::Instant;

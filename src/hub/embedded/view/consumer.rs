@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_connectors::sink::Resumed;
+use anabranch_connectors::contract::sink::Resumed;
 use anabranch_record::Pool;
 use async_trait::async_trait;
 use tokio::time::Instant;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anabranch_connectors::source::Account;
+use anabranch_connectors::contract::counters::Account;
 use anabranch_record::{Pool, Topic};
 use async_trait::async_trait;
 

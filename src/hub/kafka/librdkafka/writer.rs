@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use anabranch_connectors::source::Stored;
+use anabranch_connectors::contract::receipt::Stored;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
 use tokio::time::Instant;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use anabranch::wire::batch_header::stamp;
 use anabranch::wire::{Builder, Codec, Stamp};
-use anabranch_connectors::clock::now_ms;
+use anabranch_connectors::contract::clock::now_ms;
 use anabranch_record::Record;
 use anabranch_record::stored::push_record;
 use bytes::Bytes;

@@ -1,0 +1,6 @@
+//! The sink against files: what it writes, what destroys them, and kills.
+
+mod destroyed;
+mod exactness;
+mod killed;
+mod settings;

@@ -1,0 +1,5 @@
+//! Writes standard output.
+
+mod sink;
+
+pub use sink::{SinkConfig, StdoutSink};

@@ -1,0 +1,5 @@
+//! Reads standard input.
+
+mod source;
+
+pub use source::{SourceConfig, StdinSource};

@@ -1,0 +1,109 @@
+//! Opens the sockets of the source, and says what to do when one cannot be had.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Socket, Type};
+use tracing::warn;
+
+use super::config::{Listen, SourceConfig, resolve};
+use crate::SourceError;
+use crate::shared::stream::{BACKLOG, local};
+
+/// An open socket, and where it listens.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) listen: Listen,
+    pub(super) socket: Socket,
+}
+
+/// Opens the sockets for one address; a port 0 is replaced by the one that the system chose.
+pub(super) fn open(listen: &Listen, config: &SourceConfig) -> Result<Vec<Opened>, SourceError> {
+    let mode = config.mode().unwrap_or(0o666);
+    let opened = match listen {
+        Listen::Udp(place) => resolve(place).and_then(|address| udp(address, config)),
+        Listen::Tcp(place) => resolve(place).and_then(tcp),
+        Listen::Unix(path) => local::bind(path, Type::STREAM, mode).map(|socket| {
+            let listen = listen.clone();
+            vec![Opened { listen, socket }]
+        }),
+        Listen::Unixgram(path) => local::bind(path, Type::DGRAM, mode).map(|socket| {
+            let listen = listen.clone();
+            vec![Opened { listen, socket }]
+        }),
+    };
+    opened.map_err(|error| SourceError::Failed {
+        what: format!("cannot listen on {listen}"),
+        hint: hint(error.kind()),
+        cause: error.to_string(),
+    })
+}
+
+fn hint(kind: io::ErrorKind) -> &'static str {
+    if kind == io::ErrorKind::PermissionDenied {
+        "a port below 1024 needs CAP_NET_BIND_SERVICE, a socket file a folder that can be written; choose another or \
+         grant it"
+    } else if kind == io::ErrorKind::AddrInUse {
+        "another program has it; stop that one or choose another"
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "this machine does not have that address; try 0.0.0.0"
+    } else {
+        "check the address in `listen`"
+    }
+}
+
+fn udp(address: SocketAddr, config: &SourceConfig) -> io::Result<Vec<Opened>> {
+    // Sockets that share a port would also share it with those of another agent, unseen.
+    drop(inet(address, Type::DGRAM, false)?);
+    let mut address = address;
+    let mut opened = Vec::new();
+    for _ in 0..config.udp_sockets {
+        let socket = inet(address, Type::DGRAM, config.udp_sockets > 1)?;
+        enlarge(&socket, config.receive_buffer.bytes());
+        address = local(&socket)?;
+        opened.push(Opened { listen: Listen::Udp(address.to_string()), socket });
+    }
+    Ok(opened)
+}
+
+fn tcp(address: SocketAddr) -> io::Result<Vec<Opened>> {
+    let socket = inet(address, Type::STREAM, false)?;
+    socket.listen(BACKLOG)?;
+    let listen = Listen::Tcp(local(&socket)?.to_string());
+    Ok(vec![Opened { listen, socket }])
+}
+
+fn inet(address: SocketAddr, kind: Type, shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    if kind == Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn local(socket: &Socket) -> io::Result<SocketAddr> {
+    let address = socket.local_addr()?.as_socket();
+    address.ok_or_else(|| io::Error::other("the socket has no internet address"))
+}
+
+/// Asks for a receive buffer: past the system's limit where that is allowed, else up to it.
+fn enlarge(socket: &Socket, wanted: usize) {
+    let forced = rustix::net::sockopt::set_socket_recv_buffer_size_force(socket, wanted);
+    if forced.is_ok() {
+        return;
+    }
+    let set = socket.set_recv_buffer_size(wanted);
+    let got_bytes = socket.recv_buffer_size().unwrap_or(0);
+    if set.is_err() || got_bytes < wanted {
+        warn!(
+            wanted_bytes = wanted,
+            got_bytes, "receive buffer is smaller than asked for; raise net.core.rmem_max"
+        );
+    }
+}

@@ -1,7 +1,0 @@
-//! Standard input and output.
-
-mod sink;
-mod source;
-
-pub use sink::{SinkConfig, StdoutSink};
-pub use source::{SourceConfig, StdinSource};
