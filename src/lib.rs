@@ -3,13 +3,13 @@
 
 pub mod admin;
 pub mod agent;
+pub mod auth;
 pub mod bench;
 pub mod broker;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod delivery;
-pub mod exposition;
 pub mod hub;
 pub mod kafka;
 pub mod ledger;
@@ -23,6 +23,7 @@ mod topic_name;
 pub mod wire;
 
 pub use anabranch_connectors as connectors;
+pub use anabranch_record as record;
 pub use client::{
     Admin, ClientError, Connection, ConsumedRecord, Consumer, ConsumerSettings, GroupDescription,
     HubHandle, Json, Message, MessagePack, PartitionProgress, Producer, ProducerSettings, Raw,

@@ -1,51 +1,46 @@
 //! The admin listener: `/health`, `/metrics`, and the API under `/api/v1`.
 //!
-//! | file        | concept                                                                  |
-//! |-------------|--------------------------------------------------------------------------|
-//! | `listen.rs` | sockets, and what is answered at each                                    |
-//! | `gate.rs`   | who may ask what: names, foreign pages, content types, the token         |
-//! | `glance.rs` | what is shown of the hub, without waiting for it                       |
-//! | `token.rs`  | the token: made, kept, compared                                          |
-//! | `api.rs`    | what can be changed through a running agent                              |
-//! | `sinks.rs`  | sinks: how they are, paused, taken up again                              |
-//! | `ledger.rs` | what became of every record                                            |
-//! | `line.rs`   | one record of a request                                                  |
+//! | file            | concept                                                                  |
+//! |-----------------|--------------------------------------------------------------------------|
+//! | `listen.rs`     | sockets, and what is answered at each                                    |
+//! | `gate.rs`       | who may ask what: names, foreign pages, content types, the token         |
+//! | `token.rs`      | the token: made, kept, compared                                          |
+//! | `health.rs`     | how the agent is                                                         |
+//! | `glance.rs`     | what is shown of the hub, without waiting for it                         |
+//! | `exposition.rs` | the metrics as text                                                      |
+//! | `api/`          | what client commands ask and change                                      |
 
-mod advance;
 mod api;
+pub mod exposition;
 mod gate;
 mod glance;
-mod ledger;
-mod line;
+mod health;
 mod listen;
-mod sinks;
 mod token;
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State as Shared;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Map, Value, json};
 use tracing::warn;
 
 use crate::agent::Control;
 use crate::broker::{Addresses, Broker};
 use crate::config::AdminConfig;
-use crate::exposition;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::producer::Producer;
 use gate::Gate;
 
-pub use advance::{At, Sent, Steps};
-pub use api::BODY_MAX;
+pub use api::advance::{At, Sent, Steps};
+pub use api::line::{Encoding, Line, LineHeaders};
+pub use api::routes::BODY_MAX;
 pub use glance::{Glance, Seen, SharedReads};
-pub use line::{Encoding, Line, LineHeaders};
 pub use listen::socket;
 pub use token::Token;
 
@@ -87,7 +82,7 @@ pub async fn serve(
     let faces = listen::open(config, &state.data_dir).await?;
     let gate = gate(config, &state)?;
     let metrics = Arc::clone(&state.metrics);
-    let api = api::Api {
+    let api = api::routes::Api {
         hub: Arc::clone(&state.hub),
         broker: state.broker.clone(),
         principal: config.principal.clone(),
@@ -97,13 +92,14 @@ pub async fn serve(
         data_dir: state.data_dir.clone(),
         listening: Arc::clone(&state.listening),
     };
-    let watching = Router::new().route("/health", get(health)).route("/metrics", get(show_metrics));
+    let watching =
+        Router::new().route("/health", get(health::show)).route("/metrics", get(show_metrics));
     let routes = listen::Routes {
         watching: watching.with_state(state),
-        api: api::router(api.clone())
-            .merge(advance::router(api.clone()))
-            .merge(ledger::router(api.clone()))
-            .merge(sinks::router(api)),
+        api: api::routes::router(api.clone())
+            .merge(api::advance::router(api.clone()))
+            .merge(api::ledger::router(api.clone()))
+            .merge(api::sinks::router(api)),
     };
     Ok(listen::serve(faces, routes, gate, metrics))
 }
@@ -123,57 +119,6 @@ fn gate(config: &AdminConfig, state: &State) -> Result<Gate, String> {
     };
     let allowed_hosts = config.allowed_hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
     Ok(Gate { token, token_place, allowed_hosts })
-}
-
-/// 200 while the agent works, even when a far side is away (a restart would not help); 503 when only a person can mend
-/// the hub.
-async fn health(Shared(state): Shared<State>) -> impl IntoResponse {
-    let sources: Map<String, Value> = state
-        .metrics
-        .sources()
-        .iter()
-        .map(|(name, meter)| {
-            (name.clone(), part(meter.state.problem(), meter.trouble(), meter.is_ready()))
-        })
-        .collect();
-    let sinks: Map<String, Value> = state
-        .metrics
-        .sinks()
-        .iter()
-        .map(|(name, meter)| (name.clone(), sinks::state_of(meter)))
-        .collect();
-    let hub = match state.hub.state() {
-        Ok(is) => {
-            json!({ "state": "ok", "is": is, "listening": *state.listening.read().unwrap_or_else(PoisonError::into_inner) })
-        }
-        Err(problem) => json!({ "state": "failing", "problem": problem }),
-    };
-    let is = |state: &str| {
-        let has = |value: &Value| value.get("state").and_then(Value::as_str) == Some(state);
-        has(&hub) || sources.values().chain(sinks.values()).any(has)
-    };
-    let code =
-        if state.hub.needs_person() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let status = if is("failing") || is("degraded") {
-        "degraded"
-    } else if is("starting") {
-        "starting"
-    } else {
-        "ok"
-    };
-    let version = env!("CARGO_PKG_VERSION");
-    let body = json!({ "status": status, "version": version, "hub": hub, "sources": sources, "sinks": sinks });
-    (code, Json(body))
-}
-
-/// How a source or a sink is.
-fn part(failing: Option<String>, degraded: Option<String>, is_ready: bool) -> Value {
-    match (failing, degraded) {
-        (Some(problem), _) => json!({ "state": "failing", "problem": problem }),
-        (None, Some(problem)) => json!({ "state": "degraded", "problem": problem }),
-        (None, None) if !is_ready => json!({ "state": "starting" }),
-        (None, None) => json!({ "state": "ok" }),
-    }
 }
 
 async fn show_metrics(Shared(state): Shared<State>) -> impl IntoResponse {

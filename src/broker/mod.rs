@@ -19,7 +19,6 @@
 //! its bytes are there.
 
 mod api;
-pub(crate) mod auth;
 mod connection;
 mod listener;
 mod network;
@@ -33,11 +32,11 @@ use std::time::Duration;
 
 use anabranch_connectors::Memory;
 
+use crate::auth::acl::{Acls, Rule};
+use crate::auth::kept_users::KeptUsers;
 use crate::hub::embedded::{Embedded, kept};
 use crate::metrics::{ClientMeter, Metrics};
 use crate::scram::Hash;
-use auth::acl::{Acls, Rule};
-use auth::kept_users::KeptUsers;
 
 pub use listener::{Addresses, Listening, serve, serve_stream};
 pub use network::Network;
@@ -106,8 +105,8 @@ impl Broker {
     pub(crate) fn allows(
         &self,
         principal: &str,
-        operation: auth::acl::Operation,
-        resource: auth::acl::Resource<'_>,
+        operation: crate::auth::acl::Operation,
+        resource: crate::auth::acl::Resource<'_>,
     ) -> bool {
         self.access().allows(principal, operation, resource)
     }

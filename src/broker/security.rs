@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::auth::Mechanism;
-use super::auth::tls::{Tls, TlsConfig};
-use super::auth::users::{UserSettings, Users};
+use crate::auth::Mechanism;
+use crate::auth::tls::{Tls, TlsConfig};
+use crate::auth::users::{UserSettings, Users};
 
 /// What is asked; certificates and users are replaced while it is in use, what is asked stays.
 #[derive(Debug, Default)]

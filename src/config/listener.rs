@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use anabranch_connectors::contract::secret::Secret;
 use serde::{Deserialize, Deserializer};
 
-pub use crate::broker::auth::Mechanism;
-pub use crate::broker::auth::acl::Operation;
-pub use crate::broker::auth::tls::{PrincipalPart, TlsConfig};
+pub use crate::auth::Mechanism;
+pub use crate::auth::acl::Operation;
+pub use crate::auth::tls::{PrincipalPart, TlsConfig};
 
 use super::units;
-use crate::broker::auth::acl::{Acls, Pattern, ResourceType, Rule};
-use crate::broker::auth::users::UserSettings;
+use crate::auth::acl::{Acls, Pattern, ResourceType, Rule};
+use crate::auth::users::UserSettings;
 
 /// Where clients are answered without TLS and without being asked who they are.
 #[derive(Debug, Clone)]
@@ -222,7 +222,7 @@ impl super::EmbeddedConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::auth::acl::Resource;
+    use crate::auth::acl::Resource;
     use crate::config::{EmbeddedConfig, HubConfig, load_str};
 
     fn embedded(text: &str) -> EmbeddedConfig {

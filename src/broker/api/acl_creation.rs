@@ -4,8 +4,8 @@ use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::create_acls_request::AclCreation;
 
 use super::acls::{ALLOW, DENY, EVERY_HOST};
-use crate::broker::auth::USER_PREFIX;
-use crate::broker::auth::acl::{CLUSTER, Operation, Pattern, ResourceType, Rule};
+use crate::auth::USER_PREFIX;
+use crate::auth::acl::{CLUSTER, Operation, Pattern, ResourceType, Rule};
 
 /// A refusal, with words for a person.
 pub(super) type Refused = (Code, String);

@@ -21,7 +21,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use super::acl_creation::{Refused, rule_of};
-use crate::broker::auth::acl::{Operation, Resource, Rule};
+use crate::auth::acl::{Operation, Resource, Rule};
 use crate::hub::embedded::kept::RULE;
 
 const ANY: i8 = 1;
@@ -240,7 +240,7 @@ fn is_wanted(filter: &Filter, rule: &Rule) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::auth::acl::{Pattern, ResourceType};
+    use crate::auth::acl::{Pattern, ResourceType};
 
     #[test]
     fn a_filter_finds_rules_by_what_it_names() {

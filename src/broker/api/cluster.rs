@@ -21,8 +21,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use super::{Call, Pending, Reply, later, whole};
+use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
-use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::TopicState;
 use crate::log::Partition;
 

@@ -15,7 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use super::groups::{bytes_of, text};
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 use crate::hub::embedded::consumer_groups::{GroupView, Heartbeat, NamedTopic, Partitions};
 
 fn refused(code: Code, message: &str) -> ConsumerGroupHeartbeatResponse {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Call;
 use super::metadata::code_of;
 use super::topics::denied;
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 use crate::hub::Hub;
 use crate::hub::embedded::TopicState;
 

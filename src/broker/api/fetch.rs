@@ -21,8 +21,8 @@ use tokio::time::Instant;
 
 use super::fetch_answer::{Answer, BY_ID_FROM, Endpoint, PartitionAnswer, Records};
 use super::{Call, Pending, Reply};
+use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
-use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::TopicState;
 use crate::log::{Extent, LogError, Partition, Room};
 

@@ -20,7 +20,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use super::metadata::code_of;
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 use crate::hub::embedded::coordinator::{Claim, Description, GroupError, JoinRequest, SyncRequest};
 use crate::hub::embedded::coordinators::Listed;
 

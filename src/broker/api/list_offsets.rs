@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
 
 use super::Call;
 use super::fetch::{READ_COMMITTED, epoch_fault};
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 use crate::log::Partition;
 
 const LATEST: i64 = -1;

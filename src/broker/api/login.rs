@@ -17,8 +17,8 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use tracing::info;
 
 use super::{Call, Pending, Reply, Session, encode};
-use crate::broker::auth::Mechanism;
-use crate::broker::auth::sasl::{SaslServer, Step};
+use crate::auth::Mechanism;
+use crate::auth::sasl::{SaslServer, Step};
 
 /// How long an answer that refuses is held back, so that guessing takes its time.
 const REFUSAL: Duration = Duration::from_millis(100);

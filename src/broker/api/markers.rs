@@ -10,7 +10,7 @@ use kafka_protocol::messages::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
 
 use super::Call;
 use super::metadata::code_of;
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 
 pub(super) async fn write(
     call: Arc<Call>,

@@ -15,8 +15,8 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::Call;
+use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
-use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::HubError;
 use crate::hub::embedded::TopicState;
 use crate::topic_name::{self, NameFault, TOPIC_MAX};

@@ -24,7 +24,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::by_id::{BY_ID_FROM, id_of};
 use super::metadata::code_of;
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 use crate::hub::embedded::Committed;
 use crate::hub::embedded::coordinator::{Claim, GroupError};
 use crate::hub::{HubError, Offset};

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Call, Pending, Reply, encode, records};
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 use crate::hub::embedded::{
     EndFault, OWN_PRODUCER, ProduceFault, Produced, TopicState, TransactionFault,
 };

@@ -14,8 +14,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
+use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
-use crate::broker::auth::acl::{Operation, Resource};
 
 /// The one partition that a quorum is of.
 const METADATA: &str = "__cluster_metadata";

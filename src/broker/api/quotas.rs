@@ -16,7 +16,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use super::acl_creation::Refused;
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 
 const ENTITIES: [&str; 3] = ["user", "client-id", "ip"];
 const KEYS: [&str; 5] = [

@@ -20,7 +20,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use super::topics::here;
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 
 const DENIED: &str = "Cluster authorization failed.";
 

@@ -21,8 +21,8 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::acl_creation::Refused;
 use super::acls::check_access;
-use crate::broker::auth::acl::{Operation, Resource};
-use crate::broker::auth::kept_users::{code, entry_name, hash, stored};
+use crate::auth::acl::{Operation, Resource};
+use crate::auth::kept_users::{code, entry_name, hash, stored};
 use crate::hub::embedded::kept::{Changes, Entries, USER};
 use crate::scram::Hash;
 

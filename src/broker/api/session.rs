@@ -7,9 +7,10 @@ use kafka_protocol::messages::ApiKey;
 
 use super::login::Login;
 use super::metadata::NOT_TOLD;
-use crate::broker::auth::acl::{Operation, Resource, ResourceType};
+use crate::auth;
+use crate::auth::acl::{Operation, Resource, ResourceType};
+use crate::broker::Broker;
 use crate::broker::security::Security;
-use crate::broker::{Broker, auth};
 use crate::hub::embedded::Embedded;
 
 /// One connection.

@@ -15,8 +15,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
 use super::metadata::{NOT_TOLD, name_fault};
+use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
-use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::TopicState;
 
 /// Partitions of one answer, whatever the client allows (Kafka's `max.request.partition.size.limit`).

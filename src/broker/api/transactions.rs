@@ -27,7 +27,7 @@ use regex::Regex;
 
 use super::Call;
 use super::offsets::{METADATA_MAX, group_code};
-use crate::broker::auth::acl::{Operation, Resource, ResourceType};
+use crate::auth::acl::{Operation, Resource, ResourceType};
 use crate::hub::Offset;
 use crate::hub::embedded::coordinator::Claim;
 use crate::hub::embedded::{EndFault, Phase, TransactionFault};

@@ -1,8 +1,8 @@
 //! `hub.embedded.acls` and `super_users`.
 
 use super::Findings;
-use crate::broker::auth::acl::{CLUSTER, EVERYONE, Operation, ResourceType};
-use crate::broker::auth::{ANONYMOUS, USER_PREFIX};
+use crate::auth::acl::{CLUSTER, EVERYONE, Operation, ResourceType};
+use crate::auth::{ANONYMOUS, USER_PREFIX};
 use crate::config::{AclConfig, EmbeddedConfig, ListenerConfig};
 
 pub(super) fn check(embedded: &EmbeddedConfig, findings: &mut Findings) {

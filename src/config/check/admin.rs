@@ -3,7 +3,7 @@
 use super::Findings;
 use super::clients::is_loopback;
 use super::hub::is_host_port;
-use crate::broker::auth::USER_PREFIX;
+use crate::auth::USER_PREFIX;
 use crate::config::{AdminConfig, ApiListen};
 
 /// Characters of the shortest token that nobody tries out.

@@ -4,8 +4,8 @@ use anabranch_connectors::ByteSize;
 
 use super::Findings;
 use super::hub::is_host_port;
-use crate::broker::auth::Refused;
-use crate::broker::auth::users::{UserSettings, Users};
+use crate::auth::Refused;
+use crate::auth::users::{UserSettings, Users};
 use crate::config::{EmbeddedConfig, ListenerConfig, Mechanism, SaslConfig};
 
 /// Where all of it stands.

@@ -15,9 +15,9 @@ use super::origin::{DEFAULT, Origin, origins};
 use super::{
     BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Refused, TOPIC, allowed, broker, check_broker,
 };
+use crate::auth::acl::Operation;
 use crate::broker::api::Call;
 use crate::broker::api::metadata::{MALFORMED, name_fault};
-use crate::broker::auth::acl::Operation;
 use crate::hub::embedded::{configs, kept};
 
 /// Where the value of a group's setting comes from when a client has set it.

@@ -22,8 +22,8 @@ mod target;
 use kafka_protocol::error::ResponseError as Code;
 
 use super::Call;
+use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
-use crate::broker::auth::acl::{Operation, Resource};
 
 pub(super) use alter::{alter, alter_incrementally};
 pub(super) use describe::describe;

@@ -8,9 +8,9 @@ use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesRe
 use kafka_protocol::protocol::StrBytes;
 
 use super::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
+use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
 use crate::broker::api::Call;
-use crate::broker::auth::acl::{Operation, Resource};
 use crate::hub::embedded::kept;
 
 /// All types, in Kafka's order.

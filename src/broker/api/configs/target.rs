@@ -9,9 +9,9 @@ use super::{
     BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Refused, TOPIC, allowed, broker, check_broker,
     groups,
 };
+use crate::auth::acl::Operation;
 use crate::broker::api::Call;
 use crate::broker::api::metadata::{code_of, name_fault};
-use crate::broker::auth::acl::Operation;
 use crate::hub::embedded::configs::{self, Kind, Overrides};
 use crate::hub::embedded::{TopicState, kept};
 

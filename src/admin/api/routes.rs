@@ -13,7 +13,7 @@
 //! | `DELETE /api/v1/offsets`             | `{"group": "g"}`                       | forgets a group                    |
 //! | `POST /api/v1/advance`               | see [`super::advance`]                 | stores records and moves a group, both or neither |
 //!
-//! Who may ask is said in [`super::gate`]; with access control for the hub, who comes this way is `admin.principal`.
+//! Who may ask is said in [`crate::admin::gate`]; with access control for the hub, who comes this way is `admin.principal`.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,7 @@ use tokio::sync::oneshot;
 
 use super::line;
 use crate::agent::Control;
-use crate::broker::auth::acl::{Operation, Resource};
+use crate::auth::acl::{Operation, Resource};
 use crate::broker::{Addresses, Broker};
 use crate::client::is_topic_name;
 use crate::hub::{Hub, HubError, Offset, Part};
@@ -48,7 +48,7 @@ pub const BODY_MAX: usize = 64 << 20;
 
 /// What the API acts on.
 #[derive(Clone)]
-pub(super) struct Api {
+pub(crate) struct Api {
     /// The hub.
     pub hub: Arc<dyn Hub>,
     /// Knows what access control allows.
@@ -60,7 +60,7 @@ pub(super) struct Api {
     /// Stops a sink while its group is moved.
     pub control: Control,
     /// What the sinks read.
-    pub reads: super::SharedReads,
+    pub reads: crate::admin::SharedReads,
     /// The agent's data folder.
     pub data_dir: PathBuf,
     /// Where it listens for clients of Kafka's protocol, `PROTOCOL://host:port`.
@@ -137,7 +137,7 @@ impl Api {
 }
 
 /// The routes.
-pub(super) fn router(api: Api) -> Router {
+pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .route("/api/v1/hub", get(show_hub))
         .route("/api/v1/topics/{topic}", post(create).delete(delete))

@@ -15,9 +15,9 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::api::{Answer, Api, BODY_MAX, Refused, bad, check_name, is_nobodys};
 use super::line::{self, Line};
-use crate::broker::auth::acl::{Operation, Resource};
+use super::routes::{Answer, Api, BODY_MAX, Refused, bad, check_name, is_nobodys};
+use crate::auth::acl::{Operation, Resource};
 use crate::hub::{Advance, Offset, Placed};
 
 /// The step.
@@ -53,7 +53,7 @@ pub struct Sent {
 }
 
 /// The route.
-pub(super) fn router(api: Api) -> Router {
+pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .route("/api/v1/advance", post(advance))
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -10,14 +10,14 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::SharedReads;
-use super::api::{Answer, Api, Refused};
+use super::routes::{Answer, Api, Refused};
+use crate::admin::SharedReads;
 use crate::hub::{Hub, HubError, sink_rows};
 use crate::ledger::rows::{Ledger, SourceRow};
 use crate::metrics::Metrics;
 
 /// The routes.
-pub(super) fn router(api: Api) -> Router {
+pub(crate) fn router(api: Api) -> Router {
     Router::new().route("/api/v1/ledger", get(show)).with_state(api)
 }
 

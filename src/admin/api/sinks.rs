@@ -12,12 +12,12 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use super::api::{Answer, Api};
-use crate::broker::auth::acl::{Operation, Resource};
+use super::routes::{Answer, Api};
+use crate::auth::acl::{Operation, Resource};
 use crate::metrics::SinkMeter;
 
 /// The routes.
-pub(super) fn router(api: Api) -> Router {
+pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .route("/api/v1/sinks", get(list))
         .route("/api/v1/sinks/{sink}/pause", post(pause))
@@ -26,7 +26,7 @@ pub(super) fn router(api: Api) -> Router {
 }
 
 /// How a sink is: `ok`, `failing` with its problem, or `paused`.
-pub(super) fn state_of(meter: &SinkMeter) -> Value {
+pub(crate) fn state_of(meter: &SinkMeter) -> Value {
     match meter.state.problem() {
         _ if meter.is_paused() => json!({ "state": "paused" }),
         Some(problem) => json!({ "state": "failing", "problem": problem }),
