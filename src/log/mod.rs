@@ -31,51 +31,35 @@
 //!
 //! Invariant: start ≤ flushed ≤ end; a reader sees nothing at or beyond the end; one writer.
 
-mod checkpoint;
 mod compact;
-mod delete;
 pub(crate) mod disk;
-mod extent;
-mod find;
-mod findings;
 mod folder;
-mod hints;
-mod index;
-mod mend;
-mod open;
-mod page_cache;
 mod partition;
-mod partition_name;
-mod peek;
 pub mod private;
-mod producers;
-mod raw;
-mod reader;
-mod recovery;
-mod resync;
+mod read;
+pub(super) mod recovery;
 mod segment;
 #[cfg(test)]
 mod tests;
-mod torn;
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use checkpoint::Checkpoint;
 pub(crate) use compact::KEYS_MAX;
 pub use compact::{Compacted, Compaction, Progress};
-pub use delete::{deleted_folders, discard};
-pub use extent::Extent;
-pub use findings::{Finding, acknowledge, add_findings, findings, has_findings};
+pub use folder::checkpoint::Checkpoint;
 pub use folder::{Folder, Meta, log_starts, partitions};
+pub use partition::delete::{deleted_folders, discard};
+pub use partition::name::PartitionName;
+pub use partition::producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};
 pub use partition::{Appended, Partition, Settings};
-pub use partition_name::PartitionName;
-pub use producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};
-pub use raw::{RawRead, Room};
-pub use reader::{Damage, Read, Reader};
-pub use recovery::{Recovered, ScanEnd, scan};
+pub use read::extent::Extent;
+pub use read::raw::{RawRead, Room};
+pub use read::reader::{Damage, Read, Reader};
+pub use recovery::findings::{Finding, acknowledge, add_findings, findings, has_findings};
+pub use recovery::scan::{Recovered, ScanEnd, scan};
 pub use segment::Segment;
 
 /// What went wrong with the log's files.

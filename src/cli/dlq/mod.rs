@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use self::replay::{Fate, How, take};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::filter::Filter;
 use crate::cli::format::Format;
@@ -17,6 +16,7 @@ use crate::cli::table::Table;
 use crate::cli::topics::confirm;
 use crate::client::{Admin, Consumer, ConsumerSettings, HubHandle};
 use crate::hub::{DEAD_LETTERS, HubError, Offset, PartitionInfo, TopicInfo};
+use replay::{Fate, How, take};
 
 /// Why the sink refused it.
 pub(in crate::cli) const REASON: &str = "__connect.errors.exception.message";

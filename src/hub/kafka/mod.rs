@@ -46,20 +46,20 @@ use anabranch_connectors::contract::counters::Account;
 use async_trait::async_trait;
 use tracing::{error, info};
 
-use self::admin::Observer;
-use self::encode::Encoder;
-use self::health::Health;
-use self::member::Member;
-pub use self::options::{OptionFault, PROPERTIES, option_faults};
-use self::positions::Positions;
-use self::queue::{Job, Queue};
-pub use self::settings::{Acks, Settings};
-use self::topics::Topics;
-pub use self::way::reach;
-use self::writer::Writer;
 use super::{
     Advance, Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
 };
+use admin::Observer;
+use encode::Encoder;
+use health::Health;
+use member::Member;
+pub use options::{OptionFault, PROPERTIES, option_faults};
+use positions::Positions;
+use queue::{Job, Queue};
+pub use settings::{Acks, Settings};
+use topics::Topics;
+pub use way::reach;
+use writer::Writer;
 
 /// How much may wait for the writer, bytes.
 const QUEUE_BYTES: usize = 16 << 20;

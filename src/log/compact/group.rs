@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::log::compact::batches::Batches;
 use crate::log::compact::cleaner::{Cleaner, Fate};
-use crate::log::producers::Producers;
+use crate::log::partition::producers::Producers;
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition, disk, sync_parent};
 use crate::wire::{BatchHeader, HEADER_BYTES};

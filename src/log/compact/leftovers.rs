@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::log::partition::segment_paths;
-use crate::log::recovery::scan;
+use crate::log::recovery::scan::scan;
 use crate::log::segment::{Segment, base_offset};
 use crate::log::{LogError, disk};
 use crate::wire::BatchHeader;

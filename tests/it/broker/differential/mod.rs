@@ -20,9 +20,9 @@ use kafka_protocol::messages::{
     MetadataRequest, RequestKind, ResponseKind,
 };
 
-use self::flatten::{field, flatten};
 use super::raw;
 use crate::support::{Agent, free_port, server, wait_until};
+use flatten::{field, flatten};
 
 const LONG: Duration = Duration::from_secs(60);
 

@@ -20,9 +20,9 @@ mod words;
 use std::collections::BTreeSet;
 use std::thread;
 
-use self::player::{Edge, Player, Step};
 use super::{accepted, await_coordinators, start_hub, versions};
 use crate::support::server;
+use player::{Edge, Player, Step};
 
 /// What the names of all steps begin with, in the table of accepted differences.
 pub(super) const MARK: &str = "conversation: ";

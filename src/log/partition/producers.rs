@@ -250,13 +250,13 @@ impl Producers {
 
     /// Base offsets of the last batch of each producer: sequences go on from them.
     #[must_use]
-    pub(super) fn last_batches(&self) -> HashSet<i64> {
+    pub(crate) fn last_batches(&self) -> HashSet<i64> {
         let last = |producer: &Producer| producer.seen.back().map(|seen| seen.base_offset);
         self.by_id.values().filter_map(last).collect()
     }
 
     /// Forgets aborted transactions whose end markers have these offsets; says whether there were any.
-    pub(super) fn forget_aborted(&mut self, markers: &[i64]) -> bool {
+    pub(crate) fn forget_aborted(&mut self, markers: &[i64]) -> bool {
         let before = self.aborted.len();
         self.aborted.retain(|one| !markers.contains(&one.last_offset));
         self.aborted.len() < before
@@ -321,7 +321,7 @@ impl Producers {
     }
 
     /// The offset up to which such a file speaks.
-    pub(super) fn speaks_up_to(file: &[u8]) -> Option<i64> {
+    pub(crate) fn speaks_up_to(file: &[u8]) -> Option<i64> {
         file.get(8..)?.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))
     }
 

@@ -1,16 +1,23 @@
 //! One partition: segments in the order of their offsets, the last of which is appended to.
 
+pub(super) mod delete;
+mod find;
+mod mend;
+pub(super) mod name;
+mod open;
+pub(super) mod producers;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::log::producers::{Aborted, Producers};
-use crate::log::raw::Cursor;
+use super::read::raw::Cursor;
 use crate::log::segment::Segment;
 use crate::log::{LogError, PartitionName, Progress, disk, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
 use crate::wire::is_commit;
+use producers::{Aborted, Producers};
 
 /// How a partition keeps its segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use rustix::fs::{Advice, fadvise};
 
-use crate::log::raw::{Cursor, remember};
+use super::raw::{Cursor, remember};
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
 

@@ -12,8 +12,8 @@
 //!    such chain: behind it comes the rest of that content.
 
 use crate::log::LogError;
-use crate::log::index::Index;
 use crate::log::segment::Segment;
+use crate::log::segment::index::Index;
 use crate::wire::{BatchHeader, HEADER_BYTES};
 
 /// Offsets that a damaged byte can stand for at most: records of one byte, compressed as well as can be.
@@ -21,17 +21,17 @@ const OFFSETS_A_BYTE: i64 = 4096;
 
 /// Where damage is.
 #[derive(Clone, Copy)]
-pub(super) struct Damaged<'a> {
+pub(crate) struct Damaged<'a> {
     /// In which segment.
-    pub(super) segment: &'a Segment,
+    pub(crate) segment: &'a Segment,
     /// Where in it the damaged batch begins.
-    pub(super) place: u64,
+    pub(crate) place: u64,
     /// The offset at which the damaged batch begins, where that is known.
-    pub(super) base: Option<i64>,
+    pub(crate) base: Option<i64>,
     /// The first offset that is not read yet: the damaged batch's own, or a later one.
-    pub(super) offset: i64,
+    pub(crate) offset: i64,
     /// What is known of the segment's borders beside its own index.
-    pub(super) hint: Option<&'a Index>,
+    pub(crate) hint: Option<&'a Index>,
 }
 
 /// The place of the next good batch behind damage and its base offset; `None` when the segment has none. It may begin
@@ -39,7 +39,7 @@ pub(super) struct Damaged<'a> {
 ///
 /// # Errors
 /// [`LogError`] when the file cannot be read.
-pub(super) fn resync(damaged: Damaged<'_>) -> Result<Option<(u64, i64)>, LogError> {
+pub(crate) fn resync(damaged: Damaged<'_>) -> Result<Option<(u64, i64)>, LogError> {
     if let Some(found) = by_heads(damaged)? {
         return Ok(Some(found));
     }

@@ -1,5 +1,7 @@
 //! A data folder: its lock, its identity, its epoch, and the partitions in it.
 
+pub(super) mod checkpoint;
+
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};

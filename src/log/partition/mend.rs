@@ -7,7 +7,7 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::log::partition::Partition;
-use crate::log::recovery::scan;
+use crate::log::recovery::scan::scan;
 use crate::log::segment::{CLEANED, Segment};
 use crate::log::{LogError, disk, sync_parent};
 use crate::wire::HEADER_BYTES;

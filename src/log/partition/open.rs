@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::log::compact::settle;
-use crate::log::recovery::{Recovered, recover, replay};
+use crate::log::recovery::scan::{Recovered, recover, replay};
 use crate::log::segment::{Segment, base_offset};
 use crate::log::{Damage, LogError, Partition, PartitionName, Settings, disk, sync_parent};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::log::resync::{Damaged, resync};
+use crate::log::recovery::resync::{Damaged, resync};
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
 use crate::wire::{BatchError, BatchHeader};

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::log::index::Index;
-use crate::log::producers::Producers;
-use crate::log::resync::{Damaged, resync};
+use super::resync::{Damaged, resync};
+use crate::log::partition::producers::Producers;
 use crate::log::segment::Segment;
+use crate::log::segment::index::Index;
 use crate::log::{Damage, LogError};
 use crate::wire::{BatchError, BatchHeader, HEADER_BYTES, is_commit};
 
@@ -102,7 +102,7 @@ fn scan_buffer(
 ///
 /// Damage below `recovery_point` (known to be on disk) is passed over and left for readers to report; the first fault
 /// at or beyond it ends the segment when it is the `last` one: what follows is kept aside and cut off.
-pub(super) fn recover(
+pub(crate) fn recover(
     segment: &Segment,
     recovery_point: i64,
     (last, hint): (bool, Option<&Index>),
@@ -144,7 +144,7 @@ pub(super) fn recover(
 }
 
 /// Takes in what a batch says of its producer.
-pub(super) fn note(producers: &mut Producers, header: &BatchHeader, bytes: &[u8]) {
+pub(crate) fn note(producers: &mut Producers, header: &BatchHeader, bytes: &[u8]) {
     let committed = if header.is_control() { is_commit(bytes) } else { None };
     producers.note_epoch(header);
     producers.note(header, committed);
@@ -154,7 +154,7 @@ pub(super) fn note(producers: &mut Producers, header: &BatchHeader, bytes: &[u8]
 ///
 /// # Errors
 /// [`LogError`] when the file cannot be read.
-pub(super) fn replay(segment: &Segment, producers: &mut Producers) -> Result<(), LogError> {
+pub(crate) fn replay(segment: &Segment, producers: &mut Producers) -> Result<(), LogError> {
     let (mut place, mut head) = (0, Vec::new());
     loop {
         head.clear();

@@ -57,7 +57,7 @@ impl Partition {
     }
 
     /// The segment that holds `offset`, or the last one, and where in it to begin looking.
-    pub(super) fn find(&self, offset: i64) -> Option<(Arc<Segment>, u64)> {
+    pub(crate) fn find(&self, offset: i64) -> Option<(Arc<Segment>, u64)> {
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
         let after = segments.partition_point(|segment| segment.base_offset() <= offset);
         let segment = segments.get(after.saturating_sub(1))?;
@@ -66,7 +66,7 @@ impl Partition {
 
     /// For one who has read `segment` to its end: where `next_offset` is to be looked for. That is the start of the
     /// segment that comes after it, unless `segment` has been replaced by one that holds more.
-    pub(super) fn find_after(
+    pub(crate) fn find_after(
         &self,
         segment: &Segment,
         next_offset: i64,
@@ -86,7 +86,7 @@ impl Partition {
 
     /// The segment and place from which on to look for the first batch with a timestamp of at least `timestamp_ms`;
     /// `None` when every record is older.
-    pub(super) fn find_time(&self, timestamp_ms: i64) -> Option<(Arc<Segment>, u64)> {
+    pub(crate) fn find_time(&self, timestamp_ms: i64) -> Option<(Arc<Segment>, u64)> {
         let segments = self.segments();
         let new_enough = |segment: &&Arc<Segment>| {
             segment.latest_ms().is_some_and(|latest| latest >= timestamp_ms)

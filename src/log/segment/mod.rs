@@ -3,6 +3,10 @@
 //! Limits: a batch never spans two files; a file is closed before it would pass the segment size, and stays below
 //! 4 GiB. Written by one writer with plain `pwrite`; read by anyone below [`Segment::size_bytes`].
 
+mod hints;
+pub(super) mod index;
+mod page_cache;
+
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,9 +16,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{Advice, fadvise};
 
 use crate::log::disk::{self, File};
-use crate::log::index::Index;
 use crate::log::{LogError, sync_parent};
 use crate::wire::BatchError;
+use index::Index;
 
 /// Bytes that stay in memory behind the readers: the log is not told of all of them.
 const KEEP_BYTES: u64 = 64 << 20;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
-use crate::log::resync::{Damaged, resync};
+use crate::log::recovery::resync::{Damaged, resync};
 use crate::log::segment::Segment;
 use crate::log::{Extent, LogError, Partition};
 use crate::wire::{BatchError, BatchHeader};
@@ -15,7 +15,7 @@ const LOOK_BYTES: usize = 64 << 10;
 
 /// Where a reader stopped.
 #[derive(Debug, Clone)]
-pub(super) struct Cursor {
+pub(crate) struct Cursor {
     pub(super) next_offset: i64,
     pub(super) segment: Arc<Segment>,
     pub(super) place: u64,

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use crate::log::partition::producers::Producers;
 use crate::log::partition::segment_paths;
-use crate::log::producers::Producers;
-use crate::log::recovery::{note, replay};
-use crate::log::resync::{Damaged, resync};
+use crate::log::recovery::resync::{Damaged, resync};
+use crate::log::recovery::scan::{note, replay};
 use crate::log::segment::{Segment, base_offset};
 use crate::log::{LogError, Partition, PartitionName, Settings, scan};
 

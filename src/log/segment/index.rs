@@ -28,16 +28,16 @@ pub(super) struct Entry {
 
 /// Where one batch ends and the next one begins, or will.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Border {
+pub(crate) struct Border {
     /// Base offset of the batch behind it.
-    pub(super) offset: i64,
+    pub(crate) offset: i64,
     /// Bytes from the start of the file.
-    pub(super) place: u64,
+    pub(crate) place: u64,
 }
 
 /// Entries in the order of the file.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Index {
+pub(crate) struct Index {
     entries: Vec<Entry>,
     latest_ms: Option<i64>,
     /// Where the last batch ends that was appended in this life.
@@ -63,7 +63,7 @@ impl Index {
 
     /// The last border that is known with at most that place and that offset.
     #[must_use]
-    pub(super) fn border(&self, place: u64, offset: i64) -> Option<Border> {
+    pub(crate) fn border(&self, place: u64, offset: i64) -> Option<Border> {
         let fits = |border: &Border| border.place <= place && border.offset <= offset;
         let of_entry = |entry: &Entry| Border { offset: entry.offset, place: entry.place.into() };
         self.end.filter(fits).or_else(|| {
@@ -74,7 +74,7 @@ impl Index {
 
     /// The first border behind a place that is known, of a batch whose base offset is at least `offset`.
     #[must_use]
-    pub(super) fn border_behind(&self, place: u64, offset: i64) -> Option<Border> {
+    pub(crate) fn border_behind(&self, place: u64, offset: i64) -> Option<Border> {
         let is_behind = |entry: &&Entry| u64::from(entry.place) > place && entry.offset >= offset;
         let first = self.entries.iter().find(is_behind)?;
         Some(Border { offset: first.offset, place: first.place.into() })
@@ -82,21 +82,21 @@ impl Index {
 
     /// Where the batch begins whose base offset is `offset`, if that is known.
     #[must_use]
-    pub(super) fn start_of(&self, offset: i64) -> Option<u64> {
+    pub(crate) fn start_of(&self, offset: i64) -> Option<u64> {
         let at = self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()?;
         self.entries.get(at).map(|entry| entry.place.into())
     }
 
     /// Where to begin looking for the batch that holds `offset`.
     #[must_use]
-    pub(super) fn before_offset(&self, offset: i64) -> u64 {
+    pub(crate) fn before_offset(&self, offset: i64) -> u64 {
         let after = self.entries.partition_point(|entry| entry.offset <= offset);
         self.place_before(after)
     }
 
     /// Where to begin looking for the first batch with a timestamp of at least `timestamp_ms`.
     #[must_use]
-    pub(super) fn before_time(&self, timestamp_ms: i64) -> u64 {
+    pub(crate) fn before_time(&self, timestamp_ms: i64) -> u64 {
         let after = self.entries.partition_point(|entry| entry.latest_before_ms < timestamp_ms);
         self.place_before(after)
     }
