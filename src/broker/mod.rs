@@ -34,7 +34,8 @@ use anabranch_connectors::Memory;
 
 use crate::auth::acl::{Acls, Rule};
 use crate::auth::kept_users::KeptUsers;
-use crate::hub::embedded::{Embedded, kept};
+use crate::hub::embedded::Embedded;
+use crate::hub::embedded::topics::kept;
 use crate::metrics::{ClientMeter, Metrics};
 use crate::scram::Hash;
 

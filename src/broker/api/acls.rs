@@ -22,7 +22,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::acl_creation::{Refused, rule_of};
 use crate::auth::acl::{Operation, Resource, Rule};
-use crate::hub::embedded::kept::RULE;
+use crate::hub::embedded::topics::kept::RULE;
 
 const ANY: i8 = 1;
 const MATCH: i8 = 2;

@@ -16,7 +16,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::groups::{bytes_of, text};
 use crate::auth::acl::{Operation, Resource};
-use crate::hub::embedded::consumer_groups::{GroupView, Heartbeat, NamedTopic, Partitions};
+use crate::hub::embedded::groups::consumer_groups::{GroupView, Heartbeat, NamedTopic, Partitions};
 
 fn refused(code: Code, message: &str) -> ConsumerGroupHeartbeatResponse {
     ConsumerGroupHeartbeatResponse::default()

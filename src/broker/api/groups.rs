@@ -21,8 +21,10 @@ use kafka_protocol::protocol::StrBytes;
 use super::Call;
 use super::metadata::code_of;
 use crate::auth::acl::{Operation, Resource};
-use crate::hub::embedded::coordinator::{Claim, Description, GroupError, JoinRequest, SyncRequest};
-use crate::hub::embedded::coordinators::Listed;
+use crate::hub::embedded::groups::coordinator::{
+    Claim, Description, GroupError, JoinRequest, SyncRequest,
+};
+use crate::hub::embedded::groups::coordinators::Listed;
 
 pub(super) fn text(text: Option<StrBytes>) -> Option<String> {
     text.map(|text| text.to_string())

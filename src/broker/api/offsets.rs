@@ -26,7 +26,7 @@ use super::by_id::{BY_ID_FROM, id_of};
 use super::metadata::code_of;
 use crate::auth::acl::{Operation, Resource};
 use crate::hub::embedded::Committed;
-use crate::hub::embedded::coordinator::{Claim, GroupError};
+use crate::hub::embedded::groups::coordinator::{Claim, GroupError};
 use crate::hub::{HubError, Offset};
 use crate::log::PartitionName;
 

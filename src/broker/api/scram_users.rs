@@ -23,7 +23,7 @@ use super::acl_creation::Refused;
 use super::acls::check_access;
 use crate::auth::acl::{Operation, Resource};
 use crate::auth::kept_users::{code, entry_name, hash, stored};
-use crate::hub::embedded::kept::{Changes, Entries, USER};
+use crate::hub::embedded::topics::kept::{Changes, Entries, USER};
 use crate::scram::Hash;
 
 /// Credentials that clients may set.

@@ -24,7 +24,7 @@ use super::metadata::{code_of, name_fault};
 use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
 use crate::hub::embedded::TopicState;
-use crate::hub::embedded::configs::{self, Overrides};
+use crate::hub::embedded::topics::configs::{self, Overrides};
 use crate::topic_name::PARTITIONS_MAX;
 
 /// A refusal, with words for a person.

@@ -29,7 +29,7 @@ use super::Call;
 use super::offsets::{METADATA_MAX, group_code};
 use crate::auth::acl::{Operation, Resource, ResourceType};
 use crate::hub::Offset;
-use crate::hub::embedded::coordinator::Claim;
+use crate::hub::embedded::groups::coordinator::Claim;
 use crate::hub::embedded::{EndFault, Phase, TransactionFault};
 
 /// Longest transaction that a client may ask for, ms (Kafka's `transaction.max.timeout.ms`).

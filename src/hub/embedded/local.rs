@@ -8,15 +8,15 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::configs::Overrides;
-use super::coordinator::GroupError;
-use super::fetchers::Waiter;
-use super::groups::Committed;
-use super::members::Members;
-use super::produce::{Marker, Produce, ProduceFault, Produced};
-use super::topics::{SETTINGS, TRANSACTIONS, TopicState};
-use super::transactions::Transactions;
-use super::writer::{Command, Pairs, Place};
+use super::groups::coordinator::GroupError;
+use super::groups::members::Members;
+use super::groups::offsets::Committed;
+use super::read::fetchers::Waiter;
+use super::topics::configs::Overrides;
+use super::topics::table::{SETTINGS, TRANSACTIONS, TopicState};
+use super::transactions::state::Transactions;
+use super::write::produce::{Marker, Produce, ProduceFault, Produced};
+use super::write::writer::{Command, Pairs, Place};
 use super::{Embedded, Shared, TopicSettings};
 use crate::hub::{HubError, Lasting, Offset};
 use crate::log::{Checkpoint, LogError, Partition, PartitionName};
@@ -246,7 +246,7 @@ impl Embedded {
     ) -> Result<(), HubError> {
         self.forget_pending(group, partitions.as_deref()).await?;
         let tombstones = self.shared.groups().forget(group, partitions.as_deref());
-        self.store(super::topics::OFFSETS, tombstones).await
+        self.store(super::topics::table::OFFSETS, tombstones).await
     }
 
     /// Deletes a group with all its offsets.
@@ -301,7 +301,7 @@ impl Embedded {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
             let Some(state) = shared.topics.get(&partition.name().topic) else { return Ok(None) };
-            super::times::find(&partition, &state.topic, time_ms)
+            super::read::times::find(&partition, &state.topic, time_ms)
         })
         .await
     }

@@ -2,61 +2,20 @@
 //!
 //! Invariant: only the writer appends; what a receipt or a commit promises is on disk as `flush` says before it settles.
 
-mod advance;
-mod appender;
-mod commit;
-mod compactor;
-pub(crate) mod configs;
-mod consumer;
-pub(crate) mod consumer_groups;
-pub(crate) mod coordinator;
-pub(crate) mod coordinators;
-#[cfg(test)]
-mod coordinators_tests;
-mod decode;
-mod deletion;
-#[cfg(test)]
-mod deletion_tests;
-mod encode;
-mod fetchers;
-mod group_states;
-mod groups;
+pub(crate) mod groups;
 #[cfg(test)]
 mod histories;
-mod internal;
-mod keeper;
-pub(crate) mod kept;
-mod known;
-mod lag;
-mod ledger;
+mod keep;
 mod local;
-mod mark;
-mod members;
-mod membership;
 mod open;
-mod orphans;
-mod partition_reader;
-mod positions;
-#[cfg(test)]
-mod power_cut_tests;
-mod produce;
-mod queue;
-#[cfg(test)]
-mod read_errors_tests;
-mod scrubber;
-mod settings;
+pub(crate) mod read;
+mod sources;
 #[cfg(test)]
 mod tests;
-mod times;
-mod topic_id;
-mod topics;
-mod totals;
+pub(crate) mod topics;
 mod transactions;
-#[cfg(test)]
-mod transactions_tests;
-mod trouble;
 pub mod view;
-mod writer;
+mod write;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -67,16 +26,16 @@ use anabranch_connectors::contract::counters::Account;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-pub(crate) use commit::EndFault;
-pub use decode::decode;
-pub(crate) use decode::decode_within;
-pub(crate) use encode::OWN_PRODUCER;
-pub(crate) use groups::Committed;
-pub(crate) use members::IN_PROCESS;
-pub(crate) use produce::{ProduceFault, Produced};
-pub use settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
-pub(crate) use topics::TopicState;
-pub(crate) use transactions::{Phase, Transaction, TransactionFault};
+pub(crate) use groups::members::IN_PROCESS;
+pub(crate) use groups::offsets::Committed;
+pub use read::decode::decode;
+pub(crate) use read::decode::decode_within;
+pub use topics::settings::{Cleanup, Flush, Settings, TopicSettings, WhenFull};
+pub(crate) use topics::table::TopicState;
+pub(crate) use transactions::state::{Phase, Transaction, TransactionFault};
+pub(crate) use transactions::steps::EndFault;
+pub(crate) use write::encode::OWN_PRODUCER;
+pub(crate) use write::produce::{ProduceFault, Produced};
 
 use crate::hub::{
     Advance, Appender, Consumer, ConsumerSpec, GroupInfo, GroupLag, Hub, HubError, Offset, Reads,
@@ -84,20 +43,20 @@ use crate::hub::{
 };
 use crate::log::{Damage, Folder, Partition, PartitionName};
 use crate::metrics::{Metrics, State};
-use coordinator::GroupError;
-use fetchers::Fetchers;
-use groups::Groups;
-use members::Members;
-use positions::Positions;
-use queue::Queue;
-use topics::Topics;
-use transactions::Transactions;
-use writer::Command;
+use groups::coordinator::GroupError;
+use groups::members::Members;
+use groups::offsets::Groups;
+use read::fetchers::Fetchers;
+use sources::positions::Positions;
+use topics::table::Topics;
+use transactions::state::Transactions;
+use write::queue::Queue;
+use write::writer::Command;
 
 /// The embedded hub. Closed by [`Hub::close`]; one that is dropped without it is as good as killed.
 pub struct Embedded {
     shared: Arc<Shared>,
-    appender: Arc<appender::EmbeddedAppender>,
+    appender: Arc<write::appender::EmbeddedAppender>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -118,7 +77,7 @@ struct Shared {
     topics_changed: AtomicU64,
     groups: Mutex<Groups>,
     transactions: Mutex<Transactions>,
-    kept: kept::Kept,
+    kept: topics::kept::Kept,
     fetchers: Fetchers,
     members: Members,
     positions: Mutex<Positions>,
@@ -127,7 +86,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     dirty: Mutex<Vec<Arc<Partition>>>,
     suspects: Mutex<Vec<Arc<Partition>>>,
-    oldest: Mutex<lag::Oldest>,
+    oldest: Mutex<groups::lag::Oldest>,
     blocked: Mutex<HashSet<PartitionName>>,
     keep_for: RwLock<Vec<(String, Vec<TopicSelector>)>>,
     disk_full: AtomicBool,
@@ -246,7 +205,7 @@ impl Shared {
 
     fn lost(&self, group: &str, name: &PartitionName, damage: &Damage) {
         if !damage.is_removal {
-            self.found(&[topics::finding(name, damage)]);
+            self.found(&[topics::table::finding(name, damage)]);
         }
         let records = u64::try_from(damage.to - damage.from).unwrap_or(0);
         self.metrics.hub_lost.fetch_add(records, Ordering::Relaxed);
@@ -256,7 +215,7 @@ impl Shared {
     /// The first offset of a partition whose timestamp is at least `time_ms`; the end when there is none.
     fn offset_at(&self, partition: &Arc<Partition>, time_ms: i64) -> Result<i64, HubError> {
         match self.topics.get(&partition.name().topic) {
-            Some(state) => times::offset_at(partition, &state.topic, time_ms),
+            Some(state) => read::times::offset_at(partition, &state.topic, time_ms),
             None => Ok(partition.end()),
         }
     }
@@ -274,7 +233,7 @@ impl Hub for Embedded {
                 self.ensure_topic(name, None).await?;
             }
         }
-        Ok(Box::new(consumer::EmbeddedConsumer::new(Arc::clone(&self.shared), spec)))
+        Ok(Box::new(read::consumer::EmbeddedConsumer::new(Arc::clone(&self.shared), spec)))
     }
 
     async fn positions(&self, source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {

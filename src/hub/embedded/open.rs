@@ -9,23 +9,26 @@ use anabranch_record::{Pool, StoredBatch};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
-use super::appender::EmbeddedAppender;
-use super::configs::Overrides;
-use super::decode::decode;
-use super::encode::OWN_PRODUCER;
-use super::fetchers::Fetchers;
-use super::groups::Groups;
-use super::kept::{Entries, Kept};
-use super::members::Members;
-use super::orphans::unused_producer;
-use super::positions::{End, Positions};
-use super::queue::Queue;
-use super::settings::{Cleanup, TopicSettings};
-use super::topic_id::short_id;
-use super::topics::{self, KEPT, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics};
-use super::transactions::Transactions;
-use super::writer::{Command, Pairs, Writer};
-use super::{Embedded, Settings, Shared, keeper};
+use super::groups::members::Members;
+use super::groups::offsets::Groups;
+use super::keep::keeper;
+use super::read::decode::decode;
+use super::read::fetchers::Fetchers;
+use super::sources::positions::{End, Positions};
+use super::topics::configs::Overrides;
+use super::topics::kept::{Entries, Kept};
+use super::topics::settings::{Cleanup, TopicSettings};
+use super::topics::table::{
+    self, KEPT, OFFSETS, POSITIONS, SETTINGS, TRANSACTIONS, TopicState, Topics,
+};
+use super::topics::topic_id::short_id;
+use super::transactions::orphans::unused_producer;
+use super::transactions::state::Transactions;
+use super::write::appender::EmbeddedAppender;
+use super::write::encode::OWN_PRODUCER;
+use super::write::queue::Queue;
+use super::write::writer::{Command, Pairs, Writer};
+use super::{Embedded, Settings, Shared};
 use crate::hub::{HubError, Lasting};
 use crate::log::{Finding, Folder, LogError, PartitionName, Read, Reader};
 use crate::metrics::{Metrics, State};
@@ -60,8 +63,8 @@ impl Embedded {
         let mut folder = Folder::open(&settings.data_dir, &new_id).map_err(fatal)?;
         say_narrowed(&folder);
         let points = folder.recovery_points();
-        let opened = topics::open_all(&folder, &settings, &points).map_err(fatal)?;
-        let topics::Opened { topics, epoch, has_lost, mut findings } = opened;
+        let opened = table::open_all(&folder, &settings, &points).map_err(fatal)?;
+        let table::Opened { topics, epoch, has_lost, mut findings } = opened;
         // Offsets that are given once more must not name what was lost.
         let seen = if has_lost { epoch.max(folder.epoch()) } else { epoch };
         folder.raise_epoch(seen, has_lost).map_err(fatal)?;
@@ -141,7 +144,7 @@ fn make_topics(shared: &Shared) -> Result<Vec<Finding>, HubError> {
             !state.is_internal() && state.partitions.iter().any(|partition| partition.end() > 0)
         })
     };
-    for topic in topics::INTERNAL {
+    for topic in table::INTERNAL {
         let settings = TopicSettings { cleanup: Cleanup::COMPACT, ..TopicSettings::default() };
         let is_new = shared.topics.ensure(folder, &shared.hub_id, topic, &settings)?;
         let lost = match topic {

@@ -22,11 +22,11 @@ const BYTES_MAX: usize = 8 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) topic: String,
-    pub(super) partition: i32,
+    pub(crate) partition: i32,
     /// The next offset to be committed or read after a restart.
     pub(super) committed: i64,
     /// The metadata that was committed with it; `None` when nothing was.
-    pub(super) metadata: Option<String>,
+    pub(crate) metadata: Option<String>,
     /// The offset after the last record that was read.
     pub(super) read: i64,
     /// What has become of all before what is committed.

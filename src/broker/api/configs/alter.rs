@@ -14,7 +14,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::Refused;
 use super::target::Target;
 use crate::broker::api::Call;
-use crate::hub::embedded::configs::Overrides;
+use crate::hub::embedded::topics::configs::Overrides;
 
 /// One setting that is changed: its name, Kafka's number of what is done, and the value for that.
 type Change = (String, i8, Option<String>);

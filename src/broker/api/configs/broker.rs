@@ -6,8 +6,8 @@ use super::describe::{Shown, shown};
 use super::origin::{DEFAULT, FILE, Origin, origins};
 use crate::broker::NODE;
 use crate::broker::api::{Call, fetch, offsets, transactions};
-use crate::hub::embedded::configs::{self, Overrides};
-use crate::hub::embedded::kept::BROKERS;
+use crate::hub::embedded::topics::configs::{self, Overrides};
+use crate::hub::embedded::topics::kept::BROKERS;
 
 const BOOLEAN: i8 = 1;
 const TEXT: i8 = 2;

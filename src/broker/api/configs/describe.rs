@@ -18,7 +18,7 @@ use super::{
 use crate::auth::acl::Operation;
 use crate::broker::api::Call;
 use crate::broker::api::metadata::{MALFORMED, name_fault};
-use crate::hub::embedded::{configs, kept};
+use crate::hub::embedded::topics::{configs, kept};
 
 /// Where the value of a group's setting comes from when a client has set it.
 const SET_FOR_GROUP: i8 = 8;

@@ -3,7 +3,7 @@
 //! Those of consumer groups can be set; there are no share groups and no groups of Streams, so theirs are shown only.
 //! Source: KIP-848, KIP-932, KIP-1071; Kafka documentation, "Group Configs".
 
-use crate::hub::embedded::configs::{Kind, check_kind};
+use crate::hub::embedded::topics::configs::{Kind, check_kind};
 
 /// One setting of a group.
 #[derive(Debug, Clone, Copy)]

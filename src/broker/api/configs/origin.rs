@@ -1,8 +1,8 @@
 //! Where a setting of a topic has its value from.
 
 use crate::hub::embedded::Embedded;
-use crate::hub::embedded::configs::{self, Known, Overrides};
-use crate::hub::embedded::kept::{BROKERS, THIS_BROKER};
+use crate::hub::embedded::topics::configs::{self, Known, Overrides};
+use crate::hub::embedded::topics::kept::{BROKERS, THIS_BROKER};
 
 /// Kafka's numbers for where a value comes from.
 pub(in crate::broker::api) const SET_FOR_TOPIC: i8 = 1;

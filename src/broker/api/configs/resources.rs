@@ -11,7 +11,7 @@ use super::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
 use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
 use crate::broker::api::Call;
-use crate::hub::embedded::kept;
+use crate::hub::embedded::topics::kept;
 
 /// All types, in Kafka's order.
 const TYPES: [i8; 5] = [TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP];

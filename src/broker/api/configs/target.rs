@@ -12,8 +12,9 @@ use super::{
 use crate::auth::acl::Operation;
 use crate::broker::api::Call;
 use crate::broker::api::metadata::{code_of, name_fault};
-use crate::hub::embedded::configs::{self, Kind, Overrides};
-use crate::hub::embedded::{TopicState, kept};
+use crate::hub::embedded::TopicState;
+use crate::hub::embedded::topics::configs::{self, Kind, Overrides};
+use crate::hub::embedded::topics::kept;
 
 /// What has settings that clients change.
 pub(super) enum Target {

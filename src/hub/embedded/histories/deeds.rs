@@ -6,11 +6,11 @@ use anabranch_connectors::Emitter;
 use anabranch_record::{Batch, Headers, Position};
 use tokio::sync::oneshot;
 
-use super::super::encode::{Entry, encode_entries};
-use super::super::writer::Command;
-use super::super::{compactor, keeper, scrubber};
 use super::model::{Id, Trouble, read_next};
 use super::rig::{FILES, GROUPS, Rig};
+use crate::hub::embedded::keep::{compactor, keeper, scrubber};
+use crate::hub::embedded::write::encode::{Entry, encode_entries};
+use crate::hub::embedded::write::writer::Command;
 use crate::hub::{Appender, Lasting, Offset, Part};
 use crate::log::disk::simulated::{Disk, Refusal};
 use crate::log::{self, PartitionName, Reader};

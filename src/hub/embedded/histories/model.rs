@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anabranch_record::{Pool, StoredBatch};
 
-use super::super::decode::decode;
 use super::super::{Embedded, TopicState};
+use crate::hub::embedded::read::decode::decode;
 use crate::log::{Partition, PartitionName, Read, Reader};
 
 /// A record as it lies in the log.

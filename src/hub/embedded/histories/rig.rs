@@ -9,9 +9,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::super::Embedded;
-use super::super::settings::{Cleanup, Flush, Settings, TopicSettings};
-use super::super::writer::Writer;
 use super::model::{Id, Model};
+use crate::hub::embedded::topics::settings::{Cleanup, Flush, Settings, TopicSettings};
+use crate::hub::embedded::write::writer::Writer;
 use crate::hub::{HubError, TopicSelector};
 use crate::log::disk::random::Random;
 use crate::log::disk::simulated::Disk;

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::View;
-use crate::hub::embedded::partition_reader::PartitionReader;
-use crate::hub::embedded::times;
+use crate::hub::embedded::read::partition_reader::PartitionReader;
+use crate::hub::embedded::read::times;
 use crate::hub::{Consumer, ConsumerSpec, Fetched, FetchedBatch, HubError, Lag, Offset, StartAt};
 use crate::log::LogError;
 

@@ -14,10 +14,11 @@ use anabranch_connectors::contract::counters::Account;
 use anabranch_record::{Pool, Topic};
 use async_trait::async_trait;
 
-use super::decode::decode;
-use super::groups::Groups;
-use super::topics::{OFFSETS, partition_info};
-use super::{times, topic_id};
+use super::groups::offsets::Groups;
+use super::read::decode::decode;
+use super::read::times;
+use super::topics::table::{OFFSETS, partition_info};
+use super::topics::topic_id;
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
 };

@@ -7,11 +7,11 @@ use anabranch_record::{Pool, StoredBatch};
 
 use super::{Seen, View};
 use crate::hub::HubError;
-use crate::hub::embedded::decode::decode;
-use crate::hub::embedded::encode::OWN_PRODUCER;
-use crate::hub::embedded::positions::{End, Positions};
-use crate::hub::embedded::topic_id::short_id;
-use crate::hub::embedded::topics::POSITIONS;
+use crate::hub::embedded::read::decode::decode;
+use crate::hub::embedded::sources::positions::{End, Positions};
+use crate::hub::embedded::topics::table::POSITIONS;
+use crate::hub::embedded::topics::topic_id::short_id;
+use crate::hub::embedded::write::encode::OWN_PRODUCER;
 use crate::log::{Partition, PartitionName, Read, Reader};
 
 impl View {

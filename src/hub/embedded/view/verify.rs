@@ -11,9 +11,9 @@ use anabranch_record::{Amount, Pool, StoredBatch};
 
 use super::totals::kept_positions;
 use super::{Seen, View};
-use crate::hub::embedded::decode::decode;
-use crate::hub::embedded::encode::OWN_PRODUCER;
-use crate::hub::embedded::totals::{Totals, each_run};
+use crate::hub::embedded::read::decode::decode;
+use crate::hub::embedded::sources::totals::{Totals, each_run};
+use crate::hub::embedded::write::encode::OWN_PRODUCER;
 use crate::hub::{HubError, account_of};
 use crate::ledger::progress::Progress;
 use crate::ledger::rows::{Difference, Verified};

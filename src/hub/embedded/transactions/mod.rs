@@ -1,0 +1,7 @@
+//! Transactions of clients: what their coordinator knows, and each step of one.
+
+pub(super) mod orphans;
+pub(super) mod state;
+pub(super) mod steps;
+#[cfg(test)]
+mod tests;
