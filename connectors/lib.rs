@@ -4,10 +4,10 @@
 //! it when the hub has them. A **sink** gets [`Records`] and says for each of them what became of it. Neither
 //! knows the hub, retries, sleeps, or counts: the middle of the program does that once for all of them.
 //!
-//! To add a connector: its folder, one variant and one arm in [`registry`], a test, an example configuration.
+//! To add a connector: its folder, its `mod` line, its line in [`registry`], an entry in the conformance suite, and its
+//! line in README and in `config/full.yaml`.
 
 pub mod contract;
-pub mod doubts;
 pub mod registry;
 pub mod shared;
 pub mod sinks;

@@ -8,6 +8,7 @@
 //! | `counters.rs` | what is counted of it                                                    |
 //! | `sink.rs`     | what a sink is, and what it answers                                      |
 //! | `build.rs`    | what both are built with                                                 |
+//! | `settings.rs` | what is asked of their blocks before anything runs                         |
 //! | `memory/`     | the one budget of bytes, of which all take their part                    |
 //! | `clock.rs`    | the wall clock                                                           |
 //! | `units.rs`, `secret.rs` | values of settings                                             |
@@ -19,6 +20,7 @@ pub mod emitter;
 pub mod memory;
 pub mod receipt;
 pub mod secret;
+pub mod settings;
 pub mod sink;
 pub mod source;
 pub mod units;

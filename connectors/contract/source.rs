@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use super::build::BuildError;
 use super::emitter::Emitter;
 use super::receipt::Closed;
 
@@ -47,23 +46,5 @@ pub enum SourceError {
 impl From<Closed> for SourceError {
     fn from(_: Closed) -> Self {
         Self::Closed
-    }
-}
-
-/// What the agent asks of a source's configuration before anything runs.
-pub trait SourceCheck {
-    /// What is probably not meant as it is written.
-    fn doubts(&self) -> Vec<BuildError> {
-        Vec::new()
-    }
-
-    /// What it cannot find as things are on this machine; it may come.
-    fn misses(&self) -> Vec<BuildError> {
-        Vec::new()
-    }
-
-    /// Addresses that it listens on, as `scheme://host:port` or `unix:…`.
-    fn listens(&self) -> Vec<String> {
-        Vec::new()
     }
 }

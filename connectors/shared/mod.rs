@@ -3,6 +3,7 @@
 pub mod document;
 pub mod framing;
 pub mod http;
+pub mod paths;
 pub mod shown;
 pub mod stream;
 pub mod template;

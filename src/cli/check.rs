@@ -5,8 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
-use anabranch_connectors::SourceConfig;
-use anabranch_connectors::contract::build::BuildError;
+use anabranch_connectors::contract::settings::Doubt;
 use clap::Args;
 
 use super::ConfigArgs;
@@ -41,7 +40,7 @@ pub(super) async fn check(args: CheckArgs, out: &mut dyn Write) -> Done {
         }
     }
     for (name, source) in &config.sources {
-        for BuildError { setting, problem, hint } in source.from.misses() {
+        for Doubt { setting, problem, hint } in source.from.misses() {
             let kind = source.from.kind();
             writeln!(out, "warning: sources.{name}.from.{kind}.{setting}: {problem}; {hint}")?;
         }
@@ -79,12 +78,7 @@ fn summary(config: &Config, out: &mut dyn Write) -> Done {
         [part, kind, name, topics, &at].map(str::to_owned).to_vec()
     };
     for (name, source) in &config.sources {
-        let at = match &source.from {
-            SourceConfig::File(file) => file.include.join(" "),
-            other @ (SourceConfig::Syslog(_) | SourceConfig::Http(_) | SourceConfig::Stdin(_)) => {
-                other.listens().join(" ")
-            }
-        };
+        let at = source.from.place();
         table.row(row("source", source.from.kind(), name, &source.topic, at));
     }
     let hub = match config.hub {
@@ -98,7 +92,7 @@ fn summary(config: &Config, out: &mut dyn Write) -> Done {
     for (name, sink) in &config.sinks {
         let topics = sink.topics.join(" ");
         let at = sink.topics.first().and_then(|topic| sink.to.writes(topic));
-        let at = at.map_or_else(String::new, |(_, template)| template);
+        let at = at.map_or_else(String::new, |file| file.template);
         table.row(row("sink", sink.to.kind(), name, &topics, at));
     }
     if let Some(listen) = &config.admin.listen {

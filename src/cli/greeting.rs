@@ -1,5 +1,7 @@
 //! What `anabranch run` tells a person: what runs where, and what to try next.
 
+use std::collections::BTreeSet;
+
 use crate::config::{self, Config, Flush, HubConfig};
 
 /// The hub in one line, with what its `flush` can cost.
@@ -40,7 +42,7 @@ pub(super) fn lines(config: &Config, listening: &[String]) -> Vec<String> {
     for (name, sink) in &config.sinks {
         let example =
             config.sources.values().next().and_then(|source| sink.to.writes(&source.topic));
-        let example = example.map(|(_, template)| template).unwrap_or_default();
+        let example = example.map(|file| file.template).unwrap_or_default();
         let (kind, topics) = (sink.to.kind(), sink.topics.join(", "));
         lines
             .push(format!("  sink     {name} ({kind}) ← {topics} {example}").trim_end().to_owned());
@@ -57,19 +59,15 @@ pub(super) fn lines(config: &Config, listening: &[String]) -> Vec<String> {
 }
 
 fn tries(config: &Config) -> Vec<String> {
-    let address = |kind: &str| {
-        config.sources.values().filter(|source| source.from.kind() == kind).find_map(|source| {
-            let listens = source.from.listens();
-            listens.iter().find_map(|one| one.strip_prefix("tcp://").map(str::to_owned))
-        })
-    };
     let mut lines = Vec::new();
-    if let Some(http) = address("http") {
-        lines.push(format!("  try      curl -H 'Content-Type: application/json' -d '{{\"message\":\"hello\"}}' http://{http}/"));
-    }
-    if let Some((host, port)) = address("syslog").as_deref().and_then(|at| at.rsplit_once(':')) {
-        lines
-            .push(format!("  try      logger --server {host} --port {port} --tcp --rfc5424 hello"));
+    let mut shown = BTreeSet::new();
+    for source in config.sources.values() {
+        // One of a kind is enough to see that it works.
+        if let Some(command) = source.from.try_it()
+            && shown.insert(source.from.kind())
+        {
+            lines.push(format!("  try      {command}"));
+        }
     }
     if let (Some(source), HubConfig::Embedded(_)) = (config.sources.values().next(), &config.hub) {
         let (data, topic) = (config.data_dir.display(), &source.topic);

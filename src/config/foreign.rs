@@ -1,5 +1,7 @@
 //! What people write who come from another program, and what to write here.
 
+use anabranch_connectors::{SinkConfig, SourceConfig};
+
 use super::tree::Step;
 
 /// Settings at the top of other programs' files: what they begin with, whose they are, and what stands for them here.
@@ -60,56 +62,6 @@ const TEXTS: [(&str, &str); 17] = [
     ("@include", "syslog-ng"),
 ];
 
-/// Connectors as they are called elsewhere.
-const CONNECTORS: [(&str, &str); 26] = [
-    ("opensearch", "elasticsearch"),
-    ("elastic", "elasticsearch"),
-    ("es", "elasticsearch"),
-    ("console", "stdout"),
-    ("print", "stdout"),
-    ("debug", "stdout"),
-    ("logging", "stdout"),
-    ("files", "file"),
-    ("tail", "file"),
-    ("log", "file"),
-    ("logs", "file"),
-    ("filestream", "file"),
-    ("filelog", "file"),
-    ("logfile", "file"),
-    ("tcp", "syslog"),
-    ("udp", "syslog"),
-    ("unix", "syslog"),
-    ("socket", "syslog"),
-    ("rsyslog", "syslog"),
-    ("http_server", "http"),
-    ("http_listener", "http"),
-    ("webhook", "http"),
-    ("splunk_hec", "http"),
-    ("loki", "http"),
-    ("exec", "stdin"),
-    ("pipe", "stdin"),
-];
-
-/// Settings of connectors, and the connector that has them.
-const OF_CONNECTORS: [(&str, &str, &str); 16] = [
-    ("sources", "include", "file"),
-    ("sources", "exclude", "file"),
-    ("sources", "read_from", "file"),
-    ("sources", "path", "file"),
-    ("sources", "paths", "file"),
-    ("sources", "files", "file"),
-    ("sources", "listen", "syslog"),
-    ("sources", "address", "syslog"),
-    ("sinks", "endpoints", "elasticsearch"),
-    ("sinks", "endpoint", "elasticsearch"),
-    ("sinks", "hosts", "elasticsearch"),
-    ("sinks", "index", "elasticsearch"),
-    ("sinks", "path", "file"),
-    ("sinks", "codec", "file"),
-    ("sinks", "rotate", "file"),
-    ("sinks", "url", "http"),
-];
-
 /// The program whose configuration a text seems to be, and what to do about it.
 pub(super) fn program_of(text: &str) -> Option<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -131,9 +83,9 @@ pub(super) fn meant(path: &[Step], field: &str, connectors: [&[&str]; 2]) -> Opt
             Some(format!("it is a setting of {program}; {hint}"))
         }
         [Step::Key(block), Step::Key(_)] if block == "sources" || block == "sinks" => {
-            let (way, known) = match connectors {
-                [sources, _] if block == "sources" => ("from", sources),
-                [_, sinks] => ("to", sinks),
+            let (way, known, cards) = match connectors {
+                [sources, _] if block == "sources" => ("from", sources, SourceConfig::CARDS),
+                [_, sinks] => ("to", sinks, SinkConfig::CARDS),
             };
             if matches!(field, "type" | "kind") {
                 let known = known.join(", ");
@@ -144,9 +96,7 @@ pub(super) fn meant(path: &[Step], field: &str, connectors: [&[&str]; 2]) -> Opt
             if known.contains(&field) {
                 return Some(format!("write `{way}: {{ {field}: {{ … }} }}`"));
             }
-            let mut settings = OF_CONNECTORS.iter();
-            let (_, _, connector) =
-                settings.find(|(of, setting, _)| of == block && *setting == field)?;
+            let (connector, _) = cards.iter().find(|(_, card)| card.settings.contains(&field))?;
             Some(format!(
                 "settings of a connector stand in its block, as in `{way}: {{ {connector}: {{ … }} }}`"
             ))
@@ -158,8 +108,9 @@ pub(super) fn meant(path: &[Step], field: &str, connectors: [&[&str]; 2]) -> Opt
 /// The connector that is called `name` elsewhere.
 pub(super) fn connector<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let name = name.to_lowercase();
-    let (_, ours) = CONNECTORS.iter().find(|(other, _)| *other == name)?;
-    known.iter().find(|known| *known == ours).copied()
+    let cards = SourceConfig::CARDS.iter().chain(SinkConfig::CARDS);
+    let mut ours = cards.filter(|(_, card)| card.also.contains(&name.as_str()));
+    ours.find_map(|(kind, _)| known.iter().find(|known| *known == kind).copied())
 }
 
 /// Whether `field` is `name` with more behind it, as in `filebeat.inputs`.

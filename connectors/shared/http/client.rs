@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::contract::build::BuildError;
 use crate::contract::secret::Secret;
+use crate::contract::settings::Doubt;
 
 /// How the sink shows who it is; one of these.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -119,6 +120,14 @@ pub(crate) fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = flate2::write::GzEncoder::new(room, flate2::Compression::fast());
     encoder.write_all(body)?;
     encoder.finish()
+}
+
+impl Tls {
+    /// The doubt about a block that is there although nothing is encrypted.
+    pub(crate) fn unused() -> Doubt {
+        let problem = "is not used for http://".to_owned();
+        Doubt { setting: "tls", problem, hint: "write https://, or remove the block".to_owned() }
+    }
 }
 
 #[cfg(test)]

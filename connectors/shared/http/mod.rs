@@ -5,3 +5,6 @@ pub(crate) mod client;
 pub mod responses;
 
 pub use client::{Auth, Tls};
+
+/// What HTTP is called elsewhere.
+pub(crate) const ALSO: &[&str] = &["http_server", "http_listener", "webhook", "splunk_hec", "loki"];

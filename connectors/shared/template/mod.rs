@@ -18,10 +18,12 @@
 
 mod clean;
 mod cursor;
+mod doubts;
 mod parse;
 
 pub use clean::{clean_index, clean_path_segment, clean_url_segment};
 pub use cursor::{Clean, Cursor};
+pub(crate) use doubts::doubt;
 
 use std::borrow::Cow;
 

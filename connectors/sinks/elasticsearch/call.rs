@@ -9,8 +9,8 @@ use elasticsearch::http::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::answer::{BulkAnswer, Item, whole_kinds, whole_reason};
+use super::config::{Checked, SinkConfig};
 use super::endpoints::Endpoint;
-use super::settings::{Checked, SinkConfig};
 use crate::WriteError;
 use crate::contract::clock;
 use crate::shared::http::answer::{AS_CONFIGURED, Answer, causes, retry_after};
@@ -109,7 +109,7 @@ fn as_named(answer: &Answer<'_>, named: Response) -> WriteError {
 ///
 /// # Errors
 /// A sentence for a person.
-pub async fn probe(config: &SinkConfig) -> Result<String, String> {
+pub(super) async fn probe(config: &SinkConfig) -> Result<String, String> {
     #[derive(Deserialize)]
     struct Health {
         cluster_name: String,

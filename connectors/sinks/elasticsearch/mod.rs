@@ -24,12 +24,11 @@
 mod answer;
 mod bulk;
 mod call;
+mod config;
 mod endpoints;
-mod settings;
 mod sink;
 #[cfg(test)]
 mod tests;
 
-pub use call::probe;
-pub use settings::{Action, Compression, SinkConfig};
+pub use config::{Action, Compression, SinkConfig};
 pub use sink::ElasticsearchSink;

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{ElasticsearchSink, SinkConfig, probe};
+use super::{ElasticsearchSink, SinkConfig};
 use crate::contract::build::Surroundings;
+use crate::contract::settings::SinkSettings as _;
 use crate::{Outcome, Sink as _, WriteError, Written};
 
 /// Answers requests one by one from a list, and keeps their bodies.
@@ -213,7 +214,7 @@ async fn a_probe_says_what_it_found() {
     let (address, _server) =
         serve(&mut tasks, vec![(200, healthy), (401, json!({"error": "who"}))]).await;
     let config: SinkConfig = serde_json::from_value(json!({"endpoints": [address]})).unwrap();
-    assert_eq!(probe(&config).await, Ok(format!("{address}: cluster \"c\" is green")));
-    assert!(probe(&config).await.unwrap_err().contains("HTTP 401 who"));
-    assert!(probe(&config).await.unwrap_err().contains("not Elasticsearch"));
+    assert_eq!(config.probe().await, Ok(format!("{address}: cluster \"c\" is green")));
+    assert!(config.probe().await.unwrap_err().contains("HTTP 401 who"));
+    assert!(config.probe().await.unwrap_err().contains("not Elasticsearch"));
 }

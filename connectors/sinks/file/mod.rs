@@ -1,5 +1,6 @@
 //! Writes files, each record exactly once.
 
+mod config;
 mod durable;
 mod member;
 mod names;
@@ -14,7 +15,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use config::SinkConfig;
 pub use member::Compression;
-pub use probe::probe;
 pub use rotate::{Rotate, RotateTime};
-pub use sink::{FileSink, SinkConfig};
+pub use sink::FileSink;
+
+/// What files are called elsewhere.
+const ALSO: &[&str] = &["files", "tail", "log", "logs", "filestream", "filelog", "logfile"];

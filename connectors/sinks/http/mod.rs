@@ -1,11 +1,11 @@
 //! Posts batches over HTTP.
 
+mod config;
 mod request;
-mod settings;
 mod sink;
 #[cfg(test)]
 mod sink_tests;
 
+pub use config::{Method, SinkCompression, SinkConfig};
 pub use request::Format;
-pub use settings::{Method, SinkCompression, SinkConfig};
-pub use sink::{HttpSink, probe};
+pub use sink::HttpSink;

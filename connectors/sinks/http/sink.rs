@@ -22,8 +22,8 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
 
+use super::config::{Checked, Method, SinkCompression, SinkConfig};
 use super::request::{Form, Request};
-use super::settings::{Checked, Method, SinkCompression, SinkConfig};
 use crate::contract::build::{BuildError, Surroundings};
 use crate::contract::clock;
 use crate::shared::document::Encoder;
@@ -198,7 +198,7 @@ impl Sink for HttpSink {
 ///
 /// # Errors
 /// A sentence for a person.
-pub async fn probe(config: &SinkConfig) -> Result<String, String> {
+pub(super) async fn probe(config: &SinkConfig) -> Result<String, String> {
     let Checked { client, url, .. } = config.check().map_err(|wrong| wrong.to_string())?;
     let url = url.render_example("topic");
     let address = shown::address(&url);

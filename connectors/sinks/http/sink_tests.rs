@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{HttpSink, SinkConfig, probe};
+use super::{HttpSink, SinkConfig};
 use crate::contract::build::Surroundings;
+use crate::contract::settings::SinkSettings as _;
 use crate::{Outcome, Sink as _, WriteError, Written};
 
 #[derive(Debug)]
@@ -189,7 +190,7 @@ async fn a_far_side_that_is_gone_is_not_now() {
     let problem = sink(&address, &json!({})).write(&records(&[b"a"])).await.unwrap_err();
     assert!(matches!(problem, WriteError::NotNow { .. }), "{problem}");
     assert!(problem.to_string().contains("refused"), "{problem}");
-    assert!(probe(&config(&address, &json!({}))).await.unwrap_err().contains("refused"));
+    assert!(config(&address, &json!({})).probe().await.unwrap_err().contains("refused"));
 }
 
 #[tokio::test]
@@ -264,7 +265,7 @@ async fn a_probe_says_what_answers() {
     let mut tasks = JoinSet::new();
     let (address, server) = serve(&mut tasks, &[405, 401]).await;
     let config = config(&format!("{address}/{{topic}}"), &json!({}));
-    assert!(probe(&config).await.unwrap().contains("answers with HTTP 405"));
-    assert!(probe(&config).await.unwrap_err().contains("check `auth`"));
+    assert!(config.probe().await.unwrap().contains("answers with HTTP 405"));
+    assert!(config.probe().await.unwrap_err().contains("check `auth`"));
     assert!(server.lock().unwrap().seen.iter().all(|seen| seen.body.is_empty()));
 }

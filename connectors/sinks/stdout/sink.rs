@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::contract::build::{BuildError, Surroundings};
+use crate::contract::settings::{Alone, Card, Described, SinkSettings, Topics};
 use crate::shared::document::{Codec, Encoder};
 use crate::{Sink, WriteError, Written};
 
@@ -16,6 +17,30 @@ use crate::{Sink, WriteError, Written};
 pub struct SinkConfig {
     /// How a record is written, each on a line of its own.
     pub codec: Codec,
+}
+
+impl Described for SinkConfig {
+    const CARD: Card = Card {
+        also: &["console", "print", "debug", "logging"],
+        settings: &[],
+        guarantee: "at least once",
+    };
+}
+
+#[async_trait]
+impl SinkSettings for SinkConfig {
+    fn build(&self, around: &Surroundings) -> Result<Box<dyn Sink>, BuildError> {
+        Ok(Box::new(StdoutSink::new(self.clone(), around)?))
+    }
+
+    async fn probe(&self) -> Result<String, String> {
+        Ok("the terminal".to_owned())
+    }
+
+    fn side_by_side(&self, _topics: Topics) -> Result<(), Alone> {
+        let problem = "this sink takes one delivery at a time";
+        Err(Alone { problem, hint: "write 1" })
+    }
 }
 
 /// The sink.

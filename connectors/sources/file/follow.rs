@@ -17,14 +17,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::config::WatchMode;
 use super::flights::{Flights, Settled};
 use super::handles::Refused;
 use super::hear::Heard;
 use super::identity::{self, Identity};
 use super::links::Links;
 use super::reading::Desk;
+use super::settings::Settings;
 use super::siblings::Folders;
-use super::source::{Settings, WatchMode};
 use super::stored::Stored;
 use super::tail::Anchor;
 use super::tails::Tails;

@@ -6,6 +6,7 @@
 //! renamed, `copies` of those that are copied and truncated, `turn` says when a file is read, `reading` reads it, and
 //! `tail` is all that is known of it.
 
+mod config;
 mod copies;
 mod discover;
 mod flights;
@@ -20,6 +21,7 @@ mod reading;
 mod reads;
 mod resume;
 mod rotation;
+mod settings;
 mod siblings;
 mod sight;
 mod source;
@@ -33,5 +35,5 @@ mod waiting;
 mod walk;
 mod watch;
 
-pub use reads::{Reads, places};
-pub use source::{FileSource, ReadFrom, SourceConfig, WatchMode};
+pub use config::{ReadFrom, SourceConfig, WatchMode};
+pub use source::FileSource;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::contract::build::BuildError;
+use crate::contract::settings::Doubt;
 
 /// Most patterns that one may be written out to.
 const PATTERNS_MAX: usize = 1000;
@@ -85,7 +85,7 @@ fn outside_of_classes(pattern: &str) -> impl Iterator<Item = (usize, char)> {
 }
 
 /// What in a pattern of `setting` is probably not meant as it is written; without a look at what is there.
-pub(super) fn doubts(setting: &'static str, pattern: &str) -> Option<BuildError> {
+pub(super) fn doubts(setting: &'static str, pattern: &str) -> Option<Doubt> {
     let is_list = [", ", ",/"].iter().any(|comma| pattern.contains(comma));
     let has_choice = pattern.contains('|') && pattern.contains('(');
     let is_regular = pattern.starts_with('^') || pattern.ends_with('$') || pattern.contains(".+");
@@ -137,7 +137,7 @@ pub(super) fn doubts(setting: &'static str, pattern: &str) -> Option<BuildError>
         ),
     ];
     let (_, what, hint) = doubts.into_iter().find(|(applies, ..)| *applies)?;
-    Some(BuildError { setting, problem: format!("has \"{pattern}\", {what}"), hint })
+    Some(Doubt { setting, problem: format!("has \"{pattern}\", {what}"), hint: hint.to_owned() })
 }
 
 /// Whether there is `$NAME`, or `$(`.
@@ -153,13 +153,15 @@ fn has_date(pattern: &str) -> bool {
 }
 
 /// What a pattern cannot find in the world as it is; `base` is the folder that it counts from.
-pub(super) fn misses(base: &Path, pattern: &str) -> Vec<BuildError> {
+pub(super) fn misses(base: &Path, pattern: &str) -> Vec<Doubt> {
     let patterns = written_out(pattern).unwrap_or_default();
     patterns.iter().filter_map(|pattern| miss(base, pattern)).collect()
 }
 
-fn miss(base: &Path, pattern: &str) -> Option<BuildError> {
-    let doubt = |problem: String, hint| Some(BuildError { setting: "include", problem, hint });
+fn miss(base: &Path, pattern: &str) -> Option<Doubt> {
+    let doubt = |problem: String, hint: &str| {
+        Some(Doubt { setting: "include", problem, hint: hint.to_owned() })
+    };
     let whole = base.join(pattern);
     let is_form = |name: &str| name.contains(['*', '?', '[']);
     let fixed = pattern.split_inclusive('/').take_while(|name| !is_form(name));
@@ -271,7 +273,7 @@ mod tests {
             "/a/cost$.log",
             "/a/100%.log",
         ] {
-            let said = doubts("include", pattern).map(|doubt| doubt.to_string());
+            let said = doubts("include", pattern);
             assert_eq!(said, None, "{pattern}");
         }
     }
@@ -296,7 +298,7 @@ mod tests {
             ("./logs/[[]prod]/*.log", ""),
         ] {
             let said: String =
-                misses(folder.path(), pattern).iter().map(ToString::to_string).collect();
+                misses(folder.path(), pattern).into_iter().map(|doubt| doubt.problem).collect();
             assert_eq!(said.is_empty(), wanted.is_empty(), "{pattern}: {said}");
             assert!(said.contains(wanted), "{pattern}: {said}");
         }

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::identity;
 use super::position::{self, Mark};
-use super::source::Settings;
+use super::settings::Settings;
 use super::tail::Tail;
 use crate::contract::clock;
 use crate::shared::framing::byte_order_mark;

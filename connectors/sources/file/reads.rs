@@ -1,20 +1,22 @@
 //! Which of many paths a source would read: its patterns, compiled once.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
+use super::config::SourceConfig;
 use super::discover::Globs;
-use super::source::SourceConfig;
+use crate::contract::settings::FileSet;
+use crate::shared::paths::{plain, resolve};
 
 /// The files that a source would read.
 #[derive(Debug, Clone)]
-pub struct Reads {
+pub(super) struct Reads {
     /// As they are written, and with the links in their folders resolved, which may be reached by another way.
     globs: [Globs; 2],
     beginnings: Vec<Vec<u8>>,
 }
 
 impl Reads {
-    fn new(config: &SourceConfig) -> Option<Self> {
+    pub(super) fn new(config: &SourceConfig) -> Option<Self> {
         let (written, base) = config.check().ok()?;
         let include: Vec<String> =
             config.include.iter().map(|glob| with_links_resolved(glob, &base)).collect();
@@ -38,34 +40,16 @@ impl Reads {
         beginnings.dedup();
         Some(Self { globs: [written, resolved], beginnings })
     }
+}
 
-    /// Whether `path`, absolute and without `.` and `..`, would be read.
-    #[must_use]
-    pub fn contains(&self, path: &Path) -> bool {
+impl FileSet for Reads {
+    fn contains(&self, path: &Path) -> bool {
         self.globs.iter().any(|globs| globs.matches(path))
     }
 
-    /// What the paths that it reads begin with, one of these at least.
-    pub fn beginnings(&self) -> impl Iterator<Item = &[u8]> {
-        self.beginnings.iter().map(Vec::as_slice)
+    fn beginnings(&self) -> Vec<&[u8]> {
+        self.beginnings.iter().map(Vec::as_slice).collect()
     }
-}
-
-impl SourceConfig {
-    /// Which paths it would read; `None` when its settings cannot work.
-    #[must_use]
-    pub fn reads(&self) -> Option<Reads> {
-        Reads::new(self)
-    }
-}
-
-/// The path from the root without `.` and `..`, and then with links resolved as far as it exists.
-#[must_use]
-pub fn places(path: &Path) -> [PathBuf; 2] {
-    let whole = std::path::absolute(path).unwrap_or_else(|_empty| path.to_owned());
-    let whole = plain(&whole);
-    let resolved = resolve(&whole);
-    [whole, resolved]
 }
 
 /// The folder of a glob in which nothing is open, and what is fixed of the name behind it.
@@ -92,36 +76,12 @@ fn single_root(path: Vec<u8>) -> Vec<u8> {
     if path.starts_with(b"//") { path.get(1..).unwrap_or_default().to_vec() } else { path }
 }
 
-/// The path without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other @ (Component::RootDir | Component::Prefix(_) | Component::Normal(_)) => {
-                plain.push(other);
-            }
-        }
-    }
-    plain
-}
-
-/// The path with links resolved, as far as it exists.
-fn resolve(path: &Path) -> PathBuf {
-    for known in path.ancestors() {
-        if let (Ok(real), Ok(rest)) = (known.canonicalize(), path.strip_prefix(known)) {
-            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
-        }
-    }
-    path.to_path_buf()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::shared::paths::places;
 
     #[test]
     fn a_path_that_a_sink_writes_is_recognised_by_whatever_way_it_is_reached() {
@@ -132,14 +92,14 @@ mod tests {
         let include = |glob: PathBuf| {
             let block = serde_json::json!({ "include": [glob] });
             let config: SourceConfig = serde_json::from_value(block).unwrap();
-            config.reads().unwrap()
+            Reads::new(&config).unwrap()
         };
         let reads = |source: &Reads, path: &Path| {
             let places = places(path);
             let found = places.iter().any(|path| source.contains(path));
             let begins = |path: &PathBuf| {
                 let path = path.as_os_str().as_encoded_bytes();
-                source.beginnings().any(|beginning| path.starts_with(beginning))
+                source.beginnings().iter().any(|beginning| path.starts_with(beginning))
             };
             assert!(!found || places.iter().any(begins), "{path:?} does not begin as it should");
             found

@@ -11,12 +11,12 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::config::ReadFrom;
 use super::follow::Follower;
 use super::handles::hint;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
 use super::resume::leads;
-use super::source::ReadFrom;
 use super::tail::{Anchor, Tail};
 use super::walk::{Found, Hit, Interest, walk};
 use crate::contract::clock;

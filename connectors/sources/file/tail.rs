@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::identity::Identity;
 use super::position::{self, Mark, PROOF_MAX, Value};
-use super::source::Settings;
+use super::settings::Settings;
 use super::waiting::Waiting;
 use crate::contract::clock;
 

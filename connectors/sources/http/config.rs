@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::auth::Auth;
-use crate::ByteSize;
-use crate::contract::build::BuildError;
-use crate::contract::source::SourceCheck;
+use super::serve::HttpSource;
+use crate::contract::build::{BuildError, Surroundings};
+use crate::contract::settings::{Card, Described, SourceSettings};
+use crate::shared::http::ALSO;
+use crate::{ByteSize, Source};
 
 /// Largest `max_body`.
 const BODY_MAX: ByteSize = ByteSize::mib(128);
@@ -124,7 +126,22 @@ fn host_and_port(text: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-impl SourceCheck for SourceConfig {
+impl Described for SourceConfig {
+    const CARD: Card = Card { also: ALSO, settings: &[], guarantee: "at least once" };
+}
+
+impl SourceSettings for SourceConfig {
+    fn build(&self, around: &Surroundings) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(HttpSource::new(self.clone(), around)?))
+    }
+
+    fn try_it(&self) -> Option<String> {
+        let at = &self.listen;
+        Some(format!(
+            "curl -H 'Content-Type: application/json' -d '{{\"message\":\"hello\"}}' http://{at}/"
+        ))
+    }
+
     fn listens(&self) -> Vec<String> {
         vec![format!("tcp://{}", self.listen)]
     }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::contract::build::{BuildError, Surroundings};
 use crate::contract::clock;
 use crate::contract::receipt::NotStored;
-use crate::contract::source::SourceCheck;
+use crate::contract::settings::{Card, Described, SourceSettings};
 use crate::shared::framing::byte_order_mark;
 use crate::{Emitter, Receipt, Source, SourceError};
 
@@ -36,7 +36,19 @@ const STOP_GRACE: Duration = Duration::from_millis(500);
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {}
 
-impl SourceCheck for SourceConfig {}
+impl Described for SourceConfig {
+    const CARD: Card = Card {
+        also: &["exec", "pipe"],
+        settings: &[],
+        guarantee: "what had not been stored yet is lost",
+    };
+}
+
+impl SourceSettings for SourceConfig {
+    fn build(&self, around: &Surroundings) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(StdinSource::new(self.clone(), around)?))
+    }
+}
 
 /// The source. It ends by itself when its input does and everything is stored.
 #[derive(Debug)]

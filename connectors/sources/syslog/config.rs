@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::ByteSize;
-use crate::contract::build::BuildError;
-use crate::contract::source::SourceCheck;
+use super::source::SyslogSource;
+use crate::contract::build::{BuildError, Surroundings};
+use crate::contract::settings::{Card, Described, SourceSettings};
+use crate::{ByteSize, Source};
 
 /// Largest `max_message_bytes`.
 const MESSAGE_MAX: ByteSize = ByteSize::mib(64);
@@ -115,7 +116,28 @@ impl SourceConfig {
     }
 }
 
-impl SourceCheck for SourceConfig {
+impl Described for SourceConfig {
+    const CARD: Card = Card {
+        also: &["tcp", "udp", "unix", "socket", "rsyslog"],
+        settings: &["listen", "address"],
+        guarantee: "what had not been stored yet is lost",
+    };
+}
+
+impl SourceSettings for SourceConfig {
+    fn build(&self, around: &Surroundings) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(SyslogSource::new(self.clone(), around)?))
+    }
+
+    fn try_it(&self) -> Option<String> {
+        let tcp = self.listen.iter().find_map(|listen| match listen {
+            Listen::Tcp(address) => Some(address),
+            Listen::Udp(_) | Listen::Unix(_) | Listen::Unixgram(_) => None,
+        });
+        let (host, port) = tcp?.rsplit_once(':')?;
+        Some(format!("logger --server {host} --port {port} --tcp --rfc5424 hello"))
+    }
+
     fn listens(&self) -> Vec<String> {
         let name = |listen: &Listen| match listen {
             Listen::Unix(path) | Listen::Unixgram(path) => format!("unix:{}", path.display()),

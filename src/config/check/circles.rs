@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use anabranch_connectors::contract::settings::Reached;
+
 use super::Findings;
 use super::topics::Topics;
 use crate::config::{Config, HubConfig};
@@ -10,9 +12,10 @@ use crate::config::{Config, HubConfig};
 pub(super) fn check(config: &Config, topics: &Topics<'_>, findings: &mut Findings) {
     let way = Way::of(config, topics);
     for (name, sink) in &config.sinks {
-        let setting = if sink.to.kind() == "http" { "url" } else { "endpoints" };
+        let reaches = sink.to.reaches();
+        let setting = reaches.first().map_or("", |reached| reached.setting);
         let path = ["sinks", name, "to", sink.to.kind(), setting];
-        for (host, port) in sink.to.reaches() {
+        for Reached { host, port, .. } in reaches {
             if let Some(part) = way.not_for_records(&host, port) {
                 let problem = format!("{host}:{port} is this agent's own {part}");
                 findings.error(&path, problem, "write the address of the far side");
@@ -59,7 +62,7 @@ impl<'a> Way<'a> {
         let (mut to_sources, mut to_sinks): (BTreeMap<_, Vec<&str>>, BTreeMap<_, Vec<&str>>) =
             (BTreeMap::new(), BTreeMap::new());
         for (name, sink) in &config.sinks {
-            for (host, port) in sink.to.reaches() {
+            for Reached { host, port, .. } in sink.to.reaches() {
                 let own = listening.iter().filter(|(_, address)| {
                     address.strip_prefix("tcp://").is_some_and(|own| is_at(own, &host, port))
                 });

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anabranch_connectors::sources::file::{Reads, places};
+use anabranch_connectors::contract::settings::{FileSet, WrittenFile};
+use anabranch_connectors::shared::paths::places;
 
 use super::Findings;
 use super::topics::Topics;
@@ -24,7 +25,7 @@ pub(super) fn check(config: &Config, topics: &Topics<'_>, findings: &mut Finding
             let problem = format!("reads the agent's own files in {}", config.data_dir.display());
             findings.error(path, problem, "exclude the folder, or move data_dir");
         }
-        if let Some((sinks, file)) = written.read_by(&reads) {
+        if let Some((sinks, file)) = written.read_by(reads.as_ref()) {
             let problem = format!("reads what the {sinks} ({})", file.display());
             findings.error(path, problem, "exclude those files, or write to another folder");
         }
@@ -52,7 +53,7 @@ impl<'a> Written<'a> {
     }
 
     /// The sinks that write what is read, in words, and one of the files.
-    fn read_by(&self, reads: &Reads) -> Option<(String, &Path)> {
+    fn read_by(&self, reads: &dyn FileSet) -> Option<(String, &Path)> {
         let mut found: BTreeMap<&str, &Path> = BTreeMap::new();
         for beginning in reads.beginnings() {
             let begin_so = self.0.range(beginning.to_vec()..);
@@ -77,23 +78,22 @@ impl<'a> Written<'a> {
 
 /// A path for each topic that reaches the sink, where it depends on the topic.
 fn examples(sink: &SinkBlock, topics: &Topics<'_>) -> BTreeSet<PathBuf> {
-    let Some((any, template)) = sink.to.writes("x") else { return BTreeSet::new() };
-    if !template.contains("{topic") {
-        return [any].into();
+    let Some(any) = sink.to.writes("x") else { return BTreeSet::new() };
+    if !any.template.contains("{topic") {
+        return [any.example].into();
     }
     let reached = topics.read_by(&sink.topics);
-    reached.into_iter().filter_map(|topic| sink.to.writes(topic)).map(|(file, _)| file).collect()
+    reached.into_iter().filter_map(|topic| sink.to.writes(topic)).map(|file| file.example).collect()
 }
 
 fn check_written_files(config: &Config, findings: &mut Findings) {
     let [data_dir, _] = places(&config.data_dir);
     let mut writers: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (name, sink) in &config.sinks {
-        let Some((file, template)) = sink.to.writes("x") else {
-            continue;
-        };
+        let Some(written) = sink.to.writes("x") else { continue };
+        let WrittenFile { setting, example: file, template } = written;
         let [file, _] = places(&file);
-        let path = ["sinks", name, "to", sink.to.kind(), "path"];
+        let path = ["sinks", name, "to", sink.to.kind(), setting];
         if file.starts_with(&data_dir) {
             let problem =
                 format!("writes into the agent's own folder ({})", config.data_dir.display());

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use anabranch_connectors::contract::settings::WrittenFile;
+
 use super::Findings;
 use crate::config::Config;
 
@@ -11,8 +13,9 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         findings.error(&["data_dir"], problem, "name a folder, or one that is to be made");
     }
     for (name, sink) in &config.sinks {
-        let Some((file, template)) = sink.to.writes("x") else { continue };
-        let path = ["sinks", name, "to", sink.to.kind(), "path"];
+        let Some(written) = sink.to.writes("x") else { continue };
+        let WrittenFile { setting, example: file, template } = written;
+        let path = ["sinks", name, "to", sink.to.kind(), setting];
         if is_at_home(Path::new(&template), &path, findings) {
             continue;
         }

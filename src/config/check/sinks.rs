@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use anabranch_connectors::contract::settings::{Alone, Topics as ReadTopics};
 use regex::Regex;
 
 use super::Findings;
@@ -124,18 +125,10 @@ fn check_concurrency(config: &Config, name: &str, sink: &SinkBlock, findings: &m
     if sink.concurrency <= 1 {
         return;
     }
-    if !sink.to.allows_concurrency() {
-        let (problem, hint) = match sink.to.kind() {
-            "file" => ("several deliveries would write one file", "put {partition} into the path"),
-            _ => ("this sink takes one delivery at a time", "write 1"),
-        };
-        findings.error(path, problem, hint);
-        return;
-    }
     let several = sink.topics.len() > 1 || sink.topics.iter().any(|topic| topic.starts_with('^'));
-    if several && sink.to.writes("a").is_some_and(|(_, path)| !path.contains("{topic}")) {
-        let problem = "several deliveries would write one file, with records of several topics";
-        findings.error(path, problem, "put {topic} into the path, too");
+    let read = if several { ReadTopics::Several } else { ReadTopics::One };
+    if let Err(Alone { problem, hint }) = sink.to.side_by_side(read) {
+        findings.error(path, problem, hint);
         return;
     }
     let names_only = sink.topics.iter().all(|topic| !topic.starts_with('^'));

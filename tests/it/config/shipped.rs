@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anabranch::config::{self, Config, HubConfig, Invalid};
+use anabranch_connectors::{SinkConfig, SourceConfig};
 
 fn shipped() -> Vec<std::path::PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -73,5 +74,23 @@ fn the_first_file_listens_on_this_machine_only() {
     let listens = listens.chain(embedded.listen.address().map(str::to_owned));
     for address in listens {
         assert!(address.contains("127.0.0.1:"), "{address}");
+    }
+}
+
+#[test]
+fn readme_gives_the_guarantee_of_every_connector() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("\n## Delivery guarantees\n").unwrap();
+    let (_, rest) = rest.split_once("| source | guarantee |").unwrap();
+    let (sources, rest) = rest.split_once("| sink | guarantee |").unwrap();
+    let (sinks, _) = rest.split_once("\n\nExactly once in ").unwrap();
+    for (table, cards) in [(sources, SourceConfig::CARDS), (sinks, SinkConfig::CARDS)] {
+        for (kind, card) in cards {
+            let row = format!("\n| {kind} | {} | ", card.guarantee);
+            assert!(table.contains(&row), "README has no row {row}");
+        }
+        let rows = table.lines().filter(|line| line.starts_with("| ")).count();
+        assert_eq!(rows, cards.len(), "README tells of a connector that there is not:{table}");
     }
 }

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use crate::contract::build::Surroundings;
 use crate::contract::sink::{Placed, Resumed};
-use crate::sinks::file::sink::{FileSink, SinkConfig};
+use crate::sinks::file::config::SinkConfig;
+use crate::sinks::file::sink::FileSink;
 use crate::{Sink, WriteError};
 
 pub(super) fn config(folder: &Path, extra: &serde_json::Value) -> SinkConfig {

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::exactness::config;
 use crate::contract::build::Surroundings;
-use crate::sinks::file::sink::{FileSink, SinkConfig};
+use crate::sinks::file::config::SinkConfig;
+use crate::sinks::file::probe::probe;
+use crate::sinks::file::sink::FileSink;
 
 #[test]
 fn settings_that_cannot_work_are_refused_by_name() {
@@ -32,11 +34,11 @@ fn settings_that_cannot_work_are_refused_by_name() {
 fn a_probe_makes_the_base_folder_or_says_why_it_cannot() {
     let folder = tempfile::tempdir().unwrap();
     let rotated = config(&folder.path().join("a/b"), &json!({ "rotate": { "time": "1d" } }));
-    assert!(crate::sinks::file::probe(&rotated).unwrap().contains("can be written"));
+    assert!(probe(&rotated).unwrap().contains("can be written"));
     assert_eq!(folder.path().join("a/b").read_dir().unwrap().count(), 0);
     let example = rotated.example_path("orders");
     assert_eq!(example, folder.path().join("a/b/orders/host.000001.log"));
     std::fs::write(folder.path().join("file"), b"").unwrap();
-    let refused = crate::sinks::file::probe(&config(&folder.path().join("file"), &json!({})));
+    let refused = probe(&config(&folder.path().join("file"), &json!({})));
     assert!(refused.unwrap_err().contains("remove it"));
 }
