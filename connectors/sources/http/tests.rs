@@ -20,8 +20,7 @@ use super::*;
 use crate::contract::build::Surroundings;
 use crate::contract::emitter::{Emission, Emitter};
 use crate::contract::receipt::{NotStored, Stored};
-use crate::contract::source::SourceError;
-use crate::{ByteSize, Source};
+use crate::{ByteSize, Source, SourceError};
 
 /// What the hub of a test does with what it gets.
 #[derive(Clone, Copy, PartialEq)]

@@ -63,10 +63,12 @@ async fn deliver(folder: PathBuf, extra: &str) {
 /// Starts children until one reaches the end; returns how many were killed.
 async fn kill_until_done(folder: &Path, extra: &serde_json::Value) -> usize {
     let deadline = Instant::now() + Duration::from_secs(120);
+    let (_package, module) = module_path!().split_once("::").unwrap();
+    let this = format!("{module}::a_sink_that_is_killed_again_and_again_is_exact");
     let mut killed = 0;
     loop {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "file::killed::a_sink_that_is_killed_again_and_again_is_exact"])
+            .args(["--exact", &this])
             .env(FOLDER, folder)
             .env(EXTRA, extra.to_string())
             .stdout(Stdio::null())
