@@ -1,7 +1,9 @@
 //! Buffers that are used again, so that a steady stream of batches allocates nothing.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// Keeps a few returned buffers for the next taker.
 #[derive(Debug, Clone)]
@@ -30,20 +32,20 @@ impl Pool {
     /// filled with zeros to be written to.
     #[must_use]
     pub fn take_as_is(&self) -> Buffer {
-        let data = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let data = self.free.lock().pop();
         Buffer { data: data.unwrap_or_default(), pool: Some(self.clone()) }
     }
 
     /// Drops what is kept; for a source that has gone idle.
     pub fn clear(&self) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.free.lock().clear();
     }
 
     fn give_back(&self, data: Vec<u8>) {
         if data.capacity() == 0 || data.capacity() > self.capacity_max {
             return;
         }
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.free.lock();
         if free.len() < self.keep {
             free.push(data);
         }

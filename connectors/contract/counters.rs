@@ -1,10 +1,11 @@
 //! What is counted of a source, and what of it is under way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anabranch_record::{Amount, Batch};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::Taken;
@@ -107,13 +108,12 @@ impl SourceCounters {
 
     /// Counts what the source left out.
     pub(crate) fn dropped(&self, reason: &'static str, records: u64) {
-        *self.dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() +=
-            records;
+        *self.dropped.lock().entry(reason).or_default() += records;
         self.accounts().leave_out(reason, records);
     }
 
     fn accounts(&self) -> MutexGuard<'_, Account> {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+        self.account.lock()
     }
 }
 
@@ -161,7 +161,7 @@ impl Share {
 
     /// Of what was handed on, `claimed` is not under way any more: the hub has stored so much of it, or nothing.
     pub fn settle(&self, claimed: Amount, stored: Option<Amount>) {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.left.lock();
         *left -= claimed;
         let mut account = self.counters.accounts();
         account.under_way -= claimed;
@@ -174,7 +174,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let left = *self.left.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let left = *self.left.get_mut();
         // What nobody has settled is nowhere any more, and the ledger says so.
         self.counters.accounts().under_way -= left;
         self.counters.under_way.fetch_sub(self.amount.records, Ordering::Relaxed);

@@ -157,8 +157,7 @@ impl Emitter {
 
     /// Tells what the source cannot reach while it works otherwise, or that there is nothing of that kind any more.
     pub fn trouble(&self, trouble: Option<String>) {
-        let mut known =
-            self.counters.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self.counters.trouble.lock();
         *known = trouble;
     }
 

@@ -65,16 +65,13 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     std::panic::set_hook(Box::new(|panic| {
-        if let Ok(mut panics) = report::PANICS.lock() {
-            panics.push(panic.to_string());
-        }
+        report::PANICS.lock().push(panic.to_string());
     }));
     match std::panic::catch_unwind(|| run(&asked)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(_told) => {
-            let panics = report::PANICS.lock();
-            let last = panics.ok().and_then(|panics| panics.last().cloned()).unwrap_or_default();
+            let last = report::PANICS.lock().last().cloned().unwrap_or_default();
             eprintln!("the fuzzer itself panicked: {last}");
             ExitCode::FAILURE
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::{allocator, corpus};
 
@@ -69,7 +70,7 @@ impl Target {
             Ok(ended) => *self.ended.entry(ended).or_default() += 1,
             Err(problem) => self.found(&problem, input),
         }
-        for panic in std::mem::take(&mut *PANICS.lock().unwrap()) {
+        for panic in std::mem::take(&mut *PANICS.lock()) {
             self.found(&panic, input);
         }
     }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use anabranch_connectors::shared::stream::ConnectionMeter;
 
@@ -168,7 +168,7 @@ fn sources(metrics: &Metrics, text: &mut Text) {
     let name = "anabranch_source_dropped_records_total";
     text.head(name, "counter", "Records that a source left out, by reason.");
     for (source, meter) in &sources {
-        let dropped = meter.read.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = meter.read.dropped.lock();
         for (reason, count) in dropped.iter() {
             text.line(name, &[("source", source), ("reason", reason)], count);
         }

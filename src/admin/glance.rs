@@ -1,9 +1,10 @@
 //! What is shown of the hub: looked at when somebody asks, and shown as it was last seen when the hub does not answer at
 //! once. A far side that is away keeps nobody waiting who asks how things are.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -69,13 +70,13 @@ impl Glance {
     pub async fn run(self: Arc<Self>) {
         loop {
             self.wanted.notified().await;
-            let reads = self.reads.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let reads = self.reads.read().clone();
             let begin = Instant::now();
             if let Ok(seen) = self.see(&reads).await {
-                *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+                *self.seen.lock() = seen;
             }
             let rests = Instant::now() + (begin.elapsed() * PAUSE).min(PAUSE_MAX);
-            *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = rests;
+            *self.rests_until.lock() = rests;
             self.looks.send_modify(|looks| *looks += 1);
         }
     }
@@ -89,8 +90,8 @@ impl Glance {
 
     /// What is there now, or what was there when the hub last answered.
     pub async fn look(&self) -> Seen {
-        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let rests_until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = || self.seen.lock().clone();
+        let rests_until = *self.rests_until.lock();
         if Instant::now() < rests_until {
             return seen();
         }

@@ -1,7 +1,5 @@
 //! How the agent is, in one document.
 
-use std::sync::PoisonError;
-
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -29,7 +27,7 @@ pub(super) async fn show(Shared(state): Shared<State>) -> impl IntoResponse {
         .collect();
     let hub = match state.hub.state() {
         Ok(is) => {
-            json!({ "state": "ok", "is": is, "listening": *state.listening.read().unwrap_or_else(PoisonError::into_inner) })
+            json!({ "state": "ok", "is": is, "listening": *state.listening.read() })
         }
         Err(problem) => json!({ "state": "failing", "problem": problem }),
     };

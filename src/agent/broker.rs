@@ -1,6 +1,6 @@
 //! The listeners for clients of Kafka's protocol, before an embedded hub.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -32,8 +32,7 @@ impl Agent {
     #[must_use]
     pub fn listening(&self) -> Vec<String> {
         let listening = self.clients.as_ref().map(|clients| &clients.listening);
-        listening
-            .map_or_else(Vec::new, |all| all.read().unwrap_or_else(PoisonError::into_inner).clone())
+        listening.map_or_else(Vec::new, |all| all.read().clone())
     }
 
     /// Begins to listen, if the hub is embedded and is to listen. A default address that is taken is tried again.
@@ -106,7 +105,7 @@ impl Agent {
 fn note(one: &Listening, protocol: &str, listening: &Addresses) {
     if let Ok(address) = one.address() {
         info!(%address, protocol, "listening for clients of Kafka's protocol");
-        let mut listening = listening.write().unwrap_or_else(PoisonError::into_inner);
+        let mut listening = listening.write();
         listening.push(format!("{protocol}://{address}"));
     }
 }
@@ -200,10 +199,10 @@ mod tests {
         let listening = Addresses::default();
         let mut coming = Box::pin(later(listen, Arc::clone(&listening)));
         assert!(tokio::time::timeout(3 * TRY_AGAIN, &mut coming).await.is_err());
-        assert!(listening.read().unwrap().is_empty());
+        assert!(listening.read().is_empty());
         drop(other);
         let one = coming.await;
         assert_eq!(one.address().unwrap().to_string(), address);
-        assert_eq!(*listening.read().unwrap(), [format!("{PLAIN}://{address}")]);
+        assert_eq!(*listening.read(), [format!("{PLAIN}://{address}")]);
     }
 }

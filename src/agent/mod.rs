@@ -12,11 +12,12 @@ mod parts;
 mod reload;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anabranch_connectors::contract::build::Surroundings;
+use parking_lot::RwLock;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -264,7 +265,7 @@ impl Agent {
     }
 
     fn set_routes(&self) {
-        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes(&self.config);
+        *self.routes.write() = routes(&self.config);
     }
 }
 

@@ -1,7 +1,6 @@
 //! A new configuration for a running agent: parts that did not change keep running.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use tracing::{error, info, warn};
 
@@ -69,7 +68,7 @@ impl Agent {
         self.config.sinks = new.sinks;
         self.set_routes();
         self.hub.keep_for(hub::groups(&self.config));
-        *self.reads.write().unwrap_or_else(PoisonError::into_inner) = parts::reads(&self.config);
+        *self.reads.write() = parts::reads(&self.config);
         let restarted = self.reload_sinks(&old).await + self.reload_sources(&old).await;
         let (sources, sinks) = (
             Changes::between(&old.sources, &self.config.sources),

@@ -5,8 +5,9 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -86,7 +87,7 @@ impl Tls {
     /// As [`Tls::load`]; what was loaded before stays.
     pub(crate) fn reload(&self, config: &TlsConfig) -> Result<(), Refused> {
         let loaded = Loaded::new(config)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        *self.current.write() = loaded;
         Ok(())
     }
 
@@ -99,8 +100,7 @@ impl Tls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Loaded { acceptor, principal } =
-            self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Loaded { acceptor, principal } = self.current.read().clone();
         let stream = acceptor.accept(stream).await?;
         let principal = principal_of(stream.get_ref().1, principal)?;
         Ok((stream, principal))

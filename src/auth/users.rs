@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use anabranch_connectors::contract::secret::Secret;
+use parking_lot::RwLock;
 use ring::hmac;
 
 use super::credential::{Credential, ITERATIONS_DEFAULT};
@@ -60,7 +61,7 @@ impl Users {
     /// As [`Users::load`]; the users of before stay.
     pub(crate) fn reload(&self, settings: UserSettings<'_>) -> Result<(), Refused> {
         let table = Table::load(settings, self.table().secret.clone())?;
-        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        *self.table.write() = Arc::new(table);
         Ok(())
     }
 
@@ -83,7 +84,7 @@ impl Users {
     }
 
     pub(super) fn table(&self) -> Arc<Table> {
-        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.table.read())
     }
 }
 

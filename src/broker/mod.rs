@@ -27,10 +27,11 @@ mod schema;
 mod security;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::Memory;
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::auth::acl::{Acls, Rule};
 use crate::auth::kept_users::KeptUsers;
@@ -99,7 +100,7 @@ impl Broker {
     pub(crate) fn set_access(&self, access: Acls) {
         let mut access = access;
         access.set_kept(self.kept_rules());
-        *self.access.write().unwrap_or_else(PoisonError::into_inner) = access;
+        *self.access.write() = access;
     }
 
     /// Whether access control lets `principal` do it.
@@ -114,13 +115,13 @@ impl Broker {
 
     /// Tells what the listeners ask of clients.
     pub(crate) fn set_asked(&self, asked: Vec<Arc<Security>>) {
-        *self.asked.write().unwrap_or_else(PoisonError::into_inner) = asked;
+        *self.asked.write() = asked;
     }
 
     /// Takes over the rules that clients have set.
     fn take_kept_rules(&self) {
         let rules = self.kept_rules();
-        self.access.write().unwrap_or_else(PoisonError::into_inner).set_kept(rules);
+        self.access.write().set_kept(rules);
     }
 
     /// The rules that clients have set, as the hub keeps them.
@@ -142,16 +143,16 @@ impl Broker {
         for name in unread {
             tracing::error!(name, "a user that a client has set cannot be read");
         }
-        *self.users.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(users);
+        *self.users.write() = Arc::new(users);
     }
 
     fn kept_users(&self) -> Arc<KeptUsers> {
-        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.users.read())
     }
 
     /// The users of the configuration, over all listeners, with what is kept of their passwords for SCRAM.
     fn configured_users(&self) -> BTreeMap<String, Vec<(Hash, u32)>> {
-        let asked = self.asked.read().unwrap_or_else(PoisonError::into_inner);
+        let asked = self.asked.read();
         let sasl = asked.iter().filter_map(|one| one.sasl.as_ref());
         sasl.flat_map(|sasl| sasl.users.infos()).collect()
     }
@@ -167,6 +168,6 @@ impl Broker {
     }
 
     fn access(&self) -> RwLockReadGuard<'_, Acls> {
-        self.access.read().unwrap_or_else(PoisonError::into_inner)
+        self.access.read()
     }
 }

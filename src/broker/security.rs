@@ -1,6 +1,8 @@
 //! What one listener asks of those who connect: TLS, passwords, both or neither.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use crate::auth::Mechanism;
 use crate::auth::tls::{Tls, TlsConfig};
@@ -23,7 +25,7 @@ pub(crate) struct Sasl {
 impl Sasl {
     /// What clients may choose from.
     pub(super) fn mechanisms(&self) -> Vec<Mechanism> {
-        self.mechanisms.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.mechanisms.read().clone()
     }
 }
 
@@ -60,7 +62,7 @@ impl Security {
         }
         if let (Some(loaded), Some(settings)) = (&self.sasl, sasl) {
             loaded.users.reload(settings).map_err(|refused| format!("sasl.{refused}"))?;
-            let mut mechanisms = loaded.mechanisms.write().unwrap_or_else(PoisonError::into_inner);
+            let mut mechanisms = loaded.mechanisms.write();
             *mechanisms = settings.mechanisms.to_vec();
         }
         Ok(())

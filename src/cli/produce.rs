@@ -5,10 +5,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::failure::{Done, Failure, warn};
@@ -86,7 +86,7 @@ pub(super) async fn produce(args: ProduceArgs, out: &mut dyn Write) -> Done {
     if failed == 0 {
         return Ok(());
     }
-    let first = outcomes.first_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let first = outcomes.first_error.lock().take();
     let first = first.unwrap_or_default();
     Err(Failure::failed(format!("{failed} records are not stored: {first}")))
 }
@@ -135,10 +135,7 @@ async fn send(
                 Err(error) => {
                     outcomes.failed.fetch_add(1, Ordering::AcqRel);
                     let first = &outcomes.first_error;
-                    first
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .get_or_insert_with(|| error.to_string());
+                    first.lock().get_or_insert_with(|| error.to_string());
                 }
             };
             producer.send_with(message(args, line), told).await?;

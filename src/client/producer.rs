@@ -1,9 +1,10 @@
 //! Sends records: gathered on a thread of its own, each told what became of it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::worker::{Outcome, Worker};
@@ -137,8 +138,8 @@ impl Producer {
 
     /// Flushes and ends; what is sent afterwards is refused.
     pub async fn close(&self) {
-        drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(self.requests.lock().take());
+        let thread = self.thread.lock().take();
         if let Some(thread) = thread {
             // A panic of the thread was printed when it happened.
             tokio::task::spawn_blocking(move || thread.join().ok()).await.ok();
@@ -146,7 +147,7 @@ impl Producer {
     }
 
     fn requests(&self) -> Result<mpsc::Sender<Request>, ClientError> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = self.requests.lock();
         requests.clone().ok_or(ClientError::Closed)
     }
 }

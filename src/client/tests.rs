@@ -1,7 +1,9 @@
 //! The clients on the embedded hub.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::*;
 
@@ -38,14 +40,14 @@ async fn each_record_of_a_batch_is_told_its_own_offset() {
     for number in 0..5 {
         let told = Arc::clone(&told);
         let callback = move |outcome: Result<RecordMetadata, ClientError>| {
-            told.lock().unwrap().push((number, outcome.unwrap().offset));
+            told.lock().push((number, outcome.unwrap().offset));
         };
         let message = Message::new("events").value(number.to_string());
         producer.send_with(message, callback).await.unwrap();
     }
     producer.flush().await;
     let expected: Vec<_> = (0..5).map(|number| (number, Some(number))).collect();
-    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(*told.lock(), expected);
     let sent = producer.send(Message::new("events").value("x").timestamp_ms(77)).await.unwrap();
     let topic = "events".to_owned();
     let expected = RecordMetadata { topic, partition: 0, offset: Some(5), timestamp_ms: 77 };

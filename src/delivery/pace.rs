@@ -4,8 +4,7 @@
 //! grows by one after as many good writes as there are turns, [`STEADY`] times over. In the same way a sink that takes
 //! repeats sends fewer records at once; others keep to their windows, so that a repeat is the same request.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// Rounds of good writes after which there is one more turn.
@@ -53,7 +52,7 @@ impl Pace {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Waits for a turn. Cancel safe.

@@ -1,12 +1,13 @@
 //! What one append takes of a source's batch, and the promise that comes with it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anabranch_connectors::Emission;
 use anabranch_connectors::contract::counters::{Account, Share};
 use anabranch_connectors::contract::receipt::{NotStored, Stored};
 use anabranch_record::{Amount, Batch, Chain, Condition};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -187,7 +188,7 @@ impl Ticket {
         let last = self.open.fetch_sub(1, Ordering::AcqRel) == 1;
         let answer = match outcome {
             Ok(stored) => {
-                let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut first = self.first.lock();
                 let first = *first.get_or_insert(stored);
                 if !last {
                     return;
@@ -196,7 +197,7 @@ impl Ticket {
             }
             Err(error) => Err(error),
         };
-        let settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let settle = self.settle.lock().take();
         if let Some(settle) = settle {
             // A source that is gone no longer wants to know.
             settle.send(answer).ok();

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::batch::{Batch, State};
@@ -143,7 +144,7 @@ fn serve(mut connection: TcpStream, broker: &Mutex<Broker>) {
         let mut reader = Reader::new(&request);
         let (api, _version, correlation) = (reader.i16(), reader.i16(), reader.i32());
         let _client = reader.string();
-        let answer = broker.lock().unwrap().answer(api.unwrap(), &mut reader);
+        let answer = broker.lock().answer(api.unwrap(), &mut reader);
         let Some(answer) = answer else { return };
         let mut out = Vec::new();
         push_count(answer.len() + 4, &mut out);
@@ -187,7 +188,7 @@ impl Patience for Patient {
 
 fn producer(broker: &Mutex<Broker>) -> Producer {
     let options = Options {
-        bootstrap_servers: vec![format!("127.0.0.1:{}", broker.lock().unwrap().port)],
+        bootstrap_servers: vec![format!("127.0.0.1:{}", broker.lock().port)],
         retry_backoff: (Duration::from_millis(1), Duration::from_millis(10)),
         ..Options::default()
     };
@@ -226,7 +227,7 @@ fn send(producer: &mut Producer, count: usize) {
 /// Whether everything is there in order; what a broker has forgotten may be there once more.
 #[track_caller]
 fn assert_in_order(broker: &Mutex<Broker>, count: i32) {
-    for partition in &broker.lock().unwrap().partitions {
+    for partition in &broker.lock().partitions {
         let mut first = partition.stored.clone();
         let mut seen = BTreeSet::new();
         first.retain(|sequence| seen.insert(*sequence));
@@ -237,7 +238,7 @@ fn assert_in_order(broker: &Mutex<Broker>, count: i32) {
 #[test]
 fn a_partition_that_has_no_leader_at_first_gets_its_batches_in_order() {
     let broker = Broker::start();
-    broker.lock().unwrap().partitions[0].refusals = 1;
+    broker.lock().partitions[0].refusals = 1;
     send(&mut producer(&broker), 12);
     assert_in_order(&broker, 6);
 }
@@ -247,7 +248,7 @@ fn a_broker_that_was_killed_and_has_forgotten_gets_what_follows_in_order() {
     let broker = Broker::start();
     let mut producer = producer(&broker);
     send(&mut producer, 8);
-    broker.lock().unwrap().dies_in = Some(3);
+    broker.lock().dies_in = Some(3);
     send(&mut producer, 32);
     assert_in_order(&broker, 20);
 }

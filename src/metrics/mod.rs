@@ -4,8 +4,8 @@ pub mod memory;
 mod state;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::Memory;
@@ -13,6 +13,7 @@ use anabranch_connectors::contract::counters::{Account, SourceCounters};
 use anabranch_connectors::shared::stream::ConnectionMeter;
 use anabranch_record::Amount;
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 
 pub use state::State;
 
@@ -131,7 +132,7 @@ impl Latency {
     /// Notes that `records` took `latency`.
     pub fn record(&self, latency: Duration, records: u64) {
         let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).clamp(1, 3_600_000_000);
-        let mut histogram = self.histogram.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut histogram = self.histogram.lock();
         histogram.saturating_record_n(us, records);
         let sum = us.saturating_mul(records);
         self.sum_us.fetch_add(i64::try_from(sum).unwrap_or(i64::MAX), Ordering::Relaxed);
@@ -140,7 +141,7 @@ impl Latency {
     /// Seconds at each quantile, the sum of all in seconds, and how many.
     #[must_use]
     pub fn summary(&self, quantiles: &[f64]) -> (Vec<f64>, f64, u64) {
-        let histogram = self.histogram.lock().unwrap_or_else(PoisonError::into_inner);
+        let histogram = self.histogram.lock();
         let seconds = |us: u64| Duration::from_micros(us).as_secs_f64();
         let values =
             quantiles.iter().map(|quantile| seconds(histogram.value_at_quantile(*quantile)));
@@ -160,7 +161,7 @@ impl Metrics {
     /// The meter of a source; made when it is new.
     #[must_use]
     pub fn source(&self, name: &str) -> Arc<SourceMeter> {
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = self.sources.lock();
         let meter = sources.entry(name.to_owned()).or_insert_with(|| {
             Arc::new(SourceMeter {
                 read: self.counters(name),
@@ -177,7 +178,7 @@ impl Metrics {
     /// What is counted of a source, whether it has a meter or not.
     #[must_use]
     pub fn counters(&self, name: &str) -> Arc<SourceCounters> {
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counters = self.counters.lock();
         let found = counters.sources.entry(name.to_owned()).or_default();
         if name.contains(':') {
             // Dead letters and what is diverted: nothing that has to begin first.
@@ -188,7 +189,7 @@ impl Metrics {
 
     /// Adds what earlier lives of the program have counted, once.
     pub fn take_up(&self, kept: &BTreeMap<String, Account>) {
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counters = self.counters.lock();
         if std::mem::replace(&mut counters.are_kept, true) {
             return;
         }
@@ -200,7 +201,7 @@ impl Metrics {
     /// What has become of all that each source has ever read, by name.
     #[must_use]
     pub fn accounts(&self) -> BTreeMap<String, Account> {
-        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = self.counters.lock();
         let account = |(name, one): (&String, &Arc<SourceCounters>)| (name.clone(), one.account());
         counters.sources.iter().map(account).collect()
     }
@@ -208,7 +209,7 @@ impl Metrics {
     /// The meter of a sink; made when it is new.
     #[must_use]
     pub fn sink(&self, name: &str) -> Arc<SinkMeter> {
-        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sinks = self.sinks.lock();
         let meter = sinks.entry(name.to_owned()).or_insert_with(|| {
             Arc::new(SinkMeter {
                 delivered: AtomicU64::new(0),
@@ -230,7 +231,7 @@ impl Metrics {
 
     /// Shows a source no more that was taken out of the configuration.
     pub fn forget_source(&self, name: &str) {
-        let gone = self.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let gone = self.sources.lock().remove(name);
         if let Some(gone) = gone {
             // Its counters stay, for the ledger.
             gone.read.is_ready.store(false, Ordering::Release);
@@ -239,20 +240,20 @@ impl Metrics {
 
     /// Shows a sink no more that was taken out of the configuration.
     pub fn forget_sink(&self, name: &str) {
-        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.sinks.lock().remove(name);
     }
 
     /// Every source, by name.
     #[must_use]
     pub fn sources(&self) -> Vec<(String, Arc<SourceMeter>)> {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let sources = self.sources.lock();
         sources.iter().map(|(name, meter)| (name.clone(), Arc::clone(meter))).collect()
     }
 
     /// Every sink, by name.
     #[must_use]
     pub fn sinks(&self) -> Vec<(String, Arc<SinkMeter>)> {
-        let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        let sinks = self.sinks.lock();
         sinks.iter().map(|(name, meter)| (name.clone(), Arc::clone(meter))).collect()
     }
 }
@@ -274,7 +275,7 @@ impl SinkMeter {
 
     /// Takes in what one delivery knows of the partitions that it reads; others tell of theirs.
     pub fn note_lag(&self, told: Vec<Lag>) {
-        let mut known = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.lag.lock();
         for lag in told {
             let same = |one: &&mut Lag| one.topic == lag.topic && one.partition == lag.partition;
             match known.iter_mut().find(same) {
@@ -288,7 +289,7 @@ impl SinkMeter {
     /// far: on Kafka the hub's offsets count marks of transactions as well.
     #[must_use]
     pub fn records_behind(&self, lag: &Lag) -> u64 {
-        let known = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lag.lock();
         let same = |one: &&Lag| one.topic == lag.topic && one.partition == lag.partition;
         let told = known.iter().find(same).filter(|told| told.end == lag.end);
         told.map_or(lag.records, |told| told.records.min(lag.records))
@@ -305,7 +306,7 @@ impl SourceMeter {
     /// What it cannot reach while it works otherwise.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.read.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.read.trouble.lock().clone()
     }
 
     /// Notes that the hub has so much more.

@@ -5,9 +5,9 @@
 //! that it lasts; one that comes and goes all the time is told no oftener than every [`FLAP`].
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 /// A kind of trouble that comes and goes is told so often at most.
@@ -55,7 +55,7 @@ impl Trouble {
 
 impl State {
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<String, Trouble>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kinds.lock()
     }
 
     /// All is well again, of every kind; says whether the log should hear of it.

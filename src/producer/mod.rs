@@ -9,12 +9,13 @@ pub mod partitioner;
 mod worker;
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::contract::counters::SourceCounters;
 use anabranch_connectors::contract::memory::Part;
 use anabranch_connectors::{Emission, Emitter};
+use parking_lot::RwLock;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -132,7 +133,7 @@ mod tests {
     use crate::hub::{self, HubError};
     use anabranch_connectors::contract::receipt::Stored;
     use anabranch_record::{Batch, Chain, Headers};
-    use std::sync::{Mutex, PoisonError};
+    use parking_lot::Mutex;
     use tokio::time::Instant;
 
     #[derive(Default)]
@@ -152,7 +153,7 @@ mod tests {
                 }
                 part.settle(Ok(Stored { partition, offset: 0 }));
             }
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((partition, lines));
+            self.0.lock().push((partition, lines));
         }
 
         fn store_positions(&self, parts: Vec<hub::Part>) {
@@ -166,7 +167,7 @@ mod tests {
         let memory = Arc::new(Memory::default());
         let appender = Arc::clone(&memory) as Arc<dyn Appender>;
         let routes: Routes = Arc::default();
-        routes.write().unwrap().insert("app".to_owned(), "logs".into());
+        routes.write().insert("app".to_owned(), "logs".into());
         let (producer, workers) = Producer::new(settings, &appender, &routes, &Arc::default());
         (producer.emitter("app", Vec::new(), Arc::default()), workers, memory)
     }
@@ -188,7 +189,7 @@ mod tests {
         };
         let (waited, ()) = tokio::join!(source, workers.remove(0).run());
         assert!(waited >= settings.linger && waited < settings.linger * 2, "{waited:?}");
-        assert_eq!(*memory.0.lock().unwrap(), [(1, vec!["a".to_owned()])]);
+        assert_eq!(*memory.0.lock(), [(1, vec!["a".to_owned()])]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -213,7 +214,7 @@ mod tests {
         };
         let (stored, ()) = tokio::join!(source, workers.remove(0).run());
         assert_eq!(stored, [false, false, true]);
-        assert_eq!(*memory.0.lock().unwrap(), [(1, vec!["c".to_owned()])]);
+        assert_eq!(*memory.0.lock(), [(1, vec!["c".to_owned()])]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -229,7 +230,7 @@ mod tests {
             receipts.remove(0).stored().await.unwrap();
         };
         tokio::join!(source, workers.remove(0).run());
-        let batches = memory.0.lock().unwrap().clone();
+        let batches = memory.0.lock().clone();
         assert!(batches.len() > 5);
         let lines: Vec<_> = batches.into_iter().flat_map(|(_, lines)| lines).collect();
         assert_eq!(lines, (0..100).map(|number| format!("{number:010}")).collect::<Vec<_>>());

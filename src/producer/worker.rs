@@ -1,7 +1,7 @@
 //! A worker of the producer: gathers by topic and partition, hands whole batches to the hub.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::Emission;
@@ -176,7 +176,7 @@ impl Worker {
 
     /// The topic of a source: as routed, or of the source's own name.
     fn topic(&self, source: &Arc<str>) -> Arc<str> {
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.routes.read();
         routes.get(source.as_ref()).map_or_else(|| Arc::clone(source), Arc::clone)
     }
 

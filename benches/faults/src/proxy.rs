@@ -2,9 +2,11 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::ports;
 
@@ -34,15 +36,15 @@ struct State {
 
 impl State {
     fn mode(&self) -> Mode {
-        *self.mode.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.mode.lock()
     }
 
     fn hold(&self, stream: TcpStream) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+        self.held.lock().push(stream);
     }
 
     fn let_go(&self) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.held.lock().clear();
     }
 }
 
@@ -81,7 +83,7 @@ impl Proxy {
 
     /// From now on.
     pub fn set(&self, mode: Mode) {
-        *self.state.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+        *self.state.mode.lock() = mode;
         match mode {
             Mode::Refuse | Mode::HalfOpen => self.cut(),
             Mode::Pass | Mode::Slow | Mode::Hole => self.state.let_go(),

@@ -21,9 +21,10 @@ mod ledger;
 mod plan;
 mod taken;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ledger::Ledger;
+use parking_lot::{Mutex, MutexGuard};
 
 pub use arriving::{Arriving, NoRoom};
 pub use taken::Taken;
@@ -119,7 +120,7 @@ impl Memory {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.lock()
     }
 
     /// All that there is, bytes.

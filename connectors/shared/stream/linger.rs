@@ -5,9 +5,9 @@
 //! none of it is copied.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::time::timeout;
@@ -46,7 +46,7 @@ pub(super) async fn linger(mut stream: Stream, place: &Place) {
 }
 
 fn forget(stream: &Stream) -> io::Result<usize> {
-    let mut nowhere = NOWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut nowhere = NOWHERE.lock();
     match stream {
         // With this flag, TCP only counts (tcp(7)).
         Stream::Tcp(stream) => stream.try_io(Interest::READABLE, || {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// Why this side has ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,13 +68,13 @@ impl ConnectionMeter {
 
     /// Counts one that this side has ended.
     pub fn count(&self, why: Ended) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner).entry(why).or_default() += 1;
+        *self.ended.lock().entry(why).or_default() += 1;
     }
 
     /// How many this side has ended, by reason; each reason is there.
     #[must_use]
     pub fn ended(&self) -> [(Ended, u64); 4] {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = self.ended.lock();
         [Ended::Crowded, Ended::Idle, Ended::Slow, Ended::Memory]
             .map(|why| (why, ended.get(&why).copied().unwrap_or_default()))
     }

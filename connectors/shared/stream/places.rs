@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -99,7 +100,7 @@ impl Places {
             said: Mutex::default(),
             crowd: Mutex::default(),
         });
-        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = ALL.lock();
         all.retain(|places| places.strong_count() > 0);
         all.push(Arc::downgrade(&places));
         places
@@ -120,7 +121,7 @@ impl Places {
             return place;
         }
         let _waiting = Waiting::new(&self.waiting);
-        let count = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).comes();
+        let count = self.crowd.lock().comes();
         let mut in_line = pin!(self.memory_in_line());
         let mut memory: Option<Option<Taken>> = None;
         let mut look_at = Instant::now();
@@ -192,7 +193,7 @@ impl Places {
             self.add_silent(&mut found);
             return send_away(found, count);
         }
-        let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = ALL.lock();
         let all: Vec<Arc<Self>> = all.iter().filter_map(Weak::upgrade).collect();
         let mut found = Vec::new();
         for places in all.iter().filter(|places| places.memory.is_some()) {
@@ -228,7 +229,7 @@ impl Places {
 
     /// Whether something is to be said in the log that was said a while ago at the latest.
     fn is_to_say(&self) -> bool {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock();
         let is_to_say = said.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
         if is_to_say {
             *said = Some(Instant::now());
@@ -237,7 +238,7 @@ impl Places {
     }
 
     fn seats(&self) -> MutexGuard<'_, HashMap<u64, Arc<Seat>>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seats.lock()
     }
 
     fn now_ms(&self) -> u64 {
@@ -304,7 +305,7 @@ impl Place {
     pub(super) fn leaves(&self) {
         self.seat.is_leaving.store(true, Ordering::Relaxed);
         self.heard(0);
-        if let Some(memory) = &mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(memory) = &mut *self.memory.lock() {
             memory.shrink_to(BYTES_LEAVING);
         }
         FREED.notify_waiters();
@@ -348,7 +349,7 @@ impl Drop for Place {
         self.places.seats().remove(&self.number);
         self.places.meter.open.fetch_sub(1, Ordering::Relaxed);
         // Before anybody looks.
-        let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let memory = self.memory.get_mut().take();
         drop((self.share.take(), memory));
         FREED.notify_waiters();
     }

@@ -1,6 +1,6 @@
 //! The sink against a far side that answers what it is told.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anabranch_record::Records;
 use anabranch_record::testing::stored;
@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -33,7 +34,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let mut server = server.lock().unwrap();
+    let mut server = server.lock();
     server.seen.push((headers, format!("{query:?}"), body.to_vec()));
     let next = if server.answers.is_empty() { None } else { Some(server.answers.remove(0)) };
     let (status, body) =
@@ -82,7 +83,7 @@ async fn documents_are_sent_with_the_settings_of_the_sink() {
     let settings = json!({"pipeline": "p", "compression": "gzip", "auth": {"bearer": "t"}});
     let mut sink = sink(&[&address], &settings);
     assert_eq!(sink.write(&records(&[b"a", b"b"])).await, Ok(Written::done()));
-    let server = server.lock().unwrap();
+    let server = server.lock();
     let (headers, query, body) = &server.seen[0];
     assert_eq!(headers["authorization"], "Bearer t");
     assert_eq!(headers["content-type"], "application/x-ndjson");
@@ -182,7 +183,7 @@ async fn a_large_write_is_cut_into_requests_and_what_was_not_sent_comes_again() 
     assert_eq!(written.retry_after.map(|wait| wait.as_secs()), Some(7));
     let rest = records(&[&value[..]; 5]).select(&numbers);
     assert_eq!(sink.write(&rest).await, Ok(Written::done()));
-    let server = server.lock().unwrap();
+    let server = server.lock();
     assert!(server.seen.iter().all(|(_, _, body)| body.len() <= 1200 && body.ends_with(b"\n")));
     assert_eq!(server.seen.len(), 4);
 }
@@ -198,7 +199,7 @@ async fn an_endpoint_that_is_gone_is_passed_over() {
     for _ in 0..3 {
         assert_eq!(both.write(&records(&[b"a"])).await, Ok(Written::done()));
     }
-    assert_eq!(server.lock().unwrap().seen.len(), 3);
+    assert_eq!(server.lock().seen.len(), 3);
     let problem = sink(&[&gone_address], &json!({})).write(&records(&[b"a"])).await.unwrap_err();
     assert!(
         matches!(&problem, WriteError::NotNow { target, .. } if *target == gone_address),

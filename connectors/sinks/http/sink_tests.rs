@@ -1,6 +1,6 @@
 //! The sink against a far side that answers what it is told.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anabranch_record::testing::{store, stored};
 use anabranch_record::{Batch, Headers, Records};
@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -40,7 +41,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let mut server = server.lock().unwrap();
+    let mut server = server.lock();
     server.seen.push(Seen { path: uri.path().to_owned(), headers, body: body.to_vec() });
     let status = if server.statuses.is_empty() { 204 } else { server.statuses.remove(0) };
     let status = StatusCode::from_u16(status).unwrap();
@@ -84,7 +85,7 @@ async fn a_batch_is_one_request_with_its_key_and_its_headers() {
     let settings = json!({"headers": {"x-team": "logs"}, "auth": {"bearer": "t"}, "method": "PUT"});
     let mut sink = sink(&format!("{address}/in/{{topic}}"), &settings);
     assert_eq!(sink.write(&records(&[b"a", b"b"])).await, Ok(Written::done()));
-    let server = server.lock().unwrap();
+    let server = server.lock();
     let [Seen { path, headers, body }] = &server.seen[..] else { panic!("{:?}", server.seen) };
     assert_eq!(path, "/in/t");
     for (name, value) in [
@@ -107,7 +108,7 @@ async fn a_body_is_compressed_as_configured() {
         let written = sink(&address, &settings).write(&records(&[b"a", b"b"])).await;
         assert_eq!(written, Ok(Written::done()));
     }
-    let server = server.lock().unwrap();
+    let server = server.lock();
     let mut gzip = Vec::new();
     let mut decoder = flate2::read::GzDecoder::new(&server.seen[0].body[..]);
     std::io::Read::read_to_end(&mut decoder, &mut gzip).unwrap();
@@ -139,7 +140,7 @@ async fn an_answer_decides_for_all_records_of_its_request() {
             WriteError::Fatal { .. } => "fatal",
         };
         assert_eq!(found, expected, "{status}");
-        assert_eq!(server.lock().unwrap().seen.len(), 1, "a redirect was followed");
+        assert_eq!(server.lock().seen.len(), 1, "a redirect was followed");
     }
     let mut tasks = JoinSet::new();
     let (address, _server) = serve(&mut tasks, &[422]).await;
@@ -204,8 +205,7 @@ async fn a_write_is_cut_by_size_and_what_did_not_arrive_comes_again() {
     assert_eq!(numbers, [2, 3, 4]);
     assert!(written.exceptions.iter().all(|(_, fate)| matches!(fate, Outcome::NotNow { .. })));
     assert_eq!(written.retry_after.map(|wait| wait.as_secs()), Some(7));
-    let bodies: Vec<Vec<u8>> =
-        server.lock().unwrap().seen.iter().map(|seen| seen.body.clone()).collect();
+    let bodies: Vec<Vec<u8>> = server.lock().seen.iter().map(|seen| seen.body.clone()).collect();
     assert_eq!(bodies, [b"aaa\nbbb\n", b"ccc\nddd\n"]);
 }
 
@@ -223,7 +223,7 @@ async fn a_request_has_one_address_and_keeps_the_order() {
     records.push(store(&batch));
     let mut sink = sink(&format!("{address}/{{host}}"), &json!({"format": "lines"}));
     assert_eq!(sink.write(&records).await, Ok(Written::done()));
-    let server = server.lock().unwrap();
+    let server = server.lock();
     let sent: Vec<(&str, &[u8], &str)> = server
         .seen
         .iter()
@@ -251,7 +251,7 @@ async fn a_key_that_means_another_folder_is_posted_where_the_others_are() {
     records.push(store(&batch));
     let mut sink = sink(&format!("{address}/tenants/{{key|none}}/ingest"), &json!({}));
     assert_eq!(sink.write(&records).await, Ok(Written::done()));
-    let server = server.lock().unwrap();
+    let server = server.lock();
     let paths: Vec<&str> = server.seen.iter().map(|seen| seen.path.as_str()).collect();
     assert_eq!(paths.len(), keys.len());
     for path in paths {
@@ -267,5 +267,5 @@ async fn a_probe_says_what_answers() {
     let config = config(&format!("{address}/{{topic}}"), &json!({}));
     assert!(config.probe().await.unwrap().contains("answers with HTTP 405"));
     assert!(config.probe().await.unwrap_err().contains("check `auth`"));
-    assert!(server.lock().unwrap().seen.iter().all(|seen| seen.body.is_empty()));
+    assert!(server.lock().seen.iter().all(|seen| seen.body.is_empty()));
 }

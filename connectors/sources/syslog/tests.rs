@@ -280,7 +280,7 @@ async fn what_the_kernel_drops_is_counted() {
     running.take(1).await;
     running.stop.cancel();
     running.tasks.join_next().await.unwrap().unwrap().unwrap();
-    let dropped = running.counters.dropped.lock().unwrap()["udp_receive_buffer_full"];
+    let dropped = running.counters.dropped.lock()["udp_receive_buffer_full"];
     let received = running.counters.records.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(dropped + received, 500, "{received} received");
     assert!(dropped > 0);

@@ -4,8 +4,6 @@
 //! |-----------------------|--------------------------------------------------------------------------|
 //! | `GET /api/v1/ledger`  | what became of every record, for each source and sink, and if it balances|
 
-use std::sync::PoisonError;
-
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -33,7 +31,7 @@ pub(super) async fn now(
     metrics: &Metrics,
     reads: &SharedReads,
 ) -> Result<Ledger, HubError> {
-    let reads = reads.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let reads = reads.read().clone();
     let sinks = sink_rows(hub, Some(&reads)).await?;
     Ok(Ledger::new(source_rows(metrics), sinks))
 }

@@ -16,8 +16,8 @@
 //! Who may ask is said in [`crate::admin::gate`]; with access control for the hub, who comes this way is `admin.principal`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use anabranch_connectors::Emission;
 use anabranch_connectors::contract::counters::Share;
@@ -150,7 +150,7 @@ pub(crate) fn router(api: Api) -> Router {
 async fn show_hub(State(api): State<Api>) -> Answer {
     let folder = std::path::absolute(&api.data_dir).unwrap_or(api.data_dir);
     let state = api.hub.state().unwrap_or_else(|problem| problem);
-    let listening = api.listening.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let listening = api.listening.read().clone();
     Ok(Json(json!({ "state": state, "data_dir": folder, "listening": listening })))
 }
 

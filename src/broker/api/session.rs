@@ -1,9 +1,10 @@
 //! Who is at the other end of a connection, and one request of theirs.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use kafka_protocol::messages::ApiKey;
+use parking_lot::Mutex;
 
 use super::login::Login;
 use super::metadata::NOT_TOLD;
@@ -56,11 +57,11 @@ impl Session {
 
     /// Takes the state of the login; the caller puts back what follows from it.
     pub(super) fn take_login(&self) -> Login {
-        std::mem::take(&mut *self.login.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.login.lock())
     }
 
     pub(super) fn set_login(&self, login: Login) {
-        *self.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
+        *self.login.lock() = login;
     }
 
     fn principal(&self) -> &str {

@@ -5,7 +5,7 @@ use super::*;
 /// Lets a life end between the dead letters and the commit.
 async fn die_uncommitted(rig: &Rig, told: &Arc<Told>, dead: u64) {
     let away = || HubError::NotNow("away".into());
-    told.commits.lock().unwrap().extend((0..10_000).map(|_| away()));
+    told.commits.lock().extend((0..10_000).map(|_| away()));
     let meter = rig.metrics.sink("s");
     rig.deliver(told, |_| meter.dead.load(Ordering::Relaxed) == dead).await;
     assert_eq!(rig.committed(), -1);
@@ -17,7 +17,7 @@ async fn a_dead_letter_without_its_commit_is_neither_written_nor_buried_by_the_n
     let rig = rig(folder.path());
     rig.produce(&["a", "bad 1", "c", "bad 2"]).await;
     let told = Arc::new(Told::default());
-    *told.refuses.lock().unwrap() = Some("bad");
+    *told.refuses.lock() = Some("bad");
     die_uncommitted(&rig, &told, 2).await;
     assert_eq!(rig.dead().await.len(), 2);
 
@@ -34,7 +34,7 @@ async fn the_note_outlives_the_process_and_ends_with_the_commit() {
     let first = rig(folder.path());
     first.produce(&["a", "bad 1"]).await;
     let told = Arc::new(Told::default());
-    *told.refuses.lock().unwrap() = Some("bad");
+    *told.refuses.lock() = Some("bad");
     die_uncommitted(&first, &told, 1).await;
     first.close().await;
 
@@ -64,14 +64,14 @@ async fn notes_are_void_only_behind_a_commit_that_a_power_cut_cannot_take_back()
     let rig = rig(folder.path());
     rig.produce(&["a", "bad 1"]).await;
     let told = Arc::new(Told::default());
-    *told.refuses.lock().unwrap() = Some("bad");
+    *told.refuses.lock() = Some("bad");
     rig.deliver(&told, |_| rig.committed() == 2).await;
-    assert_eq!(told.lasting.lock().unwrap()[0], Lasting::Everything);
+    assert_eq!(told.lasting.lock()[0], Lasting::Everything);
 
     rig.produce(&["c"]).await;
     let told = Arc::new(Told::default());
     rig.deliver(&told, |_| rig.committed() == 3).await;
-    assert_eq!(*told.lasting.lock().unwrap(), [Lasting::AsConfigured]);
+    assert_eq!(*told.lasting.lock(), [Lasting::AsConfigured]);
     rig.close().await;
 }
 

@@ -8,12 +8,12 @@ mod refusing;
 mod writing;
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anabranch_connectors::{Outcome, WriteError, Written};
 use anabranch_record::{Batch, Headers};
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::*;
 use crate::hub::embedded::{self, Embedded};
@@ -49,11 +49,11 @@ struct Told {
 
 impl Told {
     fn written(&self) -> Vec<Vec<String>> {
-        self.writes.lock().unwrap().clone()
+        self.writes.lock().clone()
     }
 
     fn will_answer(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.answers.lock().unwrap().extend(answers);
+        self.answers.lock().extend(answers);
     }
 }
 
@@ -62,7 +62,7 @@ struct ToldSink(Arc<Told>);
 #[async_trait]
 impl Sink for ToldSink {
     async fn resume(&mut self, resumed: &Resumed) -> Result<(), WriteError> {
-        self.0.resumed.lock().unwrap().extend(resumed.latest().map(str::to_owned));
+        self.0.resumed.lock().extend(resumed.latest().map(str::to_owned));
         self.0.is_in_doubt.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -77,14 +77,14 @@ impl Sink for ToldSink {
             String::from_utf8(stored.record.value.unwrap().to_vec()).unwrap()
         };
         let texts: Vec<String> = records.iter().map(text).collect();
-        let refuses = *self.0.refuses.lock().unwrap();
+        let refuses = *self.0.refuses.lock();
         let is_refused = |text: &String| refuses.is_some_and(|start| text.starts_with(start));
         let answer = if texts.iter().any(is_refused) {
             Some(Err(refused()))
         } else {
-            self.0.answers.lock().unwrap().pop_front()
+            self.0.answers.lock().pop_front()
         };
-        self.0.writes.lock().unwrap().push(texts);
+        self.0.writes.lock().push(texts);
         self.0.is_in_doubt.fetch_or(self.0.loses.swap(false, Ordering::Relaxed), Ordering::Relaxed);
         answer.unwrap_or_else(|| Ok(Written::done()))
     }
@@ -94,7 +94,7 @@ impl Sink for ToldSink {
             let (target, reason) = ("t".into(), "cannot be synced".into());
             return Err(WriteError::NotNow { target, reason, retry_after: None });
         }
-        Ok(Some(format!("{} writes", self.0.writes.lock().unwrap().len())))
+        Ok(Some(format!("{} writes", self.0.writes.lock().len())))
     }
 
     fn is_in_doubt(&self) -> bool {
@@ -139,11 +139,11 @@ impl Consumer for ToldConsumer {
         metadata: Option<&str>,
         lasting: Lasting,
     ) -> Result<(), HubError> {
-        let error = self.1.commits.lock().unwrap().pop_front();
+        let error = self.1.commits.lock().pop_front();
         match error {
             Some(error) => Err(error),
             None => {
-                self.1.lasting.lock().unwrap().push(lasting);
+                self.1.lasting.lock().push(lasting);
                 self.0.commit_lasting(offsets, metadata, lasting).await
             }
         }
@@ -179,8 +179,8 @@ fn rig(folder: &std::path::Path) -> Rig {
     let hub = Embedded::open(settings, Arc::clone(&metrics)).unwrap();
     let settings = producer::Settings { workers: 1, ..producer::Settings::default() };
     let routes = producer::Routes::default();
-    routes.write().unwrap().insert("dead-letters:s".to_owned(), "s.dlq".into());
-    routes.write().unwrap().insert("fallback:s".to_owned(), "s.fallback".into());
+    routes.write().insert("dead-letters:s".to_owned(), "s.dlq".into());
+    routes.write().insert("fallback:s".to_owned(), "s.fallback".into());
     let (producer, workers) = Producer::new(&settings, &hub.appender(), &routes, &metrics);
     let workers = workers.into_iter().map(producer::Worker::run).collect();
     Rig { hub, metrics, producer, workers }
@@ -234,7 +234,7 @@ impl Rig {
         let stopper = async {
             let deadline = Instant::now() + Duration::from_secs(20);
             while !until(told) {
-                assert!(Instant::now() < deadline, "{:?}", told.writes.lock().unwrap());
+                assert!(Instant::now() < deadline, "{:?}", told.writes.lock());
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             stop.cancel();

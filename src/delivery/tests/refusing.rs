@@ -28,7 +28,7 @@ async fn what_is_refused_for_one_cause_altogether_waits_and_says_why() {
         let is_shown = problem.is_some_and(|text| text.contains("no more shards"));
         if is_held(&rig) && is_shown {
             shown.store(true, Ordering::Relaxed);
-            told.answers.lock().unwrap().clear();
+            told.answers.lock().clear();
         }
         rig.committed() == 12
     })
@@ -49,10 +49,10 @@ async fn a_few_requests_refused_for_one_cause_make_the_next_ones_wait() {
         rig.produce(&[&format!("line {number}")]).await;
     }
     let told = Arc::new(Told::default());
-    *told.refuses.lock().unwrap() = Some("line");
+    *told.refuses.lock() = Some("line");
     rig.deliver_by(1, &told, |told| {
         if is_held(&rig) {
-            *told.refuses.lock().unwrap() = None;
+            *told.refuses.lock() = None;
         }
         rig.committed() == 15
     })
@@ -68,7 +68,7 @@ async fn a_poison_record_that_is_alone_is_a_dead_letter() {
     let rig = rig(folder.path());
     rig.produce(&["bad"]).await;
     let told = Arc::new(Told::default());
-    *told.refuses.lock().unwrap() = Some("bad");
+    *told.refuses.lock() = Some("bad");
     rig.deliver(&told, |_| rig.committed() == 1).await;
     assert_eq!(rig.dead().await.len(), 1);
     rig.close().await;
@@ -83,11 +83,11 @@ async fn requests_that_are_refused_whatever_is_in_them_wait_and_bad_ones_beside_
         all.extend(lines("good", good));
         produce(&rig, &all).await;
         let told = Arc::new(Told::default());
-        *told.refuses.lock().unwrap() = Some("bad");
+        *told.refuses.lock() = Some("bad");
         let count = i64::try_from(bad + good).unwrap();
         rig.deliver(&told, |told| {
             if is_held(&rig) {
-                *told.refuses.lock().unwrap() = None;
+                *told.refuses.lock() = None;
             }
             rig.committed() == count
         })
@@ -153,7 +153,7 @@ async fn what_the_far_side_goes_on_refusing_is_asked_for_once() {
         produce(&rig, &["bad".to_owned(), "good".to_owned()]).await;
     }
     let told = Arc::new(Told::default());
-    *told.refuses.lock().unwrap() = Some("bad");
+    *told.refuses.lock() = Some("bad");
     rig.deliver_by(2, &told, |_| rig.committed() == 40).await;
     assert_eq!(rig.dead().await.len(), 20);
     let alone = told.written().iter().filter(|write| **write == ["bad"]).count();

@@ -29,7 +29,7 @@ async fn only_what_came_back_is_sent_again_and_the_dead_are_kept_with_their_reas
     let told = Arc::new(Told::default());
     rig.deliver(&told, |told| !told.written().is_empty()).await;
     assert_eq!(told.written(), [vec!["e"]]);
-    assert_eq!(*told.resumed.lock().unwrap(), ["3 writes"]);
+    assert_eq!(*told.resumed.lock(), ["3 writes"]);
     rig.close().await;
 }
 

@@ -1,10 +1,11 @@
 //! The embedded hub for those who speak Kafka's words to it: the broker on the socket.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::MutexGuard;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ type Receipt<T> = oneshot::Receiver<T>;
 
 impl Shared {
     pub(super) fn transactions(&self) -> MutexGuard<'_, Transactions> {
-        self.transactions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.transactions.lock()
     }
 
     /// What clients have set, as records of its topic.

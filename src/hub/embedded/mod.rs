@@ -18,12 +18,13 @@ pub mod view;
 mod write;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use anabranch_connectors::contract::counters::Account;
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
 pub(crate) use groups::members::IN_PROCESS;
@@ -99,15 +100,15 @@ struct Shared {
 
 impl Shared {
     fn groups(&self) -> MutexGuard<'_, Groups> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+        self.groups.lock()
     }
 
     fn positions(&self) -> MutexGuard<'_, Positions> {
-        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.positions.lock()
     }
 
     fn folder(&self) -> MutexGuard<'_, Folder> {
-        self.folder.lock().unwrap_or_else(PoisonError::into_inner)
+        self.folder.lock()
     }
 
     fn command(&self, command: Command) -> Result<(), HubError> {
@@ -152,7 +153,7 @@ impl Shared {
 
     /// Adds partitions to those that are not flushed; says whether there were none before.
     fn mark_dirty(&self, partitions: impl Iterator<Item = Arc<Partition>>) -> bool {
-        let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dirty = self.dirty.lock();
         let was_clean = dirty.is_empty();
         for partition in partitions {
             if !dirty.iter().any(|known| Arc::ptr_eq(known, &partition)) {
@@ -163,11 +164,11 @@ impl Shared {
     }
 
     fn is_dirty(&self) -> bool {
-        !self.dirty.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.dirty.lock().is_empty()
     }
 
     fn take_dirty(&self) -> Vec<Arc<Partition>> {
-        std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.dirty.lock())
     }
 
     /// Whether appends to a partition must wait: for room on the disk, or for a sink to read on.
@@ -175,7 +176,7 @@ impl Shared {
         if self.disk_full.load(Ordering::Acquire) {
             return true;
         }
-        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let blocked = self.blocked.lock();
         !blocked.is_empty() && blocked.contains(name)
     }
 
@@ -192,7 +193,7 @@ impl Shared {
 
     /// The offset below which every sink of this process has read a partition.
     fn read_by_all(&self, topic: &str, partition: &Partition) -> i64 {
-        let keep_for = self.keep_for.read().unwrap_or_else(PoisonError::into_inner);
+        let keep_for = self.keep_for.read();
         let groups = self.groups();
         let readers = keep_for
             .iter()
@@ -302,8 +303,7 @@ impl Hub for Embedded {
     async fn close(&self) {
         let (done, closed) = std::sync::mpsc::sync_channel(1);
         let sent = self.shared.command(Command::Close(done)).is_ok();
-        let threads: Vec<_> =
-            self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let threads: Vec<_> = self.threads.lock().drain(..).collect();
         let shared = Arc::clone(&self.shared);
         let joined = tokio::task::spawn_blocking(move || {
             if sent && closed.recv().is_ok() {
@@ -349,6 +349,6 @@ impl Hub for Embedded {
     }
 
     fn keep_for(&self, groups: Vec<(String, Vec<TopicSelector>)>) {
-        *self.shared.keep_for.write().unwrap_or_else(PoisonError::into_inner) = groups;
+        *self.shared.keep_for.write() = groups;
     }
 }

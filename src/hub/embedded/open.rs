@@ -1,11 +1,12 @@
 //! Opens a data folder: lock, recovery, groups, positions, and then the threads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, RwLock};
 
 use anabranch_connectors::contract::clock::now_ms;
 use anabranch_record::{Pool, StoredBatch};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 

@@ -1,10 +1,11 @@
 //! Topics and groups of the cluster: looked at and moved.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anabranch_record::varint;
+use parking_lot::RwLock;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
@@ -45,7 +46,7 @@ impl Observer {
     /// Goes on with a new client: the old one gets no answers where others do.
     pub(super) fn renew(&self, settings: &Settings) {
         if let Ok(client) = group_client(settings, "") {
-            *self.client.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(client);
+            *self.client.write() = Arc::new(client);
             settings.renewed.fetch_add(1, Ordering::Relaxed);
             warn!(
                 "a kafka client that only asks got no answers where a new one does; it is built anew"
@@ -54,7 +55,7 @@ impl Observer {
     }
 
     fn client(&self) -> Arc<BaseConsumer<Quiet>> {
-        Arc::clone(&self.client.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.client.read())
     }
 
     /// The first and the next offset of a partition, asked with little patience.

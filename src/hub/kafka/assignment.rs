@@ -1,7 +1,7 @@
 //! Where a member reads from after each change of the assignment: the committed offsets, or where the group starts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::contract::sink::{Placed, Resumed};
@@ -76,7 +76,7 @@ impl ConsumerContext for Assignments {
 impl Assignments {
     /// Reads `places` from where the group has come to.
     pub(super) fn take_over(&self, client: &BaseConsumer<Self>, places: &TopicPartitionList) {
-        let mut turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = self.handover.turn.lock();
         turn.generation += 1;
         self.handover.revoke(turn.generation);
         match self.begin(client, places) {
@@ -99,7 +99,7 @@ impl Assignments {
     }
 
     fn give_back(&self, client: &BaseConsumer<Self>) {
-        let mut turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = self.handover.turn.lock();
         turn.generation += 1;
         self.handover.revoke(turn.generation);
         if let Err(error) = client.unassign() {

@@ -1,7 +1,6 @@
 //! What librdkafka tells: its log lines, and the records that it could not deliver.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -20,7 +19,7 @@ pub(super) struct Quiet(Mutex<Option<String>>);
 impl Quiet {
     /// Why the cluster at `servers` did not answer: the error, and what was said about a connection last.
     pub(super) fn trouble(&self, servers: &str, error: &KafkaError) -> HubError {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = self.0.lock().clone();
         let last = last.map_or_else(String::new, |last| format!(" ({last})"));
         HubError::NotNow(format!("kafka at {servers}: {error}{last}"))
     }
@@ -31,7 +30,7 @@ impl ClientContext for Quiet {
         if facility == "FAIL" {
             // In front stands the name of librdkafka's thread.
             let said = message.split_once("]: ").map_or(message, |(_, said)| said);
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said.to_owned());
+            *self.0.lock() = Some(said.to_owned());
         }
         log(level, facility, message);
     }
@@ -40,7 +39,7 @@ impl ClientContext for Quiet {
         debug!(%error, reason, "kafka client reports an error");
         // That all are down says less than what was said of each.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+            *self.0.lock() = Some(reason.to_owned());
         }
     }
 }
@@ -82,12 +81,12 @@ pub(super) struct Deliveries(Mutex<Vec<Undelivered>>);
 impl Deliveries {
     /// Whether any record was not delivered.
     pub(super) fn any(&self) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.0.lock().is_empty()
     }
 
     /// What was not delivered since the last call.
     pub(super) fn take(&self) -> Vec<Undelivered> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.lock())
     }
 }
 
@@ -119,7 +118,7 @@ impl ProducerContext for Deliveries {
         }
         let size = message.payload().map_or(0, <[u8]>::len) + message.key().map_or(0, <[u8]>::len);
         let topic = message.topic().to_owned();
-        let mut undelivered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut undelivered = self.0.lock();
         undelivered.push(Undelivered { number, code, topic, size });
     }
 }

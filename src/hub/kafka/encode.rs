@@ -1,9 +1,10 @@
 //! Records → record batches as the brokers keep them, encoded and compressed in one pass on the caller's thread.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anabranch_record::stored::push_record;
 use anabranch_record::{Amount, Buffer, Pool, Record, StoredBatch, Topic};
+use parking_lot::Mutex;
 
 use crate::hub::Part;
 use crate::kafka::{Batch, Code, Place, State};
@@ -42,7 +43,7 @@ impl Encoder {
 
     /// Gives memory back when there is nothing to encode.
     pub(super) fn shrink(&self) {
-        self.builders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.builders.lock().clear();
         self.pool.clear();
     }
 
@@ -68,7 +69,7 @@ impl Encoder {
 
     /// Begins to encode for one partition.
     pub(super) fn begin(&self, place: Place, limits: Limits) -> Encoding<'_> {
-        let known = self.builders.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let known = self.builders.lock().pop();
         let (codec, level) = self.compression;
         let builder = known.unwrap_or_else(|| Builder::new(codec, level));
         Encoding {
@@ -135,7 +136,7 @@ impl Encoding<'_> {
     /// The batches.
     pub(super) fn end(mut self) -> Result<Vec<Batch>, CompressionError> {
         self.close()?;
-        let mut builders = self.encoder.builders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut builders = self.encoder.builders.lock();
         builders.push(self.builder);
         Ok(self.done)
     }

@@ -2,11 +2,12 @@
 //! word of each new assignment.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::contract::sink::Resumed;
 use anabranch_record::StoredBatch;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -128,17 +129,11 @@ impl Handover {
 
     /// Whether there is room for more, after waiting for it at most for `limit`.
     pub(super) fn has_room(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
+        let is_full =
+            |state: &mut State| state.bytes >= BYTES_MAX && !state.closing && state.seek.is_none();
         let mut state = self.lock();
-        while state.bytes >= BYTES_MAX && !state.closing && state.seek.is_none() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.room.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+        self.room.wait_while_for(&mut state, is_full, limit);
+        !is_full(&mut state)
     }
 
     /// Asks the thread that reads to go on elsewhere.
@@ -333,21 +328,13 @@ impl Handover {
 
     /// Waits at most `limit` for the thread to go; whether it has.
     pub(super) fn wait_for_end(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
         let mut state = self.lock();
-        while !state.ended {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.room.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+        self.room.wait_while_for(&mut state, |state| !state.ended, limit);
+        state.ended
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,9 +1,8 @@
 //! How the hub is: ready, or what keeps it from storing.
 
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use parking_lot::{Condvar, Mutex};
 
 /// The last word on whether records can be stored.
 #[derive(Debug, Default)]
@@ -22,14 +21,14 @@ struct State {
 impl Health {
     /// Records can be stored.
     pub(super) fn ready(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         (state.started, state.trouble) = (true, None);
         self.changed.notify_all();
     }
 
     /// Records cannot be stored now.
     pub(super) fn trouble(&self, why: &str) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.trouble.as_deref() != Some(why) {
             state.trouble = Some(why.to_owned());
         }
@@ -37,7 +36,7 @@ impl Health {
 
     /// What keeps records from being stored.
     pub(super) fn state(&self) -> Result<(), String> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         match &state.trouble {
             Some(why) => Err(why.clone()),
             None if state.started => Ok(()),
@@ -47,17 +46,11 @@ impl Health {
 
     /// Waits at most `limit` for the producer's first start.
     pub(super) fn wait_for_start(&self, limit: Duration) -> Result<(), String> {
-        let until = Instant::now() + limit;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while !state.started {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let why = state.trouble.clone();
-                return Err(why.unwrap_or_else(|| "the brokers do not answer".to_owned()));
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, |state| !state.started, limit);
+        if state.started {
+            return Ok(());
         }
-        Ok(())
+        Err(state.trouble.clone().unwrap_or_else(|| "the brokers do not answer".to_owned()))
     }
 }

@@ -4,7 +4,7 @@
 //! a transaction that was open before the question, and is committed after it, is there before anybody who takes the
 //! partitions over later begins to read what it left in the positions topic, since he waits for open transactions there.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use anabranch_connectors::contract::receipt::NotStored;
 use anabranch_record::condition::Answer;
@@ -29,7 +29,7 @@ impl Holding {
     pub(super) fn ask(&self) -> Answer {
         let moved = || Answer::Failed(format!("group \"{}\" was rebalanced", self.group));
         let Some(client) = self.slot.get() else { return moved() };
-        let turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.handover.turn.lock();
         if turn.generation != self.generation {
             return moved();
         }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anabranch_connectors::contract::clock;
 use anabranch_record::Condition;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::oneshot;
@@ -55,11 +56,11 @@ pub(super) struct Slot(Mutex<Weak<BaseConsumer<Assignments>>>);
 
 impl Slot {
     pub(super) fn set(&self, client: &Arc<BaseConsumer<Assignments>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(client);
+        *self.0.lock() = Arc::downgrade(client);
     }
 
     pub(super) fn get(&self) -> Option<Arc<BaseConsumer<Assignments>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+        self.0.lock().upgrade()
     }
 }
 
@@ -271,7 +272,7 @@ impl Commit<'_> {
         generation: u64,
     ) -> Result<(), HubError> {
         let elsewhere = if metadata.is_some() { self.states_elsewhere() } else { Vec::new() };
-        let mut turn = self.handover.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = self.handover.turn.lock();
         let ours = |offset: &Offset| self.handover.reads(&offset.topic, offset.partition);
         if turn.generation != generation || !offsets.iter().all(ours) {
             return Err(HubError::Moved(format!(

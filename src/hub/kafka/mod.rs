@@ -37,13 +37,14 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anabranch_connectors::contract::counters::Account;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tracing::{error, info};
 
 use super::{
@@ -240,7 +241,7 @@ impl Hub for Kafka {
         let grace = if self.health.state().is_ok() { GRACE } else { GRACE_IN_TROUBLE };
         queue.close(grace);
         let ended = tokio::task::spawn_blocking(move || queue.wait_for_end(grace + GRACE)).await;
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().take();
         let joined = match (ended, thread) {
             (Ok(true), Some(thread)) => thread.join().map_err(|_panic| "has panicked"),
             (Ok(true), None) => Ok(()),

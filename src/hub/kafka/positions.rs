@@ -13,10 +13,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anabranch_connectors::contract::counters::Account;
+use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -102,7 +102,7 @@ impl Positions {
     fn with_prefix(&self, settings: &Settings, prefix: &[u8]) -> Result<Pairs, HubError> {
         self.asking.fetch_add(1, Ordering::SeqCst);
         let wanted = self.begun.load(Ordering::SeqCst) + 1;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let found = self.read_from(&mut last, settings, wanted);
         let pairs = found.map(|()| with_prefix(&last.found, prefix));
         if self.asking.fetch_sub(1, Ordering::SeqCst) == 1 {

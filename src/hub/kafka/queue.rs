@@ -1,9 +1,9 @@
 //! Appends on their way from the producer's workers to the thread that owns the client, bounded in bytes.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::hub::Part;
@@ -81,12 +81,11 @@ impl Queue {
     /// Adds a job, waiting for room. After the close its parts are told that they are not stored.
     pub(super) fn push(&self, job: Job) {
         let mut state = self.lock();
-        while state.give_up_at.is_none()
-            && state.bytes > 0
-            && state.bytes + job.bytes > self.bytes_max
-        {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.changed.wait_while(&mut state, |state| {
+            state.give_up_at.is_none()
+                && state.bytes > 0
+                && state.bytes + job.bytes > self.bytes_max
+        });
         if state.give_up_at.is_none() {
             state.bytes += job.bytes;
             state.jobs.push_back(job);
@@ -110,7 +109,7 @@ impl Queue {
             if left.is_zero() {
                 return Taken::Nothing;
             }
-            state = self.wait(state, left);
+            self.changed.wait_for(&mut state, left);
         }
     }
 
@@ -137,7 +136,7 @@ impl Queue {
             if now >= end {
                 return;
             }
-            state = self.wait(state, end - now);
+            self.changed.wait_for(&mut state, end - now);
         }
     }
 
@@ -152,24 +151,13 @@ impl Queue {
 
     /// Waits at most `limit` for the reader to go; whether it has.
     pub(super) fn wait_for_end(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
         let mut state = self.lock();
-        while !state.ended {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self.wait(state, left);
-        }
-        true
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
-        self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+        self.changed.wait_while_for(&mut state, |state| !state.ended, limit);
+        state.ended
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

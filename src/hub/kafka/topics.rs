@@ -1,9 +1,10 @@
 //! What is known of topics that are written to, looked up once and then now and again; they are made on first use.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::Instant;
 use tracing::info;
@@ -179,8 +180,8 @@ impl Topics {
         self.lock().get(topic).copied()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock()
     }
 }
 

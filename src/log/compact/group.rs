@@ -1,6 +1,6 @@
 //! Segments that become one: written aside, then put in their place.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::log::compact::batches::Batches;
 use crate::log::compact::cleaner::{Cleaner, Fate};
@@ -65,8 +65,8 @@ pub(super) struct Group<'a> {
 impl<'a> Group<'a> {
     /// Begins a group whose first segment has that base offset; `None` when the partition's folder is gone.
     pub(super) fn begin(partition: &'a Partition, base: i64) -> Result<Option<Self>, LogError> {
-        let limit = partition.settings.read().unwrap_or_else(PoisonError::into_inner).segment_bytes;
-        let _held = partition.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = partition.settings.read().segment_bytes;
+        let _held = partition.files.lock();
         if partition.is_deleted() {
             return Ok(None);
         }
@@ -153,7 +153,7 @@ impl<'a> Group<'a> {
         if let Some(aside) = &self.aside {
             aside.seal_aside(written)?;
         }
-        let _held = self.partition.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = self.partition.files.lock();
         if self.partition.is_deleted() || !self.partition.holds(&self.sources) {
             // Retention or a person was faster.
             return Ok(bytes);
@@ -204,7 +204,7 @@ impl Partition {
 
     /// From now on readers find `segment` in place of `sources`.
     fn swap(&self, sources: &[Arc<Segment>], segment: &Arc<Segment>) {
-        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = self.segments.write();
         let is_first =
             |one: &Arc<Segment>| sources.first().is_some_and(|first| Arc::ptr_eq(one, first));
         let Some(at) = segments.iter().position(is_first) else { return };
@@ -214,7 +214,7 @@ impl Partition {
             source.set_replaced();
         }
         drop(segments);
-        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.cursors.lock().clear();
     }
 
     /// Forgets aborted transactions whose markers go, in memory and in the hints: a reader would wait for them.

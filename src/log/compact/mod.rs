@@ -31,7 +31,7 @@ mod leftovers;
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
@@ -41,6 +41,7 @@ use group::Group;
 pub(crate) use keys::KEYS_MAX;
 use keys::Keys;
 pub(super) use leftovers::settle;
+use parking_lot::MutexGuard;
 
 /// How far a partition is compacted; kept for who schedules the rounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl fmt::Debug for Compaction<'_> {
 impl Partition {
     /// How far it is compacted.
     pub fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.progress.lock()
     }
 
     /// Closed segments that lie wholly below `limit`, and the offset behind them.

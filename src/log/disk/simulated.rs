@@ -9,7 +9,9 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::beneath::Beneath;
 use super::random::Random;
@@ -72,13 +74,13 @@ impl Disk {
             refused: 0,
         };
         let disk = Arc::new(Self { root: root.to_owned(), inner: Mutex::new(inner) });
-        DISKS.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&disk));
+        DISKS.write().push(Arc::clone(&disk));
         disk
     }
 
     /// Takes it away.
     pub(crate) fn end(self: &Arc<Self>) {
-        let mut disks = DISKS.write().unwrap_or_else(PoisonError::into_inner);
+        let mut disks = DISKS.write();
         disks.retain(|disk| !Arc::ptr_eq(disk, self));
     }
 
@@ -132,11 +134,11 @@ impl Disk {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     fn above(path: &Path) -> Option<(Arc<Self>, PathBuf)> {
-        let disks = DISKS.read().unwrap_or_else(PoisonError::into_inner);
+        let disks = DISKS.read();
         disks.iter().find_map(|disk| {
             let inside = path.strip_prefix(&disk.root).ok()?;
             Some((Arc::clone(disk), inside.to_owned()))

@@ -3,8 +3,10 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+
+use parking_lot::MutexGuard;
 
 use crate::log::disk::{self, File};
 use crate::log::segment::Segment;
@@ -19,10 +21,10 @@ impl Partition {
     /// # Errors
     /// [`LogError`] when a file cannot be deleted; it is no longer read all the same.
     pub fn delete_before(&self, offset: i64) -> Result<u64, LogError> {
-        let mut leaving = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leaving = self.files.lock();
         let before = leaving.len();
         leaving.extend({
-            let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+            let mut segments = self.segments.write();
             let bases: Vec<i64> = segments.iter().map(|segment| segment.base_offset()).collect();
             let count = bases.iter().skip(1).take_while(|next| **next <= offset).count();
             let removed: Vec<Arc<Segment>> = segments.drain(..count).collect();
@@ -31,7 +33,7 @@ impl Partition {
             removed
         });
         if leaving.len() > before {
-            self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.cursors.lock().clear();
         }
         self.delete_all(&mut leaving)
     }
@@ -41,7 +43,7 @@ impl Partition {
     /// # Errors
     /// [`LogError`] when it cannot be deleted now either.
     pub fn delete_left(&self) -> Result<u64, LogError> {
-        self.delete_all(&mut self.files.lock().unwrap_or_else(PoisonError::into_inner))
+        self.delete_all(&mut self.files.lock())
     }
 
     /// Deletes segments, the oldest first: a file that stays must not have a gap behind it when it is found at the next
@@ -63,7 +65,7 @@ impl Partition {
     }
 
     pub(super) fn unmade(&self) -> MutexGuard<'_, Vec<Arc<Segment>>> {
-        self.unmade.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unmade.lock()
     }
 
     /// Whether it was deleted.
@@ -78,7 +80,7 @@ impl Partition {
     /// # Errors
     /// [`LogError`] when the folder cannot be renamed; the partition is then there still.
     pub fn put_aside(&self, topic_id: &str) -> Result<PathBuf, LogError> {
-        let mut leaving = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leaving = self.files.lock();
         let aside = format!("{topic_id}-{}{ENDING}", self.name().partition);
         let aside = self.folder.with_file_name(aside);
         if self.deleted.swap(true, Ordering::AcqRel) {
@@ -91,8 +93,8 @@ impl Partition {
         // Their names may be another partition's soon.
         leaving.clear();
         self.unmade().clear();
-        self.segments.write().unwrap_or_else(PoisonError::into_inner).clear();
-        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.segments.write().clear();
+        self.cursors.lock().clear();
         Ok(aside)
     }
 }

@@ -1,6 +1,6 @@
 //! Where in a partition to look for an offset or a time.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
@@ -21,7 +21,7 @@ impl Partition {
     /// About how many bytes lie behind `offset`.
     #[must_use]
     pub fn bytes_behind(&self, offset: i64) -> u64 {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = self.segments.read();
         let behind = segments.partition_point(|segment| segment.base_offset() <= offset);
         let later = segments.get(behind..).unwrap_or_default();
         let whole: u64 = later.iter().map(|segment| segment.size_bytes()).sum();
@@ -58,7 +58,7 @@ impl Partition {
 
     /// The segment that holds `offset`, or the last one, and where in it to begin looking.
     pub(crate) fn find(&self, offset: i64) -> Option<(Arc<Segment>, u64)> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = self.segments.read();
         let after = segments.partition_point(|segment| segment.base_offset() <= offset);
         let segment = segments.get(after.saturating_sub(1))?;
         Some((Arc::clone(segment), segment.look_up(|index| index.before_offset(offset))))
@@ -71,7 +71,7 @@ impl Partition {
         segment: &Segment,
         next_offset: i64,
     ) -> Option<(Arc<Segment>, u64)> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = self.segments.read();
         let behind = |offset| segments.partition_point(|segment| segment.base_offset() <= offset);
         if segment.is_replaced() {
             let here = segments.get(behind(next_offset).saturating_sub(1))?;

@@ -4,7 +4,7 @@
 //! proves nothing. So a segment whose sync has failed once counts as not durable for ever: everything in it is written
 //! to another file, which takes its place once *that* is synced.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::log::partition::Partition;
 use crate::log::recovery::scan::scan;
@@ -28,7 +28,7 @@ impl Partition {
         let Some(active) = self.active().filter(|active| active.is_suspect()) else {
             return Ok(());
         };
-        let _held = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = self.files.lock();
         let aside = active.path().with_extension(CLEANED);
         // One that an earlier try has left.
         disk::remove_file(&aside).ok();
@@ -41,13 +41,13 @@ impl Partition {
             copy.discard_aside();
             return Err(error);
         }
-        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = self.segments.write();
         if let Some(last) = segments.last_mut() {
             *last = Arc::new(copy);
         }
         drop(segments);
         active.set_replaced();
-        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.cursors.lock().clear();
         self.set_flushed();
         Ok(())
     }

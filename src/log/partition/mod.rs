@@ -9,8 +9,10 @@ pub(super) mod producers;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::read::raw::Cursor;
 use crate::log::segment::Segment;
@@ -95,7 +97,7 @@ impl Partition {
 
     /// What its producers have done.
     pub fn producers(&self) -> MutexGuard<'_, Producers> {
-        self.producers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.producers.lock()
     }
 
     /// Offset below which no transaction is open (Kafka's last stable offset).
@@ -175,12 +177,12 @@ impl Partition {
     /// Its segments, oldest first.
     #[must_use]
     pub fn segments(&self) -> Vec<Arc<Segment>> {
-        self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.segments.read().clone()
     }
 
     /// Changes how it keeps its segments, from the next append on.
     pub fn set_settings(&self, settings: Settings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.settings.write() = settings;
     }
 
     /// Appends one whole batch (by the one writer) and gives it its place.
@@ -224,7 +226,7 @@ impl Partition {
     }
 
     pub(super) fn active(&self) -> Option<Arc<Segment>> {
-        self.segments.read().unwrap_or_else(PoisonError::into_inner).last().cloned()
+        self.segments.read().last().cloned()
     }
 
     fn segment_for(&self, bytes: u64) -> Result<Arc<Segment>, LogError> {
@@ -233,7 +235,7 @@ impl Partition {
                 std::io::Error::other("a sync of its file has failed; it is being written anew");
             return Err(LogError::io("append to", &self.folder)(cause));
         }
-        let limit = self.settings.read().unwrap_or_else(PoisonError::into_inner).segment_bytes;
+        let limit = self.settings.read().segment_bytes;
         match self.active() {
             Some(active) if active.size_bytes() == 0 || active.size_bytes() + bytes <= limit => {
                 Ok(active)
@@ -267,7 +269,7 @@ impl Partition {
             }
             return Err(error);
         }
-        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = self.segments.write();
         segments.push(Arc::clone(&segment));
         Ok(segment)
     }

@@ -4,7 +4,7 @@
 //! Everything else is read and checked (see [`Partition::read_raw`]), and is given so then.
 
 use std::num::NonZeroU64;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
 
@@ -98,7 +98,7 @@ impl Partition {
     /// when they are not known to lie so; they may be there all the same.
     #[must_use]
     pub fn extent(&self, offset: i64, least: usize, most: usize, limit: i64) -> Option<Extent> {
-        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cursors = self.cursors.lock();
         let known = cursors.iter().position(|cursor| cursor.next_offset == offset);
         let at = match known.and_then(|known| cursors.get(known)) {
             Some(cursor) => cursor.clone(),

@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use crate::log::partition::producers::Producers;
 use crate::log::partition::segment_paths;
@@ -68,7 +68,7 @@ impl Partition {
             return Ok(false);
         }
         let segment = Arc::new(Segment::open(&path, false)?);
-        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&segment));
+        self.segments.write().push(Arc::clone(&segment));
         self.look_on(&segment, 0)?;
         Ok(true)
     }
@@ -83,7 +83,7 @@ impl Partition {
     }
 
     fn forget_removed(&self) {
-        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = self.segments.write();
         let most = segments.len().saturating_sub(1);
         let gone = segments.iter().take(most).take_while(|known| !known.path().exists()).count();
         segments.drain(..gone);

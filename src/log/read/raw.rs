@@ -1,7 +1,7 @@
 //! Reads a partition as it lies: whole batches, byte for byte, for those who decode themselves.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::log::recovery::resync::{Damaged, resync};
 use crate::log::segment::Segment;
@@ -95,13 +95,13 @@ impl Partition {
         read.extent = read.extent.take().filter(|extent| extent.bytes() == read.bytes);
         if read.bytes > 0 {
             at.next_offset = read.next_offset;
-            remember(&mut self.cursors.lock().unwrap_or_else(PoisonError::into_inner), at);
+            remember(&mut self.cursors.lock(), at);
         }
         Ok(read)
     }
 
     fn cursor(&self, offset: i64) -> Option<Cursor> {
-        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cursors = self.cursors.lock();
         cursors.retain(|cursor| !cursor.segment.is_replaced());
         let known = cursors.iter().position(|cursor| cursor.next_offset == offset);
         if let Some(known) = known {

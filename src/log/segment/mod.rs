@@ -10,9 +10,9 @@ mod page_cache;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::RwLock;
 use rustix::fs::{Advice, fadvise};
 
 use crate::log::disk::{self, File};
@@ -174,7 +174,7 @@ impl Segment {
             return Err(LogError::io("write", &self.path)(cause));
         }
         let end = place + (head.len() + rest.len()) as u64;
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.index.write();
         index.note(first_offset, place, max_timestamp_ms);
         index.note_end(next_offset, end);
         drop(index);
@@ -192,17 +192,17 @@ impl Segment {
     }
 
     pub(super) fn note(&self, offset: i64, place: u64, max_timestamp_ms: i64) {
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.index.write();
         index.note(offset, place, max_timestamp_ms);
     }
 
     /// Looks something up in the index.
     pub(super) fn look_up<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
-        ask(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+        ask(&self.index.read())
     }
 
     pub(super) fn set_index(&self, index: Index) {
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        *self.index.write() = index;
     }
 
     /// Reads up to `want` bytes at `place` to the end of `out`; fewer at the end of the segment.

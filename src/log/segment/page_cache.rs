@@ -1,7 +1,5 @@
 //! Keeps the log from filling the page cache: what is on disk and behind all readers leaves memory.
 
-use std::sync::PoisonError;
-
 use crate::log::Partition;
 
 impl Partition {
@@ -10,7 +8,7 @@ impl Partition {
     pub fn leave_memory(&self, offset: i64) -> u64 {
         let offset = offset.min(self.flushed());
         let (before, active) = {
-            let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+            let segments = self.segments.read();
             let mut newest = segments.iter().rev().cloned();
             let active = newest.next();
             (newest.next(), active)

@@ -1,10 +1,10 @@
 //! SIGKILL under idempotent producers and committing consumers: what was acknowledged is there once and in order, and
 //! committed offsets never go back.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
@@ -28,7 +28,7 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _message)) = result {
-            self.0.lock().unwrap().push(error.to_string());
+            self.0.lock().push(error.to_string());
         }
     }
 }
@@ -66,7 +66,7 @@ fn produce(bootstrap: &str, stop: &AtomicBool) -> i64 {
         }
     }
     producer.flush(LONG).unwrap();
-    assert_eq!(*producer.context().0.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(*producer.context().0.lock(), Vec::<String>::new());
     number
 }
 

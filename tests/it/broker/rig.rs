@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
 };
@@ -190,9 +191,9 @@ impl Client {
         holds_within(SOON, || {
             consumer.fetch_metadata(None, Duration::from_millis(200)).map(drop).ok();
             assert!(!matches!(consumer.poll(Duration::from_millis(50)), Some(Ok(_))), "a record");
-            heard.words.lock().unwrap().contains(expected)
+            heard.words.lock().contains(expected)
         });
-        heard.words.lock().unwrap().clone()
+        heard.words.lock().clone()
     }
 }
 
@@ -214,7 +215,7 @@ struct Heard {
 
 impl ClientContext for Heard {
     fn error(&self, error: KafkaError, reason: &str) {
-        let mut words = self.words.lock().unwrap();
+        let mut words = self.words.lock();
         *words += &format!("{error}: {reason}\n");
     }
 }

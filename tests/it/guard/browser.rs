@@ -1,11 +1,12 @@
 //! A real browser with a page of somebody else, who would like to use the agent.
 
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -49,7 +50,7 @@ all();
 fn page(runtime: &Runtime, agent: &str, asked: &Arc<Mutex<usize>>) -> String {
     let (html, asked) = (PAGE.replace("AGENT", agent), Arc::clone(asked));
     let show = move || {
-        *asked.lock().unwrap() += 1;
+        *asked.lock() += 1;
         let html = html.clone();
         async move { Html(html) }
     };
@@ -95,7 +96,7 @@ fn a_page_of_somebody_else_in_a_real_browser_reads_and_changes_nothing() {
             assert!(shown.contains(refused), "{url}: {shown}");
         }
     }
-    assert_eq!(*asked.lock().unwrap(), 2);
+    assert_eq!(*asked.lock(), 2);
     assert_eq!(topics(&agent), ["kept"]);
 }
 

@@ -2,9 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 /// Forwards connections to one server, each way on a thread of its own.
 pub(crate) struct Proxy {
@@ -39,7 +41,7 @@ impl Proxy {
                     let shared = Arc::clone(&shared);
                     std::thread::spawn(move || forward(from, to, number, &shared));
                 }
-                shared.open.lock().unwrap().extend([near, far]);
+                shared.open.lock().extend([near, far]);
             }
         });
         Self { address, faults }
@@ -52,7 +54,7 @@ impl Proxy {
 
     /// Ends every connection that there is.
     pub(crate) fn cut(&self) {
-        for one in self.faults.open.lock().unwrap().drain(..) {
+        for one in self.faults.open.lock().drain(..) {
             // It may have ended by itself.
             one.shutdown(Shutdown::Both).ok();
         }

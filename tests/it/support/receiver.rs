@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
 use super::waiting::wait_until;
@@ -104,12 +105,12 @@ impl Receiver {
     /// Answers requests whose body contains `text`, not compressed, with `status` whatever the others get.
     pub(crate) fn refuse(&self, text: &'static str, status: u16) {
         let status = StatusCode::from_u16(status).unwrap();
-        *self.desk.refuses.lock().unwrap() = Some((text, status));
+        *self.desk.refuses.lock() = Some((text, status));
     }
 
     fn set(&self, status: u16, retry_after_seconds: Option<u32>) {
         let status = StatusCode::from_u16(status).unwrap();
-        *self.desk.answer.lock().unwrap() = Answer { status, retry_after_seconds };
+        *self.desk.answer.lock() = Answer { status, retry_after_seconds };
     }
 
     /// Closes the listener and cuts every connection; the port is refused until [`Self::come_back`].
@@ -137,7 +138,7 @@ impl Receiver {
 
     /// Everything that was taken, in order.
     pub(crate) fn taken(&self) -> Vec<Taken> {
-        self.desk.taken.lock().unwrap().clone()
+        self.desk.taken.lock().clone()
     }
 
     /// The lines of all bodies that were taken, in order, repeats included.
@@ -165,7 +166,7 @@ impl Receiver {
 
     /// Requests that were not answered with success.
     pub(crate) fn refused(&self) -> usize {
-        *self.desk.refused.lock().unwrap()
+        *self.desk.refused.lock()
     }
 
     /// Waits until at least `count` lines were taken, and returns them.
@@ -191,17 +192,17 @@ async fn take(State(desk): State<Arc<Desk>>, request: Request<Body>) -> Response
     let Ok(body) = to_bytes(body, BODY_MAX_BYTES).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let Answer { mut status, retry_after_seconds } = *desk.answer.lock().unwrap();
-    if let Some((text, refusal)) = *desk.refuses.lock().unwrap()
+    let Answer { mut status, retry_after_seconds } = *desk.answer.lock();
+    if let Some((text, refusal)) = *desk.refuses.lock()
         && body.windows(text.len()).any(|part| part == text.as_bytes())
     {
         status = refusal;
     }
     if status.is_success() {
         let path = parts.uri.to_string();
-        desk.taken.lock().unwrap().push(Taken { path, headers: parts.headers, body });
+        desk.taken.lock().push(Taken { path, headers: parts.headers, body });
     } else {
-        *desk.refused.lock().unwrap() += 1;
+        *desk.refused.lock() += 1;
     }
     match retry_after_seconds {
         None => status.into_response(),

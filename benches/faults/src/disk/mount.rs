@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::serve::{Service, WRITE_MAX};
@@ -52,7 +53,7 @@ impl Disk {
     }
 
     fn service(&self) -> MutexGuard<'_, Service> {
-        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+        self.service.lock()
     }
 
     /// Misbehaves in this way from now on, or not at all.
@@ -88,7 +89,7 @@ fn serve(mut device: File, service: &Mutex<Service>) {
             Err(_unmounted) => return,
         };
         let Some(request) = buffer.get(..length).and_then(Request::read) else { continue };
-        let answer = service.lock().unwrap_or_else(PoisonError::into_inner).answer(request);
+        let answer = service.lock().answer(request);
         if let Some(answer) = answer
             && let Err(error) = device.write_all(&answer)
             && error.raw_os_error() != Some(2)

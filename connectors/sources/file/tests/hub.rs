@@ -123,7 +123,7 @@ impl Bench {
 
     /// What was left out for a reason.
     pub(super) fn dropped(&self, reason: &str) -> u64 {
-        self.counters.dropped.lock().unwrap().get(reason).copied().unwrap_or_default()
+        self.counters.dropped.lock().get(reason).copied().unwrap_or_default()
     }
 
     /// Stops the source; what it sent and the hub has not taken is lost, as by a kill.

@@ -1,7 +1,7 @@
 //! How far groups are behind, in records, bytes and time.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::hub::embedded::{Embedded, Shared};
 use crate::hub::{GroupLag, HubError, Lag, Reads, StartAt, TopicSelector};
@@ -14,7 +14,7 @@ pub(crate) type Oldest = HashMap<(String, PartitionName), (i64, Option<i64>)>;
 impl Embedded {
     /// See [`crate::hub::Hub::lags`].
     pub(crate) fn lags_now(&self, reads: &[Reads]) -> Result<Vec<GroupLag>, HubError> {
-        let mut oldest = self.shared.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut oldest = self.shared.oldest.lock();
         let before = std::mem::take(&mut *oldest);
         let mut lags = Vec::with_capacity(reads.len());
         for reads in reads {

@@ -1,10 +1,11 @@
 //! The coordinators of groups with those who wait for them: members on the socket and members in this process.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::contract::clock::now_ms;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::consumer_groups::{Beat, Heartbeat};
@@ -57,7 +58,7 @@ impl Members {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Asks the coordinators something, with the time; answers that this brings about go out.
@@ -193,7 +194,7 @@ impl Members {
     }
 
     fn here(&self) -> MutexGuard<'_, HashMap<String, (String, i32)>> {
-        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+        self.here.lock()
     }
 
     /// Keeps the session of a member of this process alive from now on.

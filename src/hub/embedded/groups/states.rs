@@ -10,7 +10,8 @@
 //! The values are ours, JSON.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::offsets::{push_text, take, take_text};
 use crate::hub::HubError;
@@ -75,7 +76,7 @@ pub(crate) struct Outbox(Mutex<(Changes, Vec<Done>)>);
 
 impl Outbox {
     fn inner(&self) -> MutexGuard<'_, (Changes, Vec<Done>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Adds changes; those before of the same keys are not stored any more. `done` hears when they are stored; it is

@@ -1,9 +1,10 @@
 //! A hub without threads of its own, on a simulated disk: who tests it says what is done next.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anabranch_connectors::Receipt;
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -118,11 +119,10 @@ impl Rig {
         for _ in 0..100 {
             let made = Mutex::new(None);
             let opened = Embedded::open_with(self.settings(), Arc::default(), |shared| {
-                *made.lock().unwrap() =
-                    Some(Writer::new(Arc::clone(shared), std::thread::current()));
+                *made.lock() = Some(Writer::new(Arc::clone(shared), std::thread::current()));
                 Ok(Vec::new())
             });
-            let writer = made.into_inner().unwrap();
+            let writer = made.into_inner();
             if let Err(HubError::Fatal(why)) = &opened
                 && why.to_lowercase().contains("no space")
             {

@@ -1,9 +1,10 @@
 //! What the disk does to the hub: syncs that fail, what was found damaged, what is said of both.
 
 use std::path::Path;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::MutexGuard;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -25,7 +26,7 @@ const MEND_LONGEST: Duration = Duration::from_secs(30);
 impl Shared {
     /// Notes whether a partition waits for a sink to read on.
     pub(crate) fn set_blocked(&self, name: &PartitionName, is_blocked: bool) {
-        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blocked = self.blocked.lock();
         if is_blocked && blocked.insert(name.clone()) {
             let problem = format!(
                 "{name} has reached its hard size and a sink has not read it; its sources wait"
@@ -40,7 +41,7 @@ impl Shared {
 
     /// Partitions whose sync has failed, for the writer to write anew.
     pub(crate) fn suspects(&self) -> MutexGuard<'_, Vec<Arc<Partition>>> {
-        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
+        self.suspects.lock()
     }
 
     /// Makes a partition durable. One whose disk refuses takes no more appends until it is written anew.

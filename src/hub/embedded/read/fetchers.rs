@@ -1,9 +1,10 @@
 //! Who waits for records of which partition: an append wakes those who wait for it, and nobody else.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::log::Partition;
@@ -31,7 +32,7 @@ fn key(partition: &Arc<Partition>) -> usize {
 
 impl Fetchers {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 
     /// Waits from now on for appends to any of `partitions`, which the caller must hold meanwhile.

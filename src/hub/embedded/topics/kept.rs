@@ -6,8 +6,9 @@
 //! Invariant: what is seen here has been stored.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::Mutex;
 
 use super::configs::{self, Known, Overrides};
@@ -50,7 +51,7 @@ impl Kept {
     }
 
     pub(super) fn entries(&self) -> RwLockReadGuard<'_, Entries> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+        self.entries.read()
     }
 
     /// All entries as records of their topic.
@@ -157,7 +158,7 @@ impl Embedded {
         };
         self.store(KEPT, changes.iter().map(bytes).collect()).await?;
         {
-            let mut entries = shared.kept.entries.write().unwrap_or_else(PoisonError::into_inner);
+            let mut entries = shared.kept.entries.write();
             for (key, value) in changes {
                 match value {
                     Some(value) => drop(entries.insert(key, value)),

@@ -1,9 +1,10 @@
 //! The way into the embedded hub: encodes on the caller's thread and hands whole batches to the writer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anabranch_connectors::contract::receipt::Stored;
 use anabranch_record::Pool;
+use parking_lot::Mutex;
 use tracing::error;
 
 use super::encode::encode;
@@ -25,7 +26,7 @@ impl EmbeddedAppender {
     }
 
     fn builder(&self) -> Builder {
-        let known = self.builders.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let known = self.builders.lock().pop();
         let (codec, level) = self.shared.settings.compression;
         known.unwrap_or_else(|| Builder::new(codec, level))
     }
@@ -55,7 +56,7 @@ impl Appender for EmbeddedAppender {
                 return;
             }
         };
-        self.builders.lock().unwrap_or_else(PoisonError::into_inner).push(builder);
+        self.builders.lock().push(builder);
         for part in &mut parts {
             part.release();
         }

@@ -5,10 +5,10 @@
 //! of threads for each command.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// A bounded queue with many who send and one who takes.
@@ -60,7 +60,7 @@ impl<T> Queue<T> {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner<T>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Sends; blocks while there is no room.
@@ -71,7 +71,7 @@ impl<T> Queue<T> {
         let mut inner = self.inner();
         while inner.waiting.len() >= self.capacity && !inner.is_closed {
             inner.blocked += 1;
-            inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            self.room.wait(&mut inner);
             inner.blocked -= 1;
         }
         self.push(inner, item)
