@@ -22,6 +22,7 @@ pub mod selection;
 pub mod stored;
 #[doc(hidden)]
 pub mod testing;
+mod topic_partition;
 pub mod varint;
 
 pub use amount::Amount;
@@ -33,3 +34,4 @@ pub use header::Headers;
 pub use pool::{Buffer, Pool};
 pub use selection::Records;
 pub use stored::{StoredBatch, StoredRecord, Topic};
+pub use topic_partition::TopicPartition;

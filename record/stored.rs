@@ -24,6 +24,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::digits::{push_decimal, push_hex};
 use crate::Buffer;
+use crate::TopicPartition;
 use crate::batch::Record;
 pub use crate::cut::Cut;
 use crate::header::HeadersRef;
@@ -136,6 +137,12 @@ impl<'a> StoredRecord<'a> {
 }
 
 impl StoredBatch {
+    /// The partition that it is of.
+    #[must_use]
+    pub fn place(&self) -> TopicPartition {
+        TopicPartition::new(self.topic.name.clone(), self.partition)
+    }
+
     /// Whether its records come from several topics: it was given to one sink again.
     #[must_use]
     pub fn is_mixed(&self) -> bool {

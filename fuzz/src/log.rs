@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anabranch::log::{Partition, PartitionName, Read, Reader, Settings};
+use anabranch::log::{Partition, Read, Reader, Settings};
+use anabranch_record::TopicPartition;
 
 use crate::random::Random;
 use crate::report::Target;
@@ -41,7 +42,7 @@ pub(crate) fn run(target: &mut Target, seconds: u64, seed: u64) {
 }
 
 fn open(folder: &Path, known: i64) -> Result<Partition, String> {
-    let name = PartitionName { topic: "plain".to_owned(), partition: 0 };
+    let name = TopicPartition { topic: "plain".to_owned(), partition: 0 };
     let settings = Settings { segment_bytes: 1 << 20 };
     Partition::open(folder, name, settings, known)
         .map(|(partition, _)| partition)

@@ -171,12 +171,13 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::log::{Partition, PartitionName, Settings};
+    use crate::log::{Partition, Settings};
     use crate::wire::{Builder, Codec, Stamp};
+    use anabranch_record::TopicPartition;
 
     /// A few MiB of batches in a file, which no socket takes at once.
     fn extent(folder: &std::path::Path) -> Extent {
-        let name = PartitionName { topic: "t".to_owned(), partition: 0 };
+        let name = TopicPartition { topic: "t".to_owned(), partition: 0 };
         let settings = Settings { segment_bytes: 1 << 30 };
         let (partition, _) = Partition::open(&folder.join("t-0"), name, settings, 0).unwrap();
         for number in 0..40 {

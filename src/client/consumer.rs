@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch_record::{StoredRecord, Topic};
+use anabranch_record::{StoredRecord, Topic, TopicPartition};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -97,7 +97,7 @@ pub struct Consumer {
     inner: Box<dyn hub::Consumer>,
     settings: ConsumerSettings,
     buffered: VecDeque<ConsumedRecord>,
-    polled: BTreeMap<(String, i32), (i64, i32)>,
+    polled: BTreeMap<TopicPartition, (i64, i32)>,
     /// What there was nothing in behind the buffered records.
     passed: Vec<Offset>,
     committed_at: Instant,
@@ -156,7 +156,7 @@ impl Consumer {
         let count = self.buffered.len().min(self.settings.max_poll_records.max(1));
         let records: Vec<_> = self.buffered.drain(..count).collect();
         for record in &records {
-            let place = (record.topic().to_owned(), record.partition);
+            let place = TopicPartition::new(record.topic(), record.partition);
             self.polled.insert(place, (record.offset + 1, record.epoch));
         }
         if self.buffered.is_empty() {
@@ -168,7 +168,7 @@ impl Consumer {
     /// What has nothing for anybody counts as polled with the last record before it.
     fn pass(&mut self) {
         for Offset { topic, partition, offset, epoch } in self.passed.drain(..) {
-            self.polled.insert((topic, partition), (offset, epoch));
+            self.polled.insert(TopicPartition { topic, partition }, (offset, epoch));
         }
     }
 
@@ -210,10 +210,10 @@ impl Consumer {
     /// For each partition that was read, the next offset that will be polled.
     #[must_use]
     pub fn position(&self) -> Vec<Offset> {
-        let offset = |((topic, partition), (offset, epoch)): (&(String, i32), &(i64, i32))| {
-            Offset { topic: topic.clone(), partition: *partition, offset: *offset, epoch: *epoch }
-        };
-        self.polled.iter().map(offset).collect()
+        self.polled
+            .iter()
+            .map(|(place, (offset, epoch))| Offset::of(place, *offset, *epoch))
+            .collect()
     }
 
     /// Reads on in that partition at `offset`, or at the nearest that is kept; gives the offset, which counts as polled
@@ -230,7 +230,7 @@ impl Consumer {
         let went = self.inner.seek(topic, partition, offset).await?;
         self.buffered.retain(|record| record.partition != partition || record.topic() != topic);
         self.passed.retain(|passed| passed.partition != partition || passed.topic != topic);
-        self.polled.insert((topic.to_owned(), partition), (went, -1));
+        self.polled.insert(TopicPartition::new(topic, partition), (went, -1));
         Ok(went)
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anabranch_record::TopicPartition;
+
 use super::ClientError;
 use crate::config::{Acks, Compression};
 use crate::hub::{StartAt, TopicSelector};
@@ -47,7 +49,7 @@ impl Default for ProducerSettings {
 pub struct ConsumerSettings {
     pub(super) group: String,
     pub(super) topics: Vec<TopicSelector>,
-    pub(super) assigned: Option<Vec<(String, i32)>>,
+    pub(super) assigned: Option<Vec<TopicPartition>>,
     pub(super) start: StartAt,
     pub(super) auto_commit: Option<Duration>,
     pub(super) max_poll_records: usize,
@@ -87,7 +89,7 @@ impl ConsumerSettings {
     /// Reads this partition, whatever other members of the group read.
     #[must_use]
     pub fn assign(mut self, topic: &str, partition: i32) -> Self {
-        self.assigned.get_or_insert_default().push((topic.to_owned(), partition));
+        self.assigned.get_or_insert_default().push(TopicPartition::new(topic, partition));
         self
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anabranch_connectors::Emission;
 use anabranch_connectors::contract::clock::now_ms;
 use anabranch_connectors::contract::receipt::{NotStored, Stored};
-use anabranch_record::{Batch, Headers, Record, copy_record};
+use anabranch_record::{Batch, Headers, Record, TopicPartition, copy_record};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
@@ -33,7 +33,7 @@ pub(super) struct Worker {
     settings: ProducerSettings,
     choose: Option<Box<Choose>>,
     partitions: HashMap<String, (u32, Instant)>,
-    gathered: HashMap<(String, i32), Gathered>,
+    gathered: HashMap<TopicPartition, Gathered>,
     under_way: FuturesUnordered<UnderWay>,
     turn: u32,
 }
@@ -122,7 +122,7 @@ impl Worker {
             );
             return (sending.tell)(Err(ClientError::NotStored(why)));
         }
-        let key = (sending.message.topic.clone(), partition);
+        let key = TopicPartition::new(&*sending.message.topic, partition);
         let timestamp_ms = sending.message.timestamp_ms.unwrap_or_else(now_ms);
         let due = Instant::now() + self.settings.linger;
         let gathered = self.gathered.entry(key.clone()).or_insert_with(|| Gathered {
@@ -152,7 +152,8 @@ impl Worker {
         }
     }
 
-    async fn append(&mut self, (topic, partition): (String, i32), gathered: Gathered) {
+    async fn append(&mut self, place: TopicPartition, gathered: Gathered) {
+        let TopicPartition { topic, partition } = place;
         while self.under_way.len() >= self.settings.max_in_flight.max(1) {
             self.under_way.next().await;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anabranch_record::{Records, StoredBatch};
+use anabranch_record::{Records, StoredBatch, TopicPartition};
 
 use crate::hub::{Counted, FetchedBatch, Lasting, Offset};
 use crate::ledger::tally::{Fate, Tally};
@@ -11,11 +11,11 @@ use crate::ledger::tally::{Fate, Tally};
 /// Next offsets by topic and partition.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    next: BTreeMap<(String, i32), (i64, i32)>,
+    next: BTreeMap<TopicPartition, (i64, i32)>,
     /// Where what is not committed so that it lasts begins: the group may stand there after a power cut.
-    since: BTreeMap<(String, i32), i64>,
+    since: BTreeMap<TopicPartition, i64>,
     /// What has become of what is not committed.
-    tallies: BTreeMap<(String, i32), Tally>,
+    tallies: BTreeMap<TopicPartition, Tally>,
     dirty: bool,
 }
 
@@ -49,15 +49,14 @@ impl Progress {
     }
 
     fn tally(&mut self, batch: &StoredBatch) -> &mut Tally {
-        self.tallies.entry((batch.topic.name.clone(), batch.partition)).or_default()
+        self.tallies.entry(batch.place()).or_default()
     }
 
     /// What has become of what is not committed.
     pub(super) fn counted(&self) -> Vec<Counted> {
-        let counted = |((topic, partition), tally): (&(String, i32), &Tally)| Counted {
-            topic: topic.clone(),
-            partition: *partition,
-            tally: *tally,
+        let counted = |(place, tally): (&TopicPartition, &Tally)| {
+            let TopicPartition { topic, partition } = place.clone();
+            Counted { topic, partition, tally: *tally }
         };
         self.tallies.iter().map(counted).collect()
     }
@@ -65,22 +64,19 @@ impl Progress {
     /// Notes where what is not committed for good begins, before `records` are written.
     pub(super) fn begin(&mut self, records: &Records) {
         for (batch, first_offset) in records.starts() {
-            let key = (batch.topic.name.clone(), batch.partition);
-            self.since.entry(key).or_insert(first_offset);
+            self.since.entry(batch.place()).or_insert(first_offset);
         }
     }
 
     /// Where what is not committed for good of the partition of `batch` begins.
     pub(super) fn since(&self, batch: &StoredBatch) -> i64 {
-        let key = (batch.topic.name.clone(), batch.partition);
-        self.since.get(&key).copied().unwrap_or(batch.base_offset)
+        self.since.get(&batch.place()).copied().unwrap_or(batch.base_offset)
     }
 
     /// Notes where `records` begin, for a commit before they are written.
     pub(super) fn anchor(&mut self, records: &Records) {
         for (batch, first_offset) in records.starts() {
-            let key = (batch.topic.name.clone(), batch.partition);
-            self.next.entry(key).or_insert((first_offset, batch.epoch));
+            self.next.entry(batch.place()).or_insert((first_offset, batch.epoch));
         }
         self.dirty = true;
     }
@@ -88,7 +84,8 @@ impl Progress {
     /// Notes how far partitions were read where there was nothing to deliver, once all before that is.
     pub(super) fn pass(&mut self, passed: &[Offset]) {
         for Offset { topic, partition, offset, epoch } in passed {
-            let next = self.next.entry((topic.clone(), *partition)).or_insert((-1, -1));
+            let place = TopicPartition::new(&**topic, *partition);
+            let next = self.next.entry(place).or_insert((-1, -1));
             if next.0 < *offset {
                 *next = (*offset, *epoch);
                 self.dirty = true;
@@ -98,8 +95,7 @@ impl Progress {
 
     fn set(&mut self, batch: &StoredBatch, next_offset: i64) {
         self.dirty = true;
-        let key = (batch.topic.name.clone(), batch.partition);
-        self.next.insert(key, (next_offset, batch.epoch));
+        self.next.insert(batch.place(), (next_offset, batch.epoch));
     }
 
     pub(super) const fn is_dirty(&self) -> bool {
@@ -108,24 +104,24 @@ impl Progress {
 
     /// All offsets since the last resume: a sink's state speaks of all of them, so they are stored together.
     pub(super) fn offsets(&self) -> Vec<Offset> {
-        let offset = |((topic, partition), (offset, epoch)): (&(String, i32), &(i64, i32))| {
-            Offset { topic: topic.clone(), partition: *partition, offset: *offset, epoch: *epoch }
-        };
-        self.next.iter().map(offset).collect()
+        self.next
+            .iter()
+            .map(|(place, (offset, epoch))| Offset::of(place, *offset, *epoch))
+            .collect()
     }
 
     /// The next offset of each topic and partition.
     pub(super) fn ends(&self) -> Vec<(&str, i32, i64)> {
         self.next
             .iter()
-            .map(|((topic, partition), next)| (topic.as_str(), *partition, next.0))
+            .map(|(place, next)| (place.topic.as_str(), place.partition, next.0))
             .collect()
     }
 
     /// A topic is gone. What is left of others is still to be committed.
     pub(super) fn forget(&mut self, topic: &str) {
-        self.next.retain(|(known, _), _| known != topic);
-        self.tallies.retain(|(known, _), _| known != topic);
+        self.next.retain(|known, _| known.topic != topic);
+        self.tallies.retain(|known, _| known.topic != topic);
         self.dirty = !self.next.is_empty();
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anabranch_record::TopicPartition;
 use tokio::time::Instant;
 
 use super::lag::begins;
@@ -25,7 +26,7 @@ pub struct Counted {
 }
 
 /// What a group has committed in a partition.
-type Committed = ((String, i32), i64, Option<Progress>);
+type Committed = (TopicPartition, i64, Option<Progress>);
 
 /// The rows of the groups that `reads` names; without it those of every group that keeps an account.
 ///
@@ -54,7 +55,10 @@ pub async fn sink_rows_and_topics(
             .committed(&name)
             .await?
             .into_iter()
-            .map(|(at, metadata)| ((at.topic, at.partition), at.offset, account_of(&metadata)))
+            .map(|(at, metadata)| {
+                let place = TopicPartition::new(at.topic, at.partition);
+                (place, at.offset, account_of(&metadata))
+            })
             .collect();
         let reads = reads.and_then(|reads| reads.iter().find(|reads| reads.group == name));
         if reads.is_some() || committed.iter().any(|(_, _, account)| account.is_some()) {
@@ -87,7 +91,7 @@ async fn places(
             _ => Vec::new(),
         };
         for (number, info) in (0i32..).zip(&topic.partitions) {
-            let is_it = |(place, _, _): &&Committed| place.0 == topic.name && place.1 == number;
+            let is_it = |(place, _, _): &&Committed| place.is(&topic.name, number);
             let committed = committed.iter().find(is_it).map(|(_, at, account)| (*at, *account));
             let has_account = matches!(committed, Some((_, Some(_))));
             if !wants && !has_account {
@@ -99,7 +103,7 @@ async fn places(
             let is_read = wants || reads.is_none();
             // What is read no more has no lag.
             let end = if is_read { end } else { committed.map_or(end, |(at, _)| at) };
-            let place = (topic.name.clone(), number);
+            let place = TopicPartition::new(&*topic.name, number);
             let start = if is_read { start } else { start.min(end) };
             places.push(Known { place, kept: (start, end), begins, committed });
         }
@@ -139,7 +143,7 @@ async fn count(
     account: &Progress,
     verified: &mut Verified,
 ) -> Result<(), HubError> {
-    let place = (at.topic.clone(), at.partition);
+    let place = TopicPartition::new(&*at.topic, at.partition);
     let spec = ConsumerSpec {
         group: format!("{sink}-ledger"),
         topics: Vec::new(),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::contract::counters::Account;
-use anabranch_record::Condition;
+use anabranch_record::{Condition, TopicPartition};
 use async_trait::async_trait;
 
 pub use advance::{Advance, Placed};
@@ -300,6 +300,15 @@ pub struct Offset {
     pub offset: i64,
     /// The leader epoch of the record before it; -1 when unknown.
     pub epoch: i32,
+}
+
+impl Offset {
+    /// That place in a partition.
+    #[must_use]
+    pub fn of(place: &TopicPartition, offset: i64, epoch: i32) -> Self {
+        let TopicPartition { topic, partition } = place.clone();
+        Self { topic, partition, offset, epoch }
+    }
 }
 
 /// A topic as it is now.

@@ -1,5 +1,6 @@
 //! What a consumer is to read.
 
+use anabranch_record::TopicPartition;
 use regex::Regex;
 
 use crate::hub::{DEAD_LETTERS, FALLBACK, REPLAY};
@@ -16,7 +17,7 @@ pub struct ConsumerSpec {
     /// This member's number and how many members this process has in the group.
     pub member: (u32, u32),
     /// Only these partitions, without the group's assignment (a client's `assign`).
-    pub assigned: Option<Vec<(String, i32)>>,
+    pub assigned: Option<Vec<TopicPartition>>,
 }
 
 impl ConsumerSpec {
@@ -24,7 +25,7 @@ impl ConsumerSpec {
     #[must_use]
     pub fn wants(&self, topic: &str) -> bool {
         match &self.assigned {
-            Some(assigned) => assigned.iter().any(|(name, _)| name == topic),
+            Some(assigned) => assigned.iter().any(|one| one.topic == topic),
             None => self.topics.iter().any(|selector| selector.matches(topic)),
         }
     }
@@ -37,11 +38,9 @@ impl ConsumerSpec {
 
     /// Whether this member reads a partition: it is assigned, or its turn among the members of this process.
     #[must_use]
-    pub fn is_mine(&self, name: &crate::log::PartitionName) -> bool {
+    pub fn is_mine(&self, name: &TopicPartition) -> bool {
         if let Some(assigned) = &self.assigned {
-            let this =
-                |(topic, number): &(String, i32)| *topic == name.topic && *number == name.partition;
-            return assigned.iter().any(this);
+            return assigned.contains(name);
         }
         let (member, members) = self.member;
         let turn = u32::try_from(name.partition).unwrap_or(0) % members.max(1);

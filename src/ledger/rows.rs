@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anabranch_connectors::contract::counters::Account;
-use anabranch_record::Amount;
+use anabranch_record::{Amount, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;
@@ -147,7 +147,7 @@ pub struct SinkRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Topic and partition.
-    pub place: (String, i32),
+    pub place: TopicPartition,
     /// First offset that is kept, and the offset behind the last record.
     pub kept: (i64, i64),
     /// Where it begins if it has committed nothing.
@@ -190,7 +190,7 @@ impl SinkRow {
         let removed = unsigned(start.min(end).saturating_sub(at));
         tally.add(Fate::Removed, Amount::new(removed, 0));
         self.lag += unsigned(end.saturating_sub(at.max(start)));
-        let (topic, partition) = known.place.clone();
+        let TopicPartition { topic, partition } = known.place.clone();
         self.partitions.push(Place {
             topic,
             partition,
@@ -275,7 +275,7 @@ mod tests {
     }
 
     fn known(kept: (i64, i64), committed: Option<(i64, Option<Progress>)>) -> Known {
-        Known { place: ("t".to_owned(), 0), kept, begins: kept.0, committed }
+        Known { place: TopicPartition::new("t", 0), kept, begins: kept.0, committed }
     }
 
     #[test]

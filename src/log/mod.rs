@@ -45,6 +45,7 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
+use anabranch_record::TopicPartition;
 use thiserror::Error;
 
 pub(crate) use compact::KEYS_MAX;
@@ -52,7 +53,6 @@ pub use compact::{Compacted, Compaction, Progress};
 pub use folder::checkpoint::Checkpoint;
 pub use folder::{Folder, Meta, log_starts, partitions};
 pub use partition::delete::{deleted_folders, discard};
-pub use partition::name::PartitionName;
 pub use partition::producers::{Aborted, ProducerFault, ProducerInfo, Producers, Verdict};
 pub use partition::{Appended, Partition, Settings};
 pub use read::extent::Extent;
@@ -93,7 +93,7 @@ pub enum LogError {
     #[error("{partition} was deleted")]
     Deleted {
         /// Which.
-        partition: PartitionName,
+        partition: TopicPartition,
     },
     /// The folder's format is not ours.
     #[error("{}: {problem}", path.display())]

@@ -11,8 +11,8 @@ use crate::wire::{BatchHeader, Builder, Codec, HEADER_BYTES, Stamp, marker};
 
 const SMALL: Settings = Settings { segment_bytes: 2000 };
 
-pub(super) fn name() -> PartitionName {
-    PartitionName { topic: "t".into(), partition: 0 }
+pub(super) fn name() -> TopicPartition {
+    TopicPartition { topic: "t".into(), partition: 0 }
 }
 
 pub(super) fn batch(content: &[u8], count: i32) -> Vec<u8> {

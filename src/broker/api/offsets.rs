@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anabranch_record::TopicPartition;
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
 use kafka_protocol::messages::offset_commit_response::{
@@ -28,7 +29,6 @@ use crate::auth::acl::{Operation, Resource};
 use crate::hub::embedded::Committed;
 use crate::hub::embedded::groups::coordinator::{Claim, GroupError};
 use crate::hub::{HubError, Offset};
-use crate::log::PartitionName;
 
 /// Longest metadata of a commit (Kafka's `offset.metadata.max.bytes`).
 pub(super) const METADATA_MAX: usize = 4096;
@@ -106,9 +106,9 @@ fn refusal(call: &Call, claim: Claim<'_>, topics: &[OffsetCommitRequestTopic]) -
     let knows_epochs = call.version >= 9;
     let places = topics.iter().flat_map(|topic| {
         let (name, _) = name_of(call, &topic.name);
-        topic.partitions.iter().map(move |one| (name.clone(), one.partition_index))
+        topic.partitions.iter().map(move |one| TopicPartition::new(&*name, one.partition_index))
     });
-    let places: Vec<(String, i32)> = places.collect();
+    let places: Vec<TopicPartition> = places.collect();
     let members = call.hub().members();
     let allowed = members.ask(|all, now| all.check_commit(now, claim, (&places, knows_epochs)));
     let error = allowed.err()?;
@@ -122,11 +122,11 @@ fn refusal(call: &Call, claim: Claim<'_>, topics: &[OffsetCommitRequestTopic]) -
 
 /// Commits; what waits for the end of a transaction is older, and cannot win any more.
 async fn store(call: &Call, group: &str, offsets: Vec<(Offset, String)>) -> Result<(), HubError> {
-    let name = |(offset, _): &(Offset, String)| PartitionName {
+    let name = |(offset, _): &(Offset, String)| TopicPartition {
         topic: offset.topic.clone(),
         partition: offset.partition,
     };
-    let names: Vec<PartitionName> = offsets.iter().map(name).collect();
+    let names: Vec<TopicPartition> = offsets.iter().map(name).collect();
     call.hub().commit_offsets(group, offsets).await?;
     call.hub().forget_pending(group, Some(&names)).await
 }
@@ -145,7 +145,7 @@ fn is_known(call: &Call, group: &str) -> bool {
     call.hub().members().ask(|coordinators, _| coordinators.knows(group))
 }
 
-type CommittedOffsets = BTreeMap<PartitionName, Committed>;
+type CommittedOffsets = BTreeMap<TopicPartition, Committed>;
 
 /// What a group has committed for one partition.
 struct Found {
@@ -174,7 +174,7 @@ fn find(
     call: &Call,
     group: &str,
     committed: &CommittedOffsets,
-    name: &PartitionName,
+    name: &TopicPartition,
     stable: bool,
 ) -> Found {
     let nothing = Found::nothing;
@@ -248,7 +248,7 @@ pub(super) async fn fetch(call: Arc<Call>, request: OffsetFetchRequest) -> Offse
                 let found = if is_unknown {
                     Found::nothing(Code::UnknownTopicId.code())
                 } else {
-                    let name = PartitionName { topic: name.clone(), partition };
+                    let name = TopicPartition { topic: name.clone(), partition };
                     find(&call, &group, &committed, &name, stable)
                 };
                 OffsetFetchResponsePartitions::default()
@@ -281,7 +281,7 @@ fn fetch_one(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     }
     let topics = asked(call, named, &committed).into_iter().map(|(topic, numbers)| {
         let partitions = numbers.into_iter().map(|partition| {
-            let name = PartitionName { topic: topic.to_string(), partition };
+            let name = TopicPartition { topic: topic.to_string(), partition };
             let found = match refused {
                 Some(code) => Found { offset: -1, epoch: -1, metadata: StrBytes::new(), code },
                 None => find(call, &group, &committed, &name, request.require_stable),
@@ -323,7 +323,7 @@ pub(super) async fn delete(call: Arc<Call>, request: OffsetDeleteRequest) -> Off
         let may_read = call.may(Operation::Read, Resource::topic(&topic.name));
         let partitions = topic.partitions.into_iter().map(|one| {
             let partition = one.partition_index;
-            let name = PartitionName { topic: topic.name.to_string(), partition };
+            let name = TopicPartition { topic: topic.name.to_string(), partition };
             let code = if !may_read {
                 Code::TopicAuthorizationFailed.code()
             } else if !is_there {

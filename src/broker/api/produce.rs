@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anabranch_connectors::contract::clock::now_ms;
+use anabranch_record::TopicPartition;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::produce_response::{
@@ -127,7 +128,7 @@ async fn append(
     }
     if header.is_transactional() && call.version >= ADDS_FROM {
         let producer = (header.producer_id, header.producer_epoch);
-        let place = vec![(state.topic.name.clone(), number)];
+        let place = vec![TopicPartition::new(&*state.topic.name, number)];
         let added = call.hub().add_to_transaction(transactional_id, producer, place, None).await;
         added.map_err(|fault| Refused::new(add_code(&fault), format!("{fault:?}")))?;
     }

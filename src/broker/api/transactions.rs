@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anabranch_connectors::contract::clock::now_ms;
+use anabranch_record::TopicPartition;
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
@@ -107,9 +108,12 @@ pub(super) async fn add_partitions(
         let state = call.hub().topic_state(topic);
         state.is_some_and(|state| !state.is_internal() && state.partition(partition).is_some())
     };
-    let all: Vec<(String, i32)> = topics
+    let all: Vec<TopicPartition> = topics
         .iter()
-        .flat_map(|topic| topic.partitions.iter().map(|number| (topic.name.to_string(), *number)))
+        .flat_map(|topic| {
+            let name = topic.name.as_str();
+            topic.partitions.iter().map(move |number| TopicPartition::new(name, *number))
+        })
         .collect();
     let fault = |topic: &TopicName, partition: i32| {
         if !call.may(Operation::Write, Resource::topic(topic)) {
@@ -261,8 +265,9 @@ async fn hold(
     if let Err(fault) = spoken {
         return told(&EndFault::Refused(fault));
     }
-    let places = offsets.iter().map(|(offset, _)| (offset.topic.clone(), offset.partition));
-    let places: Vec<(String, i32)> = places.collect();
+    let places =
+        offsets.iter().map(|(offset, _)| TopicPartition::new(&*offset.topic, offset.partition));
+    let places: Vec<TopicPartition> = places.collect();
     let members = call.hub().members();
     let checked = members.ask(|all, _| all.check_transactional_commit(claim, &places));
     if let Err(error) = checked {
@@ -300,7 +305,9 @@ pub(super) async fn describe(
         };
         let mut topics: Vec<TopicData> = Vec::new();
         let visible = |topic: &str| call.may(Operation::Describe, Resource::topic(topic));
-        for (topic, partition) in known.partitions.iter().filter(|(topic, _)| visible(topic)) {
+        for TopicPartition { topic, partition } in
+            known.partitions.iter().filter(|one| visible(&one.topic))
+        {
             match topics.last_mut().filter(|last| last.topic.as_str() == topic) {
                 Some(last) => last.partitions.push(*partition),
                 None => topics.push(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use anabranch_record::TopicPartition;
 use bytes::Bytes;
 use parking_lot::MutexGuard;
 use tokio::sync::oneshot;
@@ -20,7 +21,7 @@ use super::write::produce::{Marker, Produce, ProduceFault, Produced};
 use super::write::writer::{Command, Pairs, Place};
 use super::{Embedded, Shared, TopicSettings};
 use crate::hub::{HubError, Lasting, Offset};
-use crate::log::{Checkpoint, LogError, Partition, PartitionName};
+use crate::log::{Checkpoint, LogError, Partition};
 use crate::metrics::Metrics;
 use crate::wire::BatchHeader;
 
@@ -210,7 +211,7 @@ impl Embedded {
     }
 
     /// What a group has committed; `None` when it never has.
-    pub(crate) fn committed(&self, group: &str) -> Option<BTreeMap<PartitionName, Committed>> {
+    pub(crate) fn committed(&self, group: &str) -> Option<BTreeMap<TopicPartition, Committed>> {
         self.shared.groups().of(group).cloned()
     }
 
@@ -233,7 +234,7 @@ impl Embedded {
     pub(crate) async fn forget_pending(
         &self,
         group: &str,
-        partitions: Option<&[PartitionName]>,
+        partitions: Option<&[TopicPartition]>,
     ) -> Result<(), HubError> {
         let pairs = self.transactions().forget_pending(group, partitions);
         self.store_transactions(pairs).await
@@ -243,7 +244,7 @@ impl Embedded {
     pub(crate) async fn forget_offsets(
         &self,
         group: &str,
-        partitions: Option<Vec<PartitionName>>,
+        partitions: Option<Vec<TopicPartition>>,
     ) -> Result<(), HubError> {
         self.forget_pending(group, partitions.as_deref()).await?;
         let tombstones = self.shared.groups().forget(group, partitions.as_deref());

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use anabranch_connectors::contract::counters::Account;
+use anabranch_record::TopicPartition;
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
@@ -42,7 +43,7 @@ use crate::hub::{
     Advance, Appender, Consumer, ConsumerSpec, GroupInfo, GroupLag, Hub, HubError, Offset, Reads,
     TopicInfo, TopicSelector,
 };
-use crate::log::{Damage, Folder, Partition, PartitionName};
+use crate::log::{Damage, Folder, Partition};
 use crate::metrics::{Metrics, State};
 use groups::coordinator::GroupError;
 use groups::members::Members;
@@ -88,7 +89,7 @@ struct Shared {
     dirty: Mutex<Vec<Arc<Partition>>>,
     suspects: Mutex<Vec<Arc<Partition>>>,
     oldest: Mutex<groups::lag::Oldest>,
-    blocked: Mutex<HashSet<PartitionName>>,
+    blocked: Mutex<HashSet<TopicPartition>>,
     keep_for: RwLock<Vec<(String, Vec<TopicSelector>)>>,
     disk_full: AtomicBool,
     /// Bytes free on the disk when it was last looked at, less what was appended since.
@@ -172,7 +173,7 @@ impl Shared {
     }
 
     /// Whether appends to a partition must wait: for room on the disk, or for a sink to read on.
-    fn must_wait(&self, name: &PartitionName) -> bool {
+    fn must_wait(&self, name: &TopicPartition) -> bool {
         if self.disk_full.load(Ordering::Acquire) {
             return true;
         }
@@ -204,7 +205,7 @@ impl Shared {
         readers.map(committed).min().unwrap_or(i64::MAX)
     }
 
-    fn lost(&self, group: &str, name: &PartitionName, damage: &Damage) {
+    fn lost(&self, group: &str, name: &TopicPartition, damage: &Damage) {
         if !damage.is_removal {
             self.found(&[topics::table::finding(name, damage)]);
         }
@@ -294,7 +295,7 @@ impl Hub for Embedded {
         let mut offsets = Vec::new();
         for partition in &state.partitions {
             let offset = self.shared.offset_at(partition, timestamp_ms)?;
-            let PartitionName { topic, partition } = partition.name().clone();
+            let TopicPartition { topic, partition } = partition.name().clone();
             offsets.push(Offset { topic, partition, offset, epoch: -1 });
         }
         Ok(offsets)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use anabranch_connectors::contract::clock::now_ms;
-use anabranch_record::{Pool, StoredBatch};
+use anabranch_record::{Pool, StoredBatch, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
@@ -31,7 +31,7 @@ use super::write::queue::Queue;
 use super::write::writer::{Command, Pairs, Writer};
 use super::{Embedded, Settings, Shared};
 use crate::hub::{HubError, Lasting};
-use crate::log::{Finding, Folder, LogError, PartitionName, Read, Reader};
+use crate::log::{Finding, Folder, LogError, Read, Reader};
 use crate::metrics::{Metrics, State};
 
 /// Commands that may wait for the writer; an append is about a mebibyte before it is compressed.
@@ -188,7 +188,7 @@ fn start(shared: &Arc<Shared>) -> Result<Threads, HubError> {
 
 /// What a power cut took back, groups have not read: their offsets are set back to the end, and said so.
 fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
-    let kept = |name: &PartitionName, life| {
+    let kept = |name: &TopicPartition, life| {
         let partition = shared.partition(&name.topic, name.partition).ok()?;
         Some(partition.kept_of(life))
     };
@@ -204,7 +204,7 @@ fn clamp(shared: &Arc<Shared>) -> Result<(), HubError> {
         );
         let metadata = shared
             .groups()
-            .committed(&group, &PartitionName { topic: topic.clone(), partition })
+            .committed(&group, &TopicPartition { topic: topic.clone(), partition })
             .map(|committed| committed.metadata.clone());
         let (done, _stored) = oneshot::channel();
         let offsets = vec![(offset, metadata.unwrap_or_default())];
@@ -356,7 +356,7 @@ fn replay_transactions(topics: &Topics) -> Result<Transactions, HubError> {
 /// Shows every readable batch of a topic from the given offsets on, and whether this program appended it.
 fn each_batch(
     state: &TopicState,
-    from: &HashMap<PartitionName, i64>,
+    from: &HashMap<TopicPartition, i64>,
     mut see: impl FnMut(StoredBatch, bool),
 ) -> Result<(), HubError> {
     let pool = Pool::new(2, 16 << 20);

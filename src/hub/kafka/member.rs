@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anabranch_connectors::contract::clock;
-use anabranch_record::Condition;
+use anabranch_record::{Condition, TopicPartition};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -44,7 +44,7 @@ pub(super) struct Member {
     generation: u64,
     /// Whether states of topics that are not read any more were taken away, or there are none.
     swept: Arc<AtomicBool>,
-    ends: HashMap<(String, i32), i64>,
+    ends: HashMap<TopicPartition, i64>,
     ends_at: Option<Instant>,
     /// What has become of what was read and is not committed; `None` for who keeps no account.
     counted: Option<Vec<Counted>>,
@@ -144,7 +144,7 @@ impl Member {
         let look = move || {
             let end = |place: &Place| {
                 let ends = observer.ends_within(&place.topic, place.partition, ENDS_FRESH);
-                ends.map(|(_, end)| ((place.topic.clone(), place.partition), end))
+                ends.map(|(_, end)| (TopicPartition::new(&*place.topic, place.partition), end))
             };
             // The first that does not answer ends it: the others would not answer either.
             places.iter().map(end).collect::<Result<HashMap<_, _>, _>>()
@@ -246,13 +246,13 @@ impl Drop for Member {
     }
 }
 
-fn lag(place: Place, ends: &HashMap<(String, i32), i64>, settled: bool) -> Lag {
+fn lag(place: Place, ends: &HashMap<TopicPartition, i64>, settled: bool) -> Lag {
     let Place { topic, partition, committed, read, .. } = place;
-    let key = (topic, partition);
+    let key = TopicPartition { topic, partition };
     let last = ends.get(&key).copied().unwrap_or(read);
     let end = if settled { read } else { last.max(read) };
     let records = u64::try_from(end - committed).unwrap_or(0);
-    Lag { records, ..Lag::of(&key.0, partition, committed, last) }
+    Lag { records, ..Lag::of(&key.topic, partition, committed, last) }
 }
 
 /// A commit, on a thread that may block.
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn marks_of_transactions_at_the_end_are_no_lag_once_nothing_more_comes() {
         let place = Place { read: 9, ..Place::new(("t", 0), 7, None) };
-        let ends = [(("t".to_owned(), 0), 12)].into();
+        let ends = [(TopicPartition::new("t", 0), 12)].into();
         assert_eq!(lag(place.clone(), &ends, false).records, 5);
         assert_eq!(lag(place, &ends, true).records, 2);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anabranch_record::TopicPartition;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset as At, TopicPartitionList};
@@ -311,10 +312,10 @@ impl Reader {
     }
 
     /// Takes just these partitions, without the group's assignment.
-    fn assign(&self, assigned: &[(String, i32)]) -> Duration {
+    fn assign(&self, assigned: &[TopicPartition]) -> Duration {
         let mut list = TopicPartitionList::new();
-        for (topic, partition) in assigned {
-            list.add_partition(topic, *partition);
+        for one in assigned {
+            list.add_partition(&one.topic, one.partition);
         }
         let context = self.client.context();
         context.take_over(&self.client, &list);

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use anabranch_record::TopicPartition;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset as At, TopicPartitionList};
 use tokio::time::Instant;
@@ -35,7 +36,7 @@ pub(super) struct Watchdog {
     /// When it last had an assignment.
     assigned: Instant,
     /// Ends of partitions before which there is nothing to be read: marks of transactions.
-    empty: HashMap<(String, i32), i64>,
+    empty: HashMap<TopicPartition, i64>,
 }
 
 impl Watchdog {
@@ -113,8 +114,8 @@ impl Watchdog {
     }
 }
 
-fn key(place: &Place) -> (String, i32) {
-    (place.topic.clone(), place.partition)
+fn key(place: &Place) -> TopicPartition {
+    TopicPartition::new(&*place.topic, place.partition)
 }
 
 /// A client of its own that reads on from these places.

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::log::{LogError, PartitionName, disk, write_atomically};
+use anabranch_record::TopicPartition;
+
+use crate::log::{LogError, disk, write_atomically};
 
 /// Offsets by partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkpoint {
-    offsets: BTreeMap<PartitionName, i64>,
+    offsets: BTreeMap<TopicPartition, i64>,
 }
 
 impl Checkpoint {
@@ -38,7 +40,7 @@ impl Checkpoint {
             let mut words = line.split(' ');
             let topic = words.next()?.to_owned();
             let partition = words.next()?.parse().ok()?;
-            offsets.insert(PartitionName { topic, partition }, words.next()?.parse().ok()?);
+            offsets.insert(TopicPartition { topic, partition }, words.next()?.parse().ok()?);
         }
         (offsets.len() == count).then_some(Self { offsets })
     }
@@ -49,7 +51,7 @@ impl Checkpoint {
     /// [`LogError`] when it cannot be written; the old one is then still there.
     pub fn store(&self, path: &Path) -> Result<(), LogError> {
         let mut text = format!("0\n{}\n", self.offsets.len());
-        for (PartitionName { topic, partition }, offset) in &self.offsets {
+        for (TopicPartition { topic, partition }, offset) in &self.offsets {
             text.push_str(&format!("{topic} {partition} {offset}\n"));
         }
         write_atomically(path, &text)
@@ -57,7 +59,7 @@ impl Checkpoint {
 
     /// The offset of a partition; 0 when unknown.
     #[must_use]
-    pub fn get(&self, name: &PartitionName) -> i64 {
+    pub fn get(&self, name: &TopicPartition) -> i64 {
         self.offsets.get(name).copied().unwrap_or(0)
     }
 
@@ -69,7 +71,7 @@ impl Checkpoint {
     }
 
     /// Sets the offset of a partition.
-    pub fn set(&mut self, name: PartitionName, offset: i64) {
+    pub fn set(&mut self, name: TopicPartition, offset: i64) {
         self.offsets.insert(name, offset);
     }
 }
@@ -82,7 +84,7 @@ mod tests {
     fn a_stored_checkpoint_is_loaded_and_a_damaged_one_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("points");
-        let name = |topic: &str, partition| PartitionName { topic: topic.into(), partition };
+        let name = |topic: &str, partition| TopicPartition { topic: topic.into(), partition };
         let mut points = Checkpoint::default();
         points.set(name("a", 0), 5);
         points.set(name("a", 1), 7);

@@ -6,8 +6,10 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anabranch_record::TopicPartition;
+
 use crate::log::private::{self, Narrowed};
-use crate::log::{Checkpoint, LogError, PartitionName, disk, write_atomically};
+use crate::log::{Checkpoint, LogError, disk, write_atomically};
 
 /// The version of the format in [`crate::log`].
 const VERSION: &str = "1";
@@ -300,10 +302,10 @@ pub fn log_starts(folder: &Path) -> Checkpoint {
 ///
 /// # Errors
 /// [`LogError`] when it cannot be listed.
-pub fn partitions(folder: &Path) -> Result<Vec<(PartitionName, PathBuf)>, LogError> {
+pub fn partitions(folder: &Path) -> Result<Vec<(TopicPartition, PathBuf)>, LogError> {
     let mut found = Vec::new();
     for path in disk::list(folder).map_err(LogError::io("list", folder))? {
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(PartitionName::parse);
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(TopicPartition::parse);
         if let (Some(name), true) = (name, path.is_dir()) {
             found.push((name, path));
         }

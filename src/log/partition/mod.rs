@@ -3,7 +3,6 @@
 pub(super) mod delete;
 mod find;
 mod mend;
-pub(super) mod name;
 mod open;
 pub(super) mod producers;
 
@@ -12,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 
+use anabranch_record::TopicPartition;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::read::raw::Cursor;
 use crate::log::segment::Segment;
-use crate::log::{LogError, PartitionName, Progress, disk, sync_parent};
+use crate::log::{LogError, Progress, disk, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};
 use crate::wire::is_commit;
 use producers::{Aborted, Producers};
@@ -40,7 +40,7 @@ pub struct Appended {
 /// Shared by one writer and any number of readers.
 #[derive(Debug)]
 pub struct Partition {
-    name: Arc<PartitionName>,
+    name: Arc<TopicPartition>,
     pub(super) folder: PathBuf,
     pub(super) settings: RwLock<Settings>,
     /// Held by who replaces or deletes closed segments: those that are not read any more and could not be deleted yet.
@@ -65,7 +65,7 @@ pub struct Partition {
 impl Partition {
     pub(super) fn assemble(
         folder: &Path,
-        name: PartitionName,
+        name: TopicPartition,
         settings: Settings,
         (segments, end): (Vec<Arc<Segment>>, i64),
     ) -> Self {
@@ -132,13 +132,13 @@ impl Partition {
 
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &PartitionName {
+    pub fn name(&self) -> &TopicPartition {
         &self.name
     }
 
     /// Its name, for those who keep it.
     #[must_use]
-    pub const fn shared_name(&self) -> &Arc<PartitionName> {
+    pub const fn shared_name(&self) -> &Arc<TopicPartition> {
         &self.name
     }
 

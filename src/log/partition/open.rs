@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anabranch_record::TopicPartition;
+
 use crate::log::compact::settle;
 use crate::log::recovery::scan::{Recovered, recover, replay};
 use crate::log::segment::{Segment, base_offset};
-use crate::log::{Damage, LogError, Partition, PartitionName, Settings, disk, sync_parent};
+use crate::log::{Damage, LogError, Partition, Settings, disk, sync_parent};
 
 impl Partition {
     /// Opens the partition in `folder`, makes it when it is not there, and finds its end after a crash.
@@ -15,7 +17,7 @@ impl Partition {
     /// [`LogError`] when its files cannot be read or made.
     pub fn open(
         folder: &Path,
-        name: PartitionName,
+        name: TopicPartition,
         settings: Settings,
         recovery_point: i64,
     ) -> Result<(Self, Recovered), LogError> {
@@ -88,7 +90,7 @@ impl Partition {
     /// [`LogError`] when its files cannot be made.
     pub fn create(
         folder: &Path,
-        name: PartitionName,
+        name: TopicPartition,
         settings: Settings,
     ) -> Result<Self, LogError> {
         disk::create_folder(folder).map_err(LogError::io("create", folder))?;

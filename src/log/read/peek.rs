@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use anabranch_record::TopicPartition;
+
 use crate::log::partition::producers::Producers;
 use crate::log::partition::segment_paths;
 use crate::log::recovery::resync::{Damaged, resync};
 use crate::log::recovery::scan::{note, replay};
 use crate::log::segment::{Segment, base_offset};
-use crate::log::{LogError, Partition, PartitionName, Settings, scan};
+use crate::log::{LogError, Partition, Settings, scan};
 
 /// How often the files are listed while they are being merged.
 const LIST_TRIES: usize = 5;
@@ -21,7 +23,7 @@ impl Partition {
     ///
     /// # Errors
     /// [`LogError`] when its files cannot be read.
-    pub fn peek(folder: &Path, name: PartitionName, start: i64) -> Result<Self, LogError> {
+    pub fn peek(folder: &Path, name: TopicPartition, start: i64) -> Result<Self, LogError> {
         let mut seen = list(folder)?;
         for _ in 1..LIST_TRIES {
             if seen.is_whole {
@@ -188,7 +190,7 @@ mod tests {
     fn one_who_looks_sees_growth_new_segments_and_what_retention_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t-0");
-        let name = PartitionName { topic: "t".into(), partition: 0 };
+        let name = TopicPartition { topic: "t".into(), partition: 0 };
         let settings = Settings { segment_bytes: 400 };
         let (owner, _) = Partition::open(&path, name.clone(), settings, 0).unwrap();
         owner.append(&batch(2), 0).unwrap();
@@ -218,7 +220,7 @@ mod tests {
     fn one_who_looks_knows_transactions_and_where_the_partition_begins() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t-0");
-        let name = PartitionName { topic: "t".into(), partition: 0 };
+        let name = TopicPartition { topic: "t".into(), partition: 0 };
         let settings = Settings { segment_bytes: 400 };
         let (owner, _) = Partition::open(&path, name.clone(), settings, 0).unwrap();
         let mut seen: Option<Partition> = None;

@@ -140,8 +140,9 @@ mod tests {
     use std::os::unix::fs::FileExt;
     use std::sync::Arc;
 
-    use crate::log::{Partition, PartitionName, Read, Reader, Settings};
+    use crate::log::{Partition, Read, Reader, Settings};
     use crate::wire::{Builder, Codec, HEADER_BYTES, Stamp, batch_header};
+    use anabranch_record::TopicPartition;
 
     /// A batch of `count` records whose bytes are `content`, as they lie.
     fn batch(content: &[u8], count: i32) -> Vec<u8> {
@@ -162,7 +163,7 @@ mod tests {
     }
 
     fn opened(folder: &std::path::Path, point: i64) -> (Arc<Partition>, crate::log::Recovered) {
-        let name = PartitionName { topic: "t".into(), partition: 0 };
+        let name = TopicPartition { topic: "t".into(), partition: 0 };
         let settings = Settings { segment_bytes: 1 << 20 };
         let (partition, found) = Partition::open(folder, name, settings, point).unwrap();
         (Arc::new(partition), found)

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use anabranch_record::TopicPartition;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +137,8 @@ async fn topics_are_made_on_demand_and_patterns_find_them() {
     assert_eq!(hub.create_topic(&topic, 3).await, Err(HubError::Exists(topic.clone())));
     let pattern = TopicSelector::parse(&format!("^{topic}\\S*$")).unwrap();
     let assigned = spec(&unique("assigned"), by_name(&topic), StartAt::Earliest);
-    let assigned = ConsumerSpec { assigned: Some(vec![(topic.clone(), 1)]), ..assigned };
+    let assigned =
+        ConsumerSpec { assigned: Some(vec![TopicPartition::new(&*topic, 1)]), ..assigned };
     let mut by_pattern = hub.consumer(spec(&group, vec![pattern], StartAt::Latest)).await.unwrap();
     let mut assigned = hub.consumer(assigned).await.unwrap();
     resumed(by_pattern.as_mut()).await;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use anabranch_record::TopicPartition;
 use bytes::Bytes;
 
 use crate::hub::embedded::Embedded;
 use crate::hub::embedded::transactions::steps::EndFault;
 use crate::hub::embedded::write::encode::encode_alone;
 use crate::hub::{Advance, HubError};
-use crate::log::{Partition, PartitionName};
+use crate::log::Partition;
 use crate::wire::batch_header::stamp;
 use crate::wire::{BatchHeader, Builder};
 
@@ -24,7 +25,7 @@ impl Embedded {
         let producer = self.begin_producer(&id, LONGEST_MS, None).await.map_err(told)?;
         let committed = self.committed(&advance.group).unwrap_or_default();
         advance.check(|topic, partition| {
-            let name = PartitionName { topic: topic.to_owned(), partition };
+            let name = TopicPartition { topic: topic.to_owned(), partition };
             committed.get(&name).map(|committed| committed.offset)
         })?;
         let stored = self.store_step(&id, producer, advance).await;
@@ -44,7 +45,7 @@ impl Embedded {
         let Advance { group, to, records, .. } = advance;
         let mut places = Vec::new();
         for placed in &records {
-            places.push((placed.topic.clone(), placed.partition));
+            places.push(TopicPartition::new(&*placed.topic, placed.partition));
         }
         self.add_to_transaction(id, producer, places, Some(&group)).await?;
         let (codec, level) = self.shared.settings.compression;
@@ -138,7 +139,7 @@ mod tests {
             topics: vec![crate::hub::TopicSelector::Name("a".to_owned())],
             start: crate::hub::StartAt::Earliest,
             member: (0, 1),
-            assigned: Some(vec![("a".to_owned(), 0)]),
+            assigned: Some(vec![TopicPartition::new("a", 0)]),
         };
         hub.advance(step(3, 4, &["a"])).await.unwrap();
         let mut consumer = hub.consumer(read).await.unwrap();
@@ -162,7 +163,7 @@ mod tests {
         }
         let id = step(-1, 3, &[]).transactional_id();
         let producer = hub.begin_producer(&id, LONGEST_MS, None).await.unwrap();
-        let places = vec![("a".to_owned(), 0)];
+        let places = vec![TopicPartition::new("a", 0)];
         hub.add_to_transaction(&id, producer, places, Some("g")).await.unwrap();
         let (mut builder, mut bytes) = (Builder::new(crate::wire::Codec::None, None), Vec::new());
         let cut_off = step(-1, 3, &["a"]);

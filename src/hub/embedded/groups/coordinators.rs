@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anabranch_record::TopicPartition;
 use uuid::Uuid;
 
 use super::consumer_groups::{
@@ -164,7 +165,7 @@ impl Coordinators {
         &mut self,
         now_ms: i64,
         claim: Claim<'_>,
-        (places, knows_epochs): (&[(String, i32)], bool),
+        (places, knows_epochs): (&[TopicPartition], bool),
     ) -> Result<(), GroupError> {
         if self.consumer.has(claim.group) {
             self.consumer.check_commit(claim, places, knows_epochs)
@@ -180,7 +181,7 @@ impl Coordinators {
     pub(crate) fn check_transactional_commit(
         &self,
         claim: Claim<'_>,
-        places: &[(String, i32)],
+        places: &[TopicPartition],
     ) -> Result<(), GroupError> {
         if self.consumer.has(claim.group) {
             self.consumer.check_transactional_commit(claim, places)

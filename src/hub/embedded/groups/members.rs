@@ -31,7 +31,7 @@ pub(crate) struct Members {
     /// A deadline has changed.
     changed: Notify,
     /// Members of this process, by id, with their group and generation.
-    here: Mutex<HashMap<String, (String, i32)>>,
+    here: Mutex<HashMap<String, Here>>,
     outbox: Outbox,
     writer: Arc<Queue<Command>>,
 }
@@ -46,6 +46,13 @@ struct Inner {
 struct Parked<'a> {
     members: &'a Members,
     ticket: Option<Ticket>,
+}
+
+/// A member of this process: its group, and in which generation it is.
+#[derive(Debug, Clone)]
+struct Here {
+    group: String,
+    generation: i32,
 }
 
 impl Members {
@@ -193,13 +200,14 @@ impl Members {
         }
     }
 
-    fn here(&self) -> MutexGuard<'_, HashMap<String, (String, i32)>> {
+    fn here(&self) -> MutexGuard<'_, HashMap<String, Here>> {
         self.here.lock()
     }
 
     /// Keeps the session of a member of this process alive from now on.
-    pub(super) fn keep(&self, member_id: &str, (group, generation): (&str, i32)) {
-        self.here().insert(member_id.to_owned(), (group.to_owned(), generation));
+    pub(super) fn keep(&self, member_id: &str, group: &str, generation: i32) {
+        let here = Here { group: group.to_owned(), generation };
+        self.here().insert(member_id.to_owned(), here);
     }
 
     /// The member is gone.
@@ -210,7 +218,7 @@ impl Members {
     /// Heartbeats for all members of this process; called every few seconds.
     pub(crate) fn beat(&self) {
         let here = self.here().clone();
-        for (member_id, (group, generation)) in here {
+        for (member_id, Here { group, generation }) in here {
             let claim =
                 Claim { group: &group, generation, member_id: &member_id, instance_id: None };
             // A member that must join again finds out by itself.

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anabranch_record::TopicPartition;
+
 use super::coordinator::{
     Assignment, Assignor, Claim, GroupError, JoinRequest, Subscription, SyncRequest, assign_group,
 };
@@ -76,7 +78,7 @@ impl Membership {
     ///
     /// # Errors
     /// [`HubError::NotNow`] when the group cannot be joined: its members speak another protocol.
-    pub(crate) async fn join(&mut self, topics: &Counts) -> Result<Vec<(String, i32)>, HubError> {
+    pub(crate) async fn join(&mut self, topics: &Counts) -> Result<Vec<TopicPartition>, HubError> {
         let failed = |error: GroupError, group: &str| {
             HubError::NotNow(format!("group {group} cannot be joined: {error}"))
         };
@@ -128,7 +130,7 @@ impl Membership {
                 Some(error) => return Err(failed(error, &self.group)),
             }
             self.generation = joined.generation;
-            self.shared.members.keep(&self.member_id, (&self.group, self.generation));
+            self.shared.members.keep(&self.member_id, &self.group, self.generation);
             return self.decode(&synced.assignment);
         }
     }
@@ -167,12 +169,13 @@ impl Membership {
         })
     }
 
-    fn decode(&self, assignment: &[u8]) -> Result<Vec<(String, i32)>, HubError> {
+    fn decode(&self, assignment: &[u8]) -> Result<Vec<TopicPartition>, HubError> {
         let decoded = Assignment::decode(assignment);
         let decoded =
             decoded.map_err(|error| HubError::NotNow(format!("group {}: {error}", self.group)))?;
         let each = |(topic, numbers): (String, Vec<i32>)| {
-            numbers.into_iter().map(move |number| (topic.clone(), number)).collect::<Vec<_>>()
+            let place = move |number| TopicPartition::new(topic.clone(), number);
+            numbers.into_iter().map(place).collect::<Vec<_>>()
         };
         Ok(decoded.partitions.into_iter().flat_map(each).collect())
     }

@@ -14,11 +14,11 @@
 use std::collections::BTreeMap;
 
 use anabranch_connectors::contract::sink::Placed;
+use anabranch_record::TopicPartition;
 
 use super::states::{Changes, StateKey};
 use crate::hub::embedded::write::writer::{Pairs, Place};
 use crate::hub::{GroupInfo, Offset, state};
-use crate::log::PartitionName;
 
 /// One partition's commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,19 +44,19 @@ impl Committed {
 /// All groups.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
-    groups: BTreeMap<String, BTreeMap<PartitionName, Committed>>,
+    groups: BTreeMap<String, BTreeMap<TopicPartition, Committed>>,
     /// Groups with their members, as the coordinators want to have them back.
     states: BTreeMap<StateKey, Vec<u8>>,
     sequence: u64,
 }
 
 impl Groups {
-    pub(crate) fn committed(&self, group: &str, partition: &PartitionName) -> Option<&Committed> {
+    pub(crate) fn committed(&self, group: &str, partition: &TopicPartition) -> Option<&Committed> {
         self.groups.get(group)?.get(partition)
     }
 
     /// A partition with the state of a sink that its group has committed for it.
-    pub(crate) fn placed(&self, group: &str, name: &PartitionName) -> Placed {
+    pub(crate) fn placed(&self, group: &str, name: &TopicPartition) -> Placed {
         let committed = self.committed(group, name);
         let state = committed.and_then(|committed| {
             let sequence = i64::try_from(committed.sequence).unwrap_or(i64::MAX);
@@ -76,7 +76,7 @@ impl Groups {
     /// What a group has committed, with its metadata.
     pub(crate) fn with_metadata(&self, group: &str) -> Vec<(Offset, String)> {
         let group = self.groups.get(group).into_iter().flatten();
-        let offset = |(name, committed): (&PartitionName, &Committed)| {
+        let offset = |(name, committed): (&TopicPartition, &Committed)| {
             let (topic, partition) = (name.topic.clone(), name.partition);
             let (offset, epoch) = (committed.offset, committed.epoch);
             (Offset { topic, partition, offset, epoch }, committed.metadata.clone())
@@ -137,7 +137,7 @@ impl Groups {
             })
             .collect();
         all.sort_by_key(|(_, _, committed)| committed.sequence);
-        let pair = |(group, name, committed): (&String, &PartitionName, &Committed)| {
+        let pair = |(group, name, committed): (&String, &TopicPartition, &Committed)| {
             (encode_key(group, name), Some(encode_value(committed)))
         };
         let state = |(key, state): (&StateKey, &Vec<u8>)| (key.encode(), Some(state.clone()));
@@ -175,7 +175,7 @@ impl Groups {
     /// says which. `kept` gives that end for a partition and the leader epoch of the commit.
     pub(crate) fn clamp(
         &mut self,
-        kept: impl Fn(&PartitionName, i32) -> Option<i64>,
+        kept: impl Fn(&TopicPartition, i32) -> Option<i64>,
     ) -> Vec<(String, Offset)> {
         let mut clamped = Vec::new();
         for (group, partitions) in &mut self.groups {
@@ -184,7 +184,7 @@ impl Groups {
                 let Some(end) = end else { continue };
                 // Whoever reads on before this is stored begins there, too.
                 committed.offset = end;
-                let PartitionName { topic, partition } = name.clone();
+                let TopicPartition { topic, partition } = name.clone();
                 clamped.push((
                     group.clone(),
                     Offset { topic, partition, offset: end, epoch: committed.epoch },
@@ -198,7 +198,7 @@ impl Groups {
     pub(crate) fn forget(
         &mut self,
         group: &str,
-        partitions: Option<&[PartitionName]>,
+        partitions: Option<&[TopicPartition]>,
     ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let mut tombstones = Pairs::new();
         if partitions.is_none() {
@@ -208,8 +208,8 @@ impl Groups {
             self.set_states(gone);
         }
         let Some(known) = self.groups.get_mut(group) else { return tombstones };
-        let goes = |name: &PartitionName| partitions.is_none_or(|some| some.contains(name));
-        let gone: Vec<PartitionName> = known.keys().filter(|name| goes(name)).cloned().collect();
+        let goes = |name: &TopicPartition| partitions.is_none_or(|some| some.contains(name));
+        let gone: Vec<TopicPartition> = known.keys().filter(|name| goes(name)).cloned().collect();
         for name in &gone {
             known.remove(name);
         }
@@ -221,7 +221,7 @@ impl Groups {
     }
 
     /// What a group has committed, by partition; `None` when it has committed nothing.
-    pub(crate) fn of(&self, group: &str) -> Option<&BTreeMap<PartitionName, Committed>> {
+    pub(crate) fn of(&self, group: &str) -> Option<&BTreeMap<TopicPartition, Committed>> {
         self.groups.get(group)
     }
 
@@ -248,7 +248,7 @@ impl Groups {
 
     pub(crate) fn info(&self) -> Vec<GroupInfo> {
         let info =
-            |(group, partitions): (&String, &BTreeMap<PartitionName, Committed>)| GroupInfo {
+            |(group, partitions): (&String, &BTreeMap<TopicPartition, Committed>)| GroupInfo {
                 name: group.clone(),
                 offsets: partitions
                     .iter()
@@ -288,7 +288,7 @@ pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*head)
 }
 
-fn encode_key(group: &str, name: &PartitionName) -> Vec<u8> {
+fn encode_key(group: &str, name: &TopicPartition) -> Vec<u8> {
     let mut key = 1i16.to_be_bytes().to_vec();
     push_text(group, &mut key);
     push_text(&name.topic, &mut key);
@@ -296,11 +296,11 @@ fn encode_key(group: &str, name: &PartitionName) -> Vec<u8> {
     key
 }
 
-fn decode_key(mut key: &[u8]) -> Option<(String, PartitionName)> {
+fn decode_key(mut key: &[u8]) -> Option<(String, TopicPartition)> {
     let version = i16::from_be_bytes(take(&mut key)?);
     let group = take_text(&mut key).filter(|_| version == 1)?;
     let topic = take_text(&mut key)?;
-    Some((group, PartitionName { topic, partition: i32::from_be_bytes(take(&mut key)?) }))
+    Some((group, TopicPartition { topic, partition: i32::from_be_bytes(take(&mut key)?) }))
 }
 
 fn encode_value(committed: &Committed) -> Vec<u8> {
@@ -335,7 +335,7 @@ mod tests {
     fn what_is_committed_is_replayed_and_the_newest_metadata_found() {
         let folder = tempfile::tempdir().unwrap();
         let place = |metadata: &str, number, offset| {
-            let name = PartitionName { topic: "a".into(), partition: number };
+            let name = TopicPartition { topic: "a".into(), partition: number };
             let settings = crate::log::Settings { segment_bytes: 1 << 20 };
             let path = folder.path().join(name.to_string());
             let (partition, _) = Partition::open(&path, name, settings, 0).unwrap();
@@ -355,7 +355,7 @@ mod tests {
             again.replay(key, value.as_deref(), 0).unwrap();
         }
         assert_eq!(again.info(), groups.info());
-        let names = [0, 1].map(|partition| PartitionName { topic: "a".into(), partition });
+        let names = [0, 1].map(|partition| TopicPartition { topic: "a".into(), partition });
         let state = |name| again.placed("g", name).state.unwrap();
         let (first, second) = (state(&names[0]), state(&names[1]));
         assert_eq!((first.1.as_str(), second.1.as_str()), ("one", "two"));

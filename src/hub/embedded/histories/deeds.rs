@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anabranch_connectors::Emitter;
-use anabranch_record::{Batch, Headers, Position};
+use anabranch_record::{Batch, Headers, Position, TopicPartition};
 use tokio::sync::oneshot;
 
 use super::model::{Id, Trouble, read_next};
@@ -13,7 +13,7 @@ use crate::hub::embedded::write::encode::{Entry, encode_entries};
 use crate::hub::embedded::write::writer::Command;
 use crate::hub::{Appender, Lasting, Offset, Part};
 use crate::log::disk::simulated::{Disk, Refusal};
-use crate::log::{self, PartitionName, Reader};
+use crate::log::{self, Reader};
 use crate::wire::batch_header::place;
 use crate::wire::{Builder, Codec};
 
@@ -123,7 +123,7 @@ impl Rig {
         }
         let seen = std::mem::take(seen);
         self.model.read.entry(group.to_owned()).or_default().extend(seen);
-        let PartitionName { topic, partition } = name.clone();
+        let TopicPartition { topic, partition } = name.clone();
         let offset = Offset { topic, partition, offset: at, epoch: hub.shared.epoch };
         let offsets = hub.shared.places(vec![(offset, String::new())]).unwrap();
         let (done, committed) = oneshot::channel();
@@ -205,7 +205,7 @@ impl Rig {
             life.hub.shared.folder().mark_clean().ok();
             self.look()?;
         }
-        let claimed: Vec<(PartitionName, i64)> = self.flushed();
+        let claimed: Vec<(TopicPartition, i64)> = self.flushed();
         self.say(&format!("end, way {way}"));
         self.life = None;
         if way > 1 {
@@ -243,7 +243,7 @@ impl Rig {
         let hub = Arc::clone(&self.life().hub);
         scrubber::check_all(&hub.shared, || false).map_err(|error| error.to_string())?;
         let told = log::findings(self.folder.path());
-        let is_told = |name: &PartitionName, offset| {
+        let is_told = |name: &TopicPartition, offset| {
             told.iter().any(|one| {
                 one.partition == name.to_string() && (one.from..one.to).contains(&offset)
             })
@@ -264,7 +264,7 @@ impl Rig {
             })
     }
 
-    fn flushed(&mut self) -> Vec<(PartitionName, i64)> {
+    fn flushed(&mut self) -> Vec<(TopicPartition, i64)> {
         let all = self.life().hub.shared.topics.all();
         let data = all.iter().filter(|state| !state.is_internal());
         let partitions = data.flat_map(|state| state.partitions.clone());

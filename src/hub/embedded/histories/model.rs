@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use anabranch_record::{Pool, StoredBatch};
+use anabranch_record::{Pool, StoredBatch, TopicPartition};
 
 use super::super::{Embedded, TopicState};
 use crate::hub::embedded::read::decode::decode;
-use crate::log::{Partition, PartitionName, Read, Reader};
+use crate::log::{Partition, Read, Reader};
 
 /// A record as it lies in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +56,13 @@ pub(super) struct Known {
 /// What is known of a hub.
 #[derive(Debug, Default)]
 pub(super) struct Model {
-    pub(super) partitions: BTreeMap<PartitionName, Known>,
+    pub(super) partitions: BTreeMap<TopicPartition, Known>,
     /// Which record each place has named, for ever.
-    named: HashMap<(PartitionName, i32, i64), Id>,
+    named: HashMap<(TopicPartition, i32, i64), Id>,
     /// What each group has read before it committed.
     pub(super) read: BTreeMap<String, HashSet<Id>>,
     /// The last offset of a group that is known to be on disk.
-    pub(super) committed: BTreeMap<(String, PartitionName), i64>,
+    pub(super) committed: BTreeMap<(String, TopicPartition), i64>,
 }
 
 /// Everything that can be read of a partition.
@@ -182,7 +182,7 @@ impl Model {
     pub(super) fn survives_damage(
         &self,
         hub: &Embedded,
-        is_told: impl Fn(&PartitionName, i64) -> bool,
+        is_told: impl Fn(&TopicPartition, i64) -> bool,
     ) -> Result<(), String> {
         for state in hub.shared.topics.all().iter().filter(|state| !state.is_internal()) {
             for partition in &state.partitions {
@@ -223,7 +223,7 @@ impl Model {
     pub(super) fn hides_nothing(
         &self,
         group: &str,
-        name: &PartitionName,
+        name: &TopicPartition,
         offset: i64,
     ) -> Result<(), String> {
         let Some(known) = self.partitions.get(name) else { return Ok(()) };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anabranch_connectors::Receipt;
+use anabranch_record::TopicPartition;
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -16,7 +17,7 @@ use crate::hub::embedded::write::writer::Writer;
 use crate::hub::{HubError, TopicSelector};
 use crate::log::disk::random::Random;
 use crate::log::disk::simulated::Disk;
-use crate::log::{self, PartitionName, Reader};
+use crate::log::{self, Reader};
 use crate::wire::Codec;
 
 /// Files whose lines are read; the last one goes to the compacted topic.
@@ -24,13 +25,13 @@ pub(super) const FILES: usize = 4;
 pub(super) const GROUPS: [&str; 2] = ["g", "h"];
 
 /// A commit that may not be done yet: of which group, and where.
-type Commit = (oneshot::Receiver<Result<(), HubError>>, &'static str, PartitionName, i64);
+type Commit = (oneshot::Receiver<Result<(), HubError>>, &'static str, TopicPartition, i64);
 
 /// One life of the hub.
 pub(super) struct Life {
     pub(super) hub: Arc<Embedded>,
     pub(super) writer: Writer,
-    pub(super) readers: BTreeMap<(&'static str, PartitionName), (Reader, Vec<Id>)>,
+    pub(super) readers: BTreeMap<(&'static str, TopicPartition), (Reader, Vec<Id>)>,
     pub(super) receipts: Vec<(Receipt, usize)>,
     pub(super) commits: Vec<Commit>,
 }
@@ -167,7 +168,7 @@ impl Rig {
                 }
             }
         }
-        let ends: BTreeMap<PartitionName, i64> =
+        let ends: BTreeMap<TopicPartition, i64> =
             self.model.partitions.iter().map(|(name, known)| (name.clone(), known.end)).collect();
         for ((_, name), at) in &mut self.model.committed {
             *at = (*at).min(ends.get(name).copied().unwrap_or(0));

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_record::TopicPartition;
 use parking_lot::MutexGuard;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -11,7 +12,7 @@ use tracing::{error, info, warn};
 use crate::hub::HubError;
 use crate::hub::embedded::Shared;
 use crate::hub::embedded::write::writer::Writer;
-use crate::log::{self, Finding, LogError, Partition, PartitionName};
+use crate::log::{self, Finding, LogError, Partition};
 
 /// Kinds of trouble of the hub, each shown and told apart from the others.
 const APPEND: &str = "append";
@@ -25,7 +26,7 @@ const MEND_LONGEST: Duration = Duration::from_secs(30);
 
 impl Shared {
     /// Notes whether a partition waits for a sink to read on.
-    pub(crate) fn set_blocked(&self, name: &PartitionName, is_blocked: bool) {
+    pub(crate) fn set_blocked(&self, name: &TopicPartition, is_blocked: bool) {
         let mut blocked = self.blocked.lock();
         if is_blocked && blocked.insert(name.clone()) {
             let problem = format!(
@@ -137,7 +138,7 @@ fn in_words(first: &Finding, rest: &[Finding], folder: &Path) -> String {
 }
 
 /// The kind of trouble of a partition that waits for a sink.
-fn blocked_kind(name: &PartitionName) -> String {
+fn blocked_kind(name: &TopicPartition) -> String {
     format!("blocked {name}")
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anabranch_connectors::contract::clock::now_ms;
 use anabranch_connectors::contract::sink::Resumed;
-use anabranch_record::{Pool, Topic};
+use anabranch_record::{Pool, Topic, TopicPartition};
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use crate::hub::{
     Consumer, ConsumerSpec, Counted, Fetched, FetchedBatch, HubError, Lag, Lasting, Offset,
     StartAt, TopicSelector,
 };
-use crate::log::{Damage, Partition, PartitionName};
+use crate::log::{Damage, Partition};
 
 /// Buffers that are kept for the next batches, and the largest of them.
 const KEEP: (usize, usize) = (4, 2 << 20);
@@ -109,10 +109,8 @@ impl EmbeddedConsumer {
         }
         let assigned = self.membership.join(&wanted.counts).await?;
         let all = self.partitions();
-        let is_mine = |name: &PartitionName| {
-            assigned.iter().any(|(topic, number)| *topic == name.topic && *number == name.partition)
-        };
-        let mine: Vec<_> = all.into_iter().filter(|(_, one)| is_mine(one.name())).collect();
+        let mine: Vec<_> =
+            all.into_iter().filter(|(_, one)| assigned.contains(one.name())).collect();
         self.share(mine, is_first).await?;
         (self.joined_for, self.topics_version, self.warned) = (wanted, Some(version), false);
         self.rewound = false;
@@ -192,7 +190,7 @@ impl EmbeddedConsumer {
             let start = if is_first { start } else { StartAt::Earliest };
             let (from, is_committed) = self.start_of(&partition, start)?;
             if !is_committed {
-                let PartitionName { topic, partition } = partition.name().clone();
+                let TopicPartition { topic, partition } = partition.name().clone();
                 anchors.push(Offset { topic, partition, offset: from, epoch: -1 });
             }
             let mut reader = PartitionReader::new(topic, partition, from);

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use anabranch_record::{Pool, StoredBatch, StoredRecord, Topic};
+use anabranch_record::{Pool, StoredBatch, StoredRecord, Topic, TopicPartition};
 use tracing::error;
 
 use super::decode::decode;
 use crate::hub::{FetchedBatch, HubError, Offset};
 use crate::ledger::progress::{Gaps, Progress};
 use crate::ledger::tally::Fate;
-use crate::log::{Damage, Partition, PartitionName, Read, Reader};
+use crate::log::{Damage, Partition, Read, Reader};
 use crate::wire::BatchHeader;
 
 /// Reads one partition.
@@ -159,7 +159,7 @@ impl PartitionReader {
             return None;
         }
         self.told = offset;
-        let PartitionName { topic, partition } = self.reader.partition().name().clone();
+        let TopicPartition { topic, partition } = self.reader.partition().name().clone();
         Some(Offset { topic, partition, offset, epoch: -1 })
     }
 }

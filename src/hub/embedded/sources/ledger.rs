@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anabranch_connectors::contract::counters::Account;
+use anabranch_record::TopicPartition;
 
 use crate::hub::embedded::Shared;
 use crate::hub::embedded::read::consumer::EmbeddedConsumer;
@@ -11,7 +12,7 @@ use crate::hub::embedded::read::partition_reader::PartitionReader;
 use crate::hub::{Offset, state};
 use crate::ledger::progress::Progress;
 use crate::ledger::tally::Tally;
-use crate::log::{Partition, PartitionName};
+use crate::log::Partition;
 
 impl Shared {
     /// What is kept of each source.
@@ -22,7 +23,7 @@ impl Shared {
 
 impl EmbeddedConsumer {
     /// The account of a partition that is read from `from` on; `None` for who keeps none.
-    pub(crate) fn account_from(&self, name: &PartitionName, from: i64) -> Option<Progress> {
+    pub(crate) fn account_from(&self, name: &TopicPartition, from: i64) -> Option<Progress> {
         self.counted.as_ref()?;
         let groups = self.shared.groups();
         let committed = groups.committed(&self.spec.group, name);
@@ -39,7 +40,7 @@ impl EmbeddedConsumer {
         Some(mine.account?.after(offset, &tally))
     }
 
-    fn tally_of(&self, name: &PartitionName) -> Tally {
+    fn tally_of(&self, name: &TopicPartition) -> Tally {
         let mut tally = Tally::NONE;
         for counted in self.counted.iter().flatten() {
             if counted.topic == name.topic && counted.partition == name.partition {

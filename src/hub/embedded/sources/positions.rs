@@ -17,13 +17,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use anabranch_record::{Pool, StoredBatch, Topic, header, varint};
+use anabranch_record::{Pool, StoredBatch, Topic, TopicPartition, header, varint};
 
 use super::mark;
 use super::totals::{Run, Totals};
 use crate::hub::embedded::read::decode::decode;
 use crate::hub::embedded::write::encode::Entry;
-use crate::log::{LogError, Partition, PartitionName, Read, Reader};
+use crate::log::{LogError, Partition, Read, Reader};
 
 /// Name of the header that says with which records a position came.
 const ORIGIN: &str = "__anabranch.origin";
@@ -35,11 +35,11 @@ pub(crate) struct Positions {
     /// What each source has handed on, by partition.
     handed_on: HashMap<String, Origins>,
     /// Up to where the last snapshot that is on disk speaks, for each partition: what lies before it may go.
-    pub(crate) covered: HashMap<PartitionName, i64>,
+    pub(crate) covered: HashMap<TopicPartition, i64>,
     /// What the last snapshot covers once its topic is on disk up to this offset.
-    pub(crate) covering: Option<(i64, HashMap<PartitionName, i64>)>,
+    pub(crate) covering: Option<(i64, HashMap<TopicPartition, i64>)>,
     /// Up to where the last snapshot spoke, as far as that is there, though not all before it need be; known while recovering.
-    spoken: HashMap<PartitionName, i64>,
+    spoken: HashMap<TopicPartition, i64>,
     /// Whether anything changed since.
     pub(crate) changed: bool,
     /// What is stored of each source, kept in the same snapshots.
@@ -47,14 +47,14 @@ pub(crate) struct Positions {
 }
 
 /// Records of partitions: all before the offset.
-type Origins = BTreeMap<Arc<PartitionName>, i64>;
+type Origins = BTreeMap<Arc<TopicPartition>, i64>;
 
 /// One position.
 #[derive(Debug, Clone, Default)]
 struct Kept {
     value: Vec<u8>,
     /// The records without which it does not count: all before an offset of a partition. Mostly one, and of many files.
-    origins: Vec<(Arc<PartitionName>, i64)>,
+    origins: Vec<(Arc<TopicPartition>, i64)>,
     /// Whether the last snapshot has it so; known while recovering.
     is_settled: bool,
 }
@@ -62,7 +62,7 @@ struct Kept {
 /// A partition of which a snapshot speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct End {
-    pub(crate) name: Arc<PartitionName>,
+    pub(crate) name: Arc<TopicPartition>,
     pub(crate) offset: i64,
     /// The topic's id; empty in snapshots that have none.
     pub(crate) topic_id: String,
@@ -75,7 +75,7 @@ impl Positions {
         source: &str,
         key: &[u8],
         value: Option<&[u8]>,
-        origin: Option<(&Arc<PartitionName>, i64)>,
+        origin: Option<(&Arc<TopicPartition>, i64)>,
     ) {
         self.changed = true;
         if !self.by_source.contains_key(source) {
@@ -102,7 +102,7 @@ impl Positions {
         }
     }
 
-    fn hand_on(&mut self, source: &str, name: &Arc<PartitionName>, offset: i64) {
+    fn hand_on(&mut self, source: &str, name: &Arc<TopicPartition>, offset: i64) {
         if !self.handed_on.contains_key(source) {
             self.handed_on.insert(source.to_owned(), Origins::new());
         }
@@ -114,7 +114,7 @@ impl Positions {
     }
 
     /// Counts what was appended of sources.
-    pub(crate) fn note_stored(&mut self, runs: &[Run], name: &Arc<PartitionName>) {
+    pub(crate) fn note_stored(&mut self, runs: &[Run], name: &Arc<TopicPartition>) {
         self.changed |= !runs.is_empty();
         self.totals.add(runs, name);
     }
@@ -243,7 +243,7 @@ impl Positions {
     }
 
     /// Takes the position headers of a batch in, unless the last snapshot has spoken of it and is right.
-    pub(crate) fn replay(&mut self, batch: &StoredBatch, name: &Arc<PartitionName>) {
+    pub(crate) fn replay(&mut self, batch: &StoredBatch, name: &Arc<TopicPartition>) {
         let is_old = self.spoken.get(name.as_ref()).is_some_and(|at| batch.next_offset <= *at);
         for stored in batch.iter() {
             let Some(value) = stored.record.headers.get(mark::NAME) else { continue };
@@ -317,7 +317,7 @@ fn parse_ends(text: &[u8]) -> Vec<End> {
     let parse = |line: &str| {
         let mut words = line.split(' ');
         let topic = words.next()?.to_owned();
-        let name = PartitionName { topic, partition: words.next()?.parse().ok()? };
+        let name = TopicPartition { topic, partition: words.next()?.parse().ok()? };
         let offset = words.next()?.parse().ok()?;
         let topic_id = words.next().unwrap_or_default().to_owned();
         Some(End { name: Arc::new(name), offset, topic_id })

@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anabranch_connectors::contract::counters::Account;
-use anabranch_record::{Amount, StoredBatch};
+use anabranch_record::{Amount, StoredBatch, TopicPartition};
 
 use super::mark;
 use crate::ledger::account;
-use crate::log::PartitionName;
 
 /// The beginning of the keys of totals in a snapshot. Keys of positions have a zero byte, these have none.
 const KEY: &str = "ledger ";
@@ -30,20 +29,20 @@ pub(crate) struct Run {
 /// Of all sources.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
-    places: BTreeMap<String, HashMap<Arc<PartitionName>, (Amount, Amount)>>,
+    places: BTreeMap<String, HashMap<Arc<TopicPartition>, (Amount, Amount)>>,
     /// What does not lie in a partition that there is: handed back, left out, or stored in a topic that is gone.
     rest: BTreeMap<String, Account>,
 }
 
 impl Totals {
     /// Counts what was appended to a partition.
-    pub(super) fn add(&mut self, runs: &[Run], name: &Arc<PartitionName>) {
+    pub(super) fn add(&mut self, runs: &[Run], name: &Arc<TopicPartition>) {
         for Run { source, claimed, stored } in runs {
             self.count(source, name, (*claimed, *stored));
         }
     }
 
-    fn count(&mut self, source: &str, name: &Arc<PartitionName>, more: (Amount, Amount)) {
+    fn count(&mut self, source: &str, name: &Arc<TopicPartition>, more: (Amount, Amount)) {
         if !self.places.contains_key(source) {
             self.places.insert(source.to_owned(), HashMap::new());
         }
@@ -71,7 +70,7 @@ impl Totals {
     }
 
     /// Counts the records of a batch of this program from the marks in it.
-    pub(super) fn replay(&mut self, batch: &StoredBatch, name: &Arc<PartitionName>) {
+    pub(super) fn replay(&mut self, batch: &StoredBatch, name: &Arc<TopicPartition>) {
         each_run(batch, |mark, stored| {
             let claimed = mark.claimed.unwrap_or(stored);
             self.count(mark.source, name, (claimed, stored));
@@ -108,7 +107,7 @@ impl Totals {
     }
 
     /// What each source claims and has in a partition.
-    pub(crate) fn of_place(&self, name: &PartitionName) -> BTreeMap<&str, (Amount, Amount)> {
+    pub(crate) fn of_place(&self, name: &TopicPartition) -> BTreeMap<&str, (Amount, Amount)> {
         let mut found = BTreeMap::new();
         for (source, places) in &self.places {
             if let Some(amounts) = places.get(name) {
@@ -121,7 +120,7 @@ impl Totals {
     /// The records of a snapshot, key and value, whose lines number the partitions as `numbers` does.
     pub(super) fn entries(
         &self,
-        numbers: &HashMap<&PartitionName, i64>,
+        numbers: &HashMap<&TopicPartition, i64>,
     ) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut entries = Vec::new();
         let mut push = |line: &str, source: &str, account: &Account| {
@@ -149,7 +148,7 @@ impl Totals {
         &mut self,
         (key, value): (&[u8], &[u8]),
         before: &Self,
-        place: impl Fn(usize) -> Option<(Arc<PartitionName>, bool)>,
+        place: impl Fn(usize) -> Option<(Arc<TopicPartition>, bool)>,
     ) -> bool {
         let Some((line, source)) = parse_key(key) else { return false };
         let account = account::decode(value);

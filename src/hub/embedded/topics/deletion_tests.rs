@@ -24,7 +24,7 @@ async fn killed(hub: Arc<Embedded>, folder: &Path) -> Arc<Embedded> {
 async fn a_sink_reads_a_topic_that_was_made_anew_from_its_beginning() {
     let folder = tempfile::tempdir().unwrap();
     let hub = open(folder.path());
-    for assigned in [None, Some(vec![("t".to_owned(), 0)])] {
+    for assigned in [None, Some(vec![TopicPartition::new("t", 0)])] {
         append(&hub, batch(&["a", "b", "c"], None)).await;
         let group = if assigned.is_some() { "assigned" } else { "shared" };
         let spec = ConsumerSpec { assigned, ..spec(group, StartAt::Earliest) };

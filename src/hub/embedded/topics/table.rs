@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anabranch_connectors::contract::clock::now_ms;
-use anabranch_record::Topic;
+use anabranch_record::{Topic, TopicPartition};
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use super::settings::{Settings, TopicSettings};
 use super::topic_id::{self, short_id};
 use crate::hub::embedded::sources::positions;
 use crate::hub::{HubError, PartitionInfo, TopicInfo};
-use crate::log::{self, Checkpoint, Damage, Finding, Folder, LogError, Partition, PartitionName};
+use crate::log::{self, Checkpoint, Damage, Finding, Folder, LogError, Partition};
 
 /// Keeps the committed offsets of all groups.
 pub(crate) const OFFSETS: &str = "__consumer_offsets";
@@ -264,7 +264,7 @@ fn fill_gaps(folder: &Path, state: &mut TopicState) -> Result<Vec<Finding>, LogE
         if state.partitions.get(at).is_some_and(|partition| partition.name().partition == number) {
             continue;
         }
-        let name = PartitionName { topic: state.topic.name.clone(), partition: number };
+        let name = TopicPartition { topic: state.topic.name.clone(), partition: number };
         findings.push(Finding {
             time_ms: now_ms(),
             partition: name.to_string(),
@@ -287,7 +287,7 @@ fn make(
     number: i32,
     settings: &TopicSettings,
 ) -> Result<Arc<Partition>, LogError> {
-    let name = PartitionName { topic: topic.name.clone(), partition: number };
+    let name = TopicPartition { topic: topic.name.clone(), partition: number };
     let path = folder.join(name.to_string());
     let settings = segment_settings(settings);
     let partition = if path.exists() {
@@ -314,7 +314,7 @@ fn finish_deletions(folder: &Folder) -> Result<(), LogError> {
 }
 
 /// What a partition has lost, as recovery found it.
-fn report(name: &PartitionName, found: &log::Recovered) -> Vec<Finding> {
+fn report(name: &TopicPartition, found: &log::Recovered) -> Vec<Finding> {
     match &found.torn {
         Some((Some(path), bytes)) => {
             let path = path.display();
@@ -332,7 +332,7 @@ fn report(name: &PartitionName, found: &log::Recovered) -> Vec<Finding> {
 }
 
 /// What is noted of damage in a partition.
-pub(crate) fn finding(name: &PartitionName, damage: &Damage) -> Finding {
+pub(crate) fn finding(name: &TopicPartition, damage: &Damage) -> Finding {
     let Damage { from, to, reason, .. } = damage;
     let what = match follows_from(&name.topic) {
         Some(follows) => format!("{reason}; {follows}"),

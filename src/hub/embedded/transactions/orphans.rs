@@ -4,6 +4,7 @@
 //!
 //! They are aborted: what was not on the disk of a transaction counts as never done, as of every other record.
 
+use anabranch_record::TopicPartition;
 use tracing::warn;
 
 use super::state::Transactions;
@@ -11,7 +12,6 @@ use crate::hub::HubError;
 use crate::hub::embedded::Embedded;
 use crate::hub::embedded::topics::table::Topics;
 use crate::hub::embedded::write::encode::OWN_PRODUCER;
-use crate::log::PartitionName;
 
 impl Embedded {
     /// Ends them, once after the start; clients are told what they were told before.
@@ -42,11 +42,9 @@ impl Embedded {
 
 impl Transactions {
     /// Whether somebody will end what a producer has open in a partition.
-    fn is_under_way(&self, producer_id: i64, name: &PartitionName) -> bool {
+    fn is_under_way(&self, producer_id: i64, name: &TopicPartition) -> bool {
         let known = self.all().find(|(_, known)| known.producer_id == producer_id);
-        known.is_some_and(|(_, known)| {
-            known.partitions.contains(&(name.topic.clone(), name.partition))
-        })
+        known.is_some_and(|(_, known)| known.partitions.contains(name))
     }
 }
 
@@ -95,7 +93,9 @@ mod tests {
             let hub = open(folder.path());
             append(&hub, batch(&["before"], None)).await;
             let producer = hub.begin_producer("id", 60_000, None).await.unwrap();
-            hub.add_to_transaction("id", producer, vec![("t".to_owned(), 0)], None).await.unwrap();
+            hub.add_to_transaction("id", producer, vec![TopicPartition::new("t", 0)], None)
+                .await
+                .unwrap();
             produce(&hub, producer).await;
             hub.close().await;
             drop(hub);

@@ -13,11 +13,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use anabranch_record::TopicPartition;
 use serde::{Deserialize, Serialize};
 
 use crate::hub::Offset;
 use crate::hub::embedded::write::writer::Pairs;
-use crate::log::PartitionName;
 
 /// Producer ids that are reserved at once.
 const BLOCK: i64 = 1000;
@@ -35,6 +35,28 @@ pub(crate) enum Phase {
     CompleteAbort,
 }
 
+/// Partitions as they are stored: `[["topic", 0], …]`.
+mod pairs {
+    use std::collections::BTreeSet;
+
+    use anabranch_record::TopicPartition;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        places: &BTreeSet<TopicPartition>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(places.iter().map(|place| (&place.topic, place.partition)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeSet<TopicPartition>, D::Error> {
+        let pairs = Vec::<(String, i32)>::deserialize(from)?;
+        Ok(pairs.into_iter().map(|(topic, number)| TopicPartition::new(topic, number)).collect())
+    }
+}
+
 /// One transactional id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Transaction {
@@ -42,7 +64,8 @@ pub(crate) struct Transaction {
     pub(crate) epoch: i16,
     pub(crate) timeout_ms: i32,
     pub(crate) phase: Phase,
-    pub(crate) partitions: BTreeSet<(String, i32)>,
+    #[serde(with = "pairs")]
+    pub(crate) partitions: BTreeSet<TopicPartition>,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) started_ms: i64,
     pub(crate) changed_ms: i64,
@@ -135,7 +158,7 @@ impl Transactions {
     pub(crate) fn add(
         &mut self,
         (id, producer): (&str, (i64, i16)),
-        partitions: impl IntoIterator<Item = (String, i32)>,
+        partitions: impl IntoIterator<Item = TopicPartition>,
         group: Option<&str>,
         now_ms: i64,
     ) -> Result<Pairs, TransactionFault> {
@@ -238,7 +261,7 @@ impl Transactions {
     }
 
     /// Whether offsets of a group's partition wait for the end of a transaction.
-    pub(crate) fn is_pending(&self, group: &str, name: &PartitionName) -> bool {
+    pub(crate) fn is_pending(&self, group: &str, name: &TopicPartition) -> bool {
         let waits = |pending: &Pending| {
             pending.get(group).is_some_and(|held| {
                 held.iter().any(|one| one.0 == name.topic && one.1 == name.partition)
@@ -256,10 +279,10 @@ impl Transactions {
     pub(crate) fn forget_pending(
         &mut self,
         group: &str,
-        partitions: Option<&[PartitionName]>,
+        partitions: Option<&[TopicPartition]>,
     ) -> Pairs {
         let goes = |topic: &str, partition: i32| {
-            let named = |one: &PartitionName| one.topic == topic && one.partition == partition;
+            let named = |one: &TopicPartition| one.topic == topic && one.partition == partition;
             partitions.is_none_or(|partitions| partitions.iter().any(named))
         };
         let mut pairs = Pairs::new();
@@ -287,11 +310,11 @@ impl Transactions {
         let named: Vec<_> = named
             .map(|(group, one)| {
                 let (topic, partition) = (one.0.clone(), one.1);
-                (group.clone(), PartitionName { topic, partition })
+                (group.clone(), TopicPartition { topic, partition })
             })
             .collect();
         let forget =
-            |(group, name): (String, PartitionName)| self.forget_pending(&group, Some(&[name]));
+            |(group, name): (String, TopicPartition)| self.forget_pending(&group, Some(&[name]));
         named.into_iter().flat_map(forget).collect()
     }
 
@@ -299,14 +322,14 @@ impl Transactions {
     pub(crate) fn check_produce(
         &self,
         (id, epoch): (i64, i16),
-        name: &PartitionName,
+        name: &TopicPartition,
     ) -> Result<(), TransactionFault> {
         let known = self.by_producer.get(&id).and_then(|name| self.by_id.get(name));
         let known = known.ok_or(TransactionFault::UnknownProducer)?;
         if known.epoch != epoch {
             return Err(TransactionFault::Fenced);
         }
-        let is_part = known.partitions.contains(&(name.topic.clone(), name.partition));
+        let is_part = known.partitions.contains(name);
         if known.phase == Phase::Ongoing && is_part {
             Ok(())
         } else {

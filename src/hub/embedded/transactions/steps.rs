@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anabranch_connectors::contract::clock::now_ms;
+use anabranch_record::TopicPartition;
 use tracing::{info, warn};
 
 use super::state::{Phase, Transaction, TransactionFault};
 use crate::hub::embedded::Embedded;
 use crate::hub::{HubError, Offset};
-use crate::log::PartitionName;
 
 /// Why a step of a transaction was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Embedded {
         &self,
         id: &str,
         producer: (i64, i16),
-        partitions: Vec<(String, i32)>,
+        partitions: Vec<TopicPartition>,
         group: Option<&str>,
     ) -> Result<(), EndFault> {
         let pairs = self.transactions().add((id, producer), partitions, group, now_ms())?;
@@ -186,7 +186,7 @@ impl Embedded {
     async fn complete(&self, id: &str, mut known: Transaction) -> Result<Transaction, HubError> {
         let committed = known.phase == Phase::PrepareCommit;
         let producer = (known.producer_id, known.epoch);
-        for (topic, number) in &known.partitions {
+        for TopicPartition { topic, partition: number } in &known.partitions {
             let state = self.topic_state(topic);
             // A topic that was deleted meanwhile has nothing open any more.
             let Some(partition) = state.and_then(|state| state.partition(*number).cloned()) else {
@@ -254,7 +254,7 @@ impl Embedded {
     }
 
     /// Whether a group's offset of a partition waits for the end of a transaction.
-    pub(crate) fn is_pending(&self, group: &str, name: &PartitionName) -> bool {
+    pub(crate) fn is_pending(&self, group: &str, name: &TopicPartition) -> bool {
         self.transactions().is_pending(group, name)
     }
 

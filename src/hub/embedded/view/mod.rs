@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anabranch_connectors::contract::counters::Account;
-use anabranch_record::{Pool, Topic};
+use anabranch_record::{Pool, Topic, TopicPartition};
 use async_trait::async_trait;
 
 use super::groups::offsets::Groups;
@@ -22,7 +22,7 @@ use super::topics::topic_id;
 use crate::hub::{
     Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
 };
-use crate::log::{self, LogError, Meta, Partition, PartitionName, Read, Reader};
+use crate::log::{self, LogError, Meta, Partition, Read, Reader};
 
 /// Where one who only looks has a group's progress stored.
 #[async_trait]
@@ -88,7 +88,7 @@ impl View {
     /// The partitions that `wanted` wants as they are on disk now, by topic.
     pub(crate) fn look(
         &self,
-        wanted: impl Fn(&PartitionName) -> bool,
+        wanted: impl Fn(&TopicPartition) -> bool,
     ) -> Result<BTreeMap<String, Seen>, HubError> {
         let not_now = |error: LogError| HubError::NotNow(error.to_string());
         let mut topics: BTreeMap<String, Seen> = BTreeMap::new();
@@ -118,7 +118,7 @@ impl View {
     }
 
     /// Whether a partition is still that of the topic with this id.
-    fn is_there(&self, name: &PartitionName, id: &str) -> bool {
+    fn is_there(&self, name: &TopicPartition, id: &str) -> bool {
         let found = topic_id::load(&self.folder.join(name.to_string())).unwrap_or_default();
         format!("{}.{found}", self.hub_id) == id
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use anabranch_record::{Pool, StoredBatch};
+use anabranch_record::{Pool, StoredBatch, TopicPartition};
 
 use super::{Seen, View};
 use crate::hub::HubError;
@@ -12,7 +12,7 @@ use crate::hub::embedded::sources::positions::{End, Positions};
 use crate::hub::embedded::topics::table::POSITIONS;
 use crate::hub::embedded::topics::topic_id::short_id;
 use crate::hub::embedded::write::encode::OWN_PRODUCER;
-use crate::log::{Partition, PartitionName, Read, Reader};
+use crate::log::{Partition, Read, Reader};
 
 impl View {
     /// Positions and totals as the files have them now.
@@ -45,7 +45,7 @@ pub(super) fn kept_positions(topics: &BTreeMap<String, Seen>) -> Result<Position
 
 /// The end of a partition; -1 when it is gone, or another one that has its name.
 fn kept(topics: &BTreeMap<String, Seen>, end: &End) -> i64 {
-    let PartitionName { topic, partition } = end.name.as_ref();
+    let TopicPartition { topic, partition } = end.name.as_ref();
     let Some(seen) = topics.get(topic) else { return -1 };
     if !end.topic_id.is_empty() && end.topic_id != short_id(&seen.topic.id) {
         return -1;
@@ -58,7 +58,7 @@ fn kept(topics: &BTreeMap<String, Seen>, end: &End) -> i64 {
 /// Shows every readable batch of a topic from the given offsets on, and whether the program itself appended it.
 fn each_batch(
     seen: &Seen,
-    from: &HashMap<PartitionName, i64>,
+    from: &HashMap<TopicPartition, i64>,
     mut see: impl FnMut(StoredBatch, bool, &Arc<Partition>),
 ) -> Result<(), HubError> {
     let pool = Pool::new(2, 16 << 20);

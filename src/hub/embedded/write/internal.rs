@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anabranch_connectors::contract::clock::now_ms;
 use anabranch_connectors::contract::receipt::Stored;
+use anabranch_record::TopicPartition;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -19,7 +20,7 @@ use crate::hub::embedded::topics::table::{
 };
 use crate::hub::embedded::topics::topic_id::short_id;
 use crate::hub::{HubError, Part};
-use crate::log::{LogError, Partition, PartitionName};
+use crate::log::{LogError, Partition};
 use crate::wire::{Builder, Codec, CompressionError};
 
 /// Positions are stored together at least so often while they change, by time and by bytes appended.
@@ -31,9 +32,9 @@ const FEW: usize = 1000;
 impl Shared {
     /// The offset below which records of a partition may go: the positions in them are in a snapshot, and that is on
     /// disk. With `flush: os` nobody else asks for that, so it is asked for here where `wanted` needs it.
-    pub(crate) fn covered_to(&self, name: &PartitionName, wanted: i64) -> i64 {
+    pub(crate) fn covered_to(&self, name: &TopicPartition, wanted: i64) -> i64 {
         let Some(topic) = self.internal(POSITIONS) else { return 0 };
-        let of = |ends: &HashMap<PartitionName, i64>| ends.get(name).copied().unwrap_or(0);
+        let of = |ends: &HashMap<TopicPartition, i64>| ends.get(name).copied().unwrap_or(0);
         let (covered, coming) = {
             let mut positions = self.positions();
             positions.settle_covering(topic.flushed());
@@ -187,7 +188,7 @@ impl Writer {
     pub(super) fn note_positions(
         &self,
         parts: &[Part],
-        origin: Option<(&Arc<PartitionName>, i64)>,
+        origin: Option<(&Arc<TopicPartition>, i64)>,
     ) {
         if parts.iter().all(|part| part.batch.position().is_none()) {
             return;

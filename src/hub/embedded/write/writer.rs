@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anabranch_connectors::contract::clock::now_ms;
 use anabranch_connectors::contract::receipt::Stored;
-use anabranch_record::Buffer;
+use anabranch_record::{Buffer, TopicPartition};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
@@ -27,7 +27,7 @@ use crate::hub::embedded::sources::totals::Run;
 use crate::hub::embedded::topics::settings::Flush;
 use crate::hub::embedded::topics::table::OFFSETS;
 use crate::hub::{HubError, Lasting, Part};
-use crate::log::{Partition, PartitionName};
+use crate::log::Partition;
 use crate::wire::{Builder, Codec};
 
 /// Up to so many positions are stored together at once when one came without records; more of them within a second.
@@ -331,7 +331,7 @@ impl Writer {
         }
         self.store_ordered_positions();
         let must_wait = self.must_store_positions();
-        let mut stuck: HashSet<PartitionName> = HashSet::new();
+        let mut stuck: HashSet<TopicPartition> = HashSet::new();
         for append in std::mem::take(&mut self.parked) {
             let name = append.partition.name().clone();
             if must_wait || stuck.contains(&name) || self.shared.must_wait(&name) {

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anabranch_record::Record;
 use anabranch_record::frames::frames;
 use anabranch_record::stored::push_record;
+use anabranch_record::{Record, TopicPartition};
 use proptest::prelude::*;
 
 use super::{Compacted, Compaction, KEYS_MAX};
-use crate::log::{Partition, PartitionName, Read, Reader, Settings};
+use crate::log::{Partition, Read, Reader, Settings};
 use crate::wire::batch_header::BatchHeader;
 use crate::wire::{Codec, HEADER_BYTES};
 use model::Model;
@@ -27,7 +27,7 @@ const PLAIN: i64 = 7;
 type Pair = (Option<u8>, Option<u8>);
 
 fn open(folder: &Path, recovery_point: i64) -> Arc<Partition> {
-    let name = PartitionName { topic: "t".into(), partition: 0 };
+    let name = TopicPartition { topic: "t".into(), partition: 0 };
     let settings = Settings { segment_bytes: 1500 };
     let opened = Partition::open(&folder.join("t-0"), name, settings, recovery_point).unwrap();
     Arc::new(opened.0)

@@ -1,5 +1,6 @@
 //! What groups look like from outside: descriptions, who may commit, and what may be deleted.
 
+use anabranch_record::TopicPartition;
 use uuid::Uuid;
 
 use super::group::{Group, GroupPhase};
@@ -133,7 +134,7 @@ impl ConsumerGroups {
     pub(crate) fn check_commit(
         &self,
         claim: Claim<'_>,
-        places: &[(String, i32)],
+        places: &[TopicPartition],
         knows_epochs: bool,
     ) -> Result<(), GroupError> {
         let group = self.groups.get(claim.group).ok_or(GroupError::GroupIdNotFound)?;
@@ -145,7 +146,7 @@ impl ConsumerGroups {
             return Err(GroupError::UnsupportedVersion);
         }
         let identified =
-            |(topic, number): &(String, i32)| Some((self.topics.get(topic)?.0, *number));
+            |place: &TopicPartition| Some((self.topics.get(&place.topic)?.0, place.partition));
         let places: Vec<_> = places.iter().map(identified).collect();
         group.check_epoch(claim.member_id, claim.generation, &places)
     }
@@ -157,7 +158,7 @@ impl ConsumerGroups {
     pub(crate) fn check_transactional_commit(
         &self,
         claim: Claim<'_>,
-        places: &[(String, i32)],
+        places: &[TopicPartition],
     ) -> Result<(), GroupError> {
         let is_nobody = claim.member_id.is_empty() && claim.instance_id.is_none();
         if claim.generation < 0 && is_nobody {

@@ -1,5 +1,7 @@
 //! Who may commit, fetch and delete offsets, and what is listed.
 
+use anabranch_record::TopicPartition;
+
 use super::*;
 
 fn claim(member_id: &str, epoch: i32) -> Claim<'_> {
@@ -40,7 +42,8 @@ fn what_a_member_had_in_an_older_epoch_and_still_has_it_commits_in_that_epoch() 
     rig.join(&mut two).unwrap();
     rig.settle(&mut [&mut one, &mut two]);
     let commit = |rig: &Rig, member_id, epoch, numbers: &[i32]| {
-        let places: Vec<_> = numbers.iter().map(|number| ("t".to_owned(), *number)).collect();
+        let places: Vec<_> =
+            numbers.iter().map(|number| TopicPartition::new("t", *number)).collect();
         rig.groups.check_commit(claim(member_id, epoch), &places, true)
     };
     let kept: Vec<i32> = one.owned.iter().map(|(_, number)| number).collect();
