@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use anabranch::hub::kafka::{Acks, Kafka, Settings};
+use anabranch::Acks;
+use anabranch::hub::kafka::{Kafka, Settings};
 use anabranch::hub::{Hub, Part};
 use anabranch_connectors::contract::counters::Share;
 use anabranch_connectors::contract::memory::Part as MemoryPart;

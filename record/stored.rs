@@ -23,13 +23,12 @@ use std::sync::{Arc, OnceLock};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::digits::{push_decimal, push_hex};
-use crate::Buffer;
-use crate::TopicPartition;
 use crate::batch::Record;
 pub use crate::cut::Cut;
 use crate::header::HeadersRef;
 use crate::origin::Places;
 use crate::varint::{self, Few};
+use crate::{Buffer, TopicPartition};
 
 /// The topic that records come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -71,7 +71,7 @@ impl Rig {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(folder.path());
-        settings.acks_all = false;
+        settings.acks = anabranch::Acks::Leader;
         settings.min_free = 0;
         let plain = TopicSettings { partitions: 2, ..TopicSettings::default() };
         for (name, topic) in [

@@ -8,10 +8,7 @@ use tracing::warn;
 
 use super::identity;
 use super::parts::selectors;
-use crate::config::{
-    Acks, Cleanup, Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig, Partitioner,
-    ProducerConfig, TopicConfig, WhenFull,
-};
+use crate::config::{Config, EmbeddedConfig, HubConfig, KafkaConfig, ProducerConfig, TopicConfig};
 use crate::hub::embedded::{self, Embedded};
 use crate::hub::kafka::{self, Kafka};
 use crate::hub::{Hub, HubError, TopicSelector};
@@ -94,14 +91,9 @@ pub fn settings(
     }
     Ok(embedded::Settings {
         data_dir: config.data_dir.clone(),
-        flush: match embedded.flush {
-            Flush::Each => embedded::Flush::Each,
-            Flush::Every(interval) => embedded::Flush::Every(interval),
-            Flush::Os => embedded::Flush::Os,
-        },
+        flush: embedded.flush,
         min_free: embedded.min_free.0,
-        acks_none: config.producer.acks == Acks::None,
-        acks_all: config.producer.acks == Acks::All,
+        acks: config.producer.acks,
         max_in_flight: usize::try_from(config.producer.max_in_flight).unwrap_or(usize::MAX),
         compression: (config.producer.compression.codec(), config.producer.compression_level),
         topic_defaults: topic(&config.topic_defaults),
@@ -124,16 +116,9 @@ fn topic_settings(topic: &TopicConfig, embedded: &EmbeddedConfig) -> embedded::T
         retention_time: topic.retention.time,
         retention_size: topic.retention.size.map(|size| size.0),
         hard_size: topic.retention.hard_size.map(|size| size.0),
-        when_full: match topic.retention.when_full {
-            WhenFull::Block => embedded::WhenFull::Block,
-            WhenFull::DropOldest => embedded::WhenFull::DropOldest,
-        },
+        when_full: topic.retention.when_full,
         segment_size: topic.segment_size.unwrap_or(embedded.segment_size).0,
-        cleanup: match topic.cleanup {
-            Cleanup::Delete => embedded::Cleanup::DELETE,
-            Cleanup::Compact => embedded::Cleanup::COMPACT,
-            Cleanup::CompactAndDelete => embedded::Cleanup::COMPACT_AND_DELETE,
-        },
+        cleanup: topic.cleanup,
         ..embedded::TopicSettings::default()
     }
 }
@@ -146,11 +131,7 @@ pub(super) fn producer_settings(config: &ProducerConfig) -> producer::Settings {
         retries: config.retries,
         retry_backoff: (config.retry_backoff, config.retry_backoff_max),
         delivery_timeout: config.delivery_timeout,
-        partitioner: match config.partitioner {
-            Partitioner::Default | Partitioner::Murmur2 => producer::Partitioner::Default,
-            Partitioner::Md5 => producer::Partitioner::Md5,
-            Partitioner::RoundRobin => producer::Partitioner::RoundRobin,
-        },
+        partitioner: config.partitioner,
         workers: usize::try_from(config.workers).unwrap_or(usize::MAX),
     }
 }
@@ -169,11 +150,7 @@ pub fn kafka_settings(config: &Config, kafka: &KafkaConfig) -> kafka::Settings {
         positions_topic: kafka.positions_topic.clone(),
         transactional: kafka.transactional,
         transactional_id: identity::of(config),
-        acks: match config.producer.acks {
-            Acks::None => kafka::Acks::None,
-            Acks::Leader => kafka::Acks::Leader,
-            Acks::All => kafka::Acks::All,
-        },
+        acks: config.producer.acks,
         compression: format!("{:?}", config.producer.compression).to_lowercase(),
         linger: config.producer.linger,
         batch_size: config.producer.batch_size.bytes(),

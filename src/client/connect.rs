@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{ClientError, ProducerSettings};
-use crate::config::Acks;
 use crate::hub::embedded::{Embedded, Settings};
 use crate::hub::kafka::{self, Kafka};
 use crate::hub::{Hub, HubError};
@@ -94,8 +93,7 @@ fn open(connection: Connection, settings: &ProducerSettings) -> Result<Arc<dyn H
         Connection::Embedded(folder) => {
             let hub = Embedded::open(
                 Settings {
-                    acks_none: settings.acks == Acks::None,
-                    acks_all: settings.acks == Acks::All,
+                    acks: settings.acks,
                     compression: (settings.compression.codec(), None),
                     max_in_flight: settings.max_in_flight,
                     ..Settings::new(folder)
@@ -128,11 +126,7 @@ pub(crate) fn kafka_settings(
         transactional: false,
         positions_topic: String::new(),
         partitions: 1,
-        acks: match settings.acks {
-            Acks::None => kafka::Acks::None,
-            Acks::Leader => kafka::Acks::Leader,
-            Acks::All => kafka::Acks::All,
-        },
+        acks: settings.acks,
         compression: format!("{:?}", settings.compression).to_lowercase(),
         linger: settings.linger,
         batch_size: settings.batch_size,

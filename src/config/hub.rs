@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::listener::{AclConfig, Listen, ListenerConfig};
 use super::nearest::with_nearest;
 use super::units;
+pub use crate::hub::embedded::Flush;
 
 /// Where records are kept; the one key of the block names the kind.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -75,23 +76,6 @@ impl Default for EmbeddedConfig {
             idle_timeout: Duration::from_secs(600),
             group_min_session_timeout: Duration::from_secs(6),
         }
-    }
-}
-
-/// When appends reach the disk, and so what a power cut can cost; a crash of the process costs nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flush {
-    /// `each`: a receipt waits for the disk; nothing can be lost.
-    Each,
-    /// A duration such as `50ms`: at most this much can be lost.
-    Every(Duration),
-    /// `os`: when the system writes back by itself; about 30 s can be lost.
-    Os,
-}
-
-impl Default for Flush {
-    fn default() -> Self {
-        Self::Every(Duration::from_millis(50))
     }
 }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::nearest::with_nearest;
 use super::units;
+pub use crate::hub::Acks;
+pub use crate::producer::Partitioner;
 use crate::wire::Codec;
 
 /// How records are gathered, compressed and appended.
@@ -72,18 +74,6 @@ impl Default for ProducerConfig {
     }
 }
 
-/// What the hub must have done before records count as stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Acks {
-    /// `0`: nothing.
-    None,
-    /// `1`: the leader has them.
-    Leader,
-    /// `all`: every replica in sync has them.
-    #[default]
-    All,
-}
-
 impl FromStr for Acks {
     type Err = String;
 
@@ -132,20 +122,4 @@ impl Compression {
             Self::Zstd => Codec::Zstd,
         }
     }
-}
-
-/// Which partition a record goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Partitioner {
-    /// By the murmur2 of the key, as Kafka's own clients do; without a key by the stream that it comes from, so that
-    /// the order of a file or connection is kept.
-    #[default]
-    Default,
-    /// By the murmur2 of the key; without a key as `default`.
-    Murmur2,
-    /// By the MD5 of the key; without a key as `default`.
-    Md5,
-    /// Batch by batch in turn; keeps no order.
-    RoundRobin,
 }

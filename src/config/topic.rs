@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anabranch_connectors::ByteSize;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::units;
+pub use crate::hub::embedded::{Cleanup, WhenFull};
 
 /// One topic.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,7 +28,7 @@ impl Default for TopicConfig {
         Self {
             partitions: 1,
             retention: RetentionConfig::default(),
-            cleanup: Cleanup::Delete,
+            cleanup: Cleanup::DELETE,
             segment_size: None,
         }
     }
@@ -61,27 +62,21 @@ impl Default for RetentionConfig {
     }
 }
 
-/// What happens to records that a sink has not read, past `hard_size`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenFull {
-    /// Sources wait.
-    #[default]
-    Block,
-    /// The oldest go, counted for each group.
-    DropOldest,
-}
-
-/// What happens to old records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cleanup {
-    /// They are deleted by age and size.
-    #[default]
-    Delete,
-    /// The last record of each key is kept.
-    Compact,
-    /// The last record of each key is kept, until it is deleted by age and size.
-    #[serde(rename = "compact,delete")]
-    CompactAndDelete,
+/// `delete`, `compact`, or `compact,delete`.
+impl<'de> Deserialize<'de> for Cleanup {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Policy {
+            Delete,
+            Compact,
+            #[serde(rename = "compact,delete")]
+            Both,
+        }
+        Ok(match Policy::deserialize(input)? {
+            Policy::Delete => Self::DELETE,
+            Policy::Compact => Self::COMPACT,
+            Policy::Both => Self::COMPACT_AND_DELETE,
+        })
+    }
 }

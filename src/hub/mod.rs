@@ -1,6 +1,7 @@
 //! The hub: where batches are kept once and read by many. Two of them stand behind the same small traits: the
 //! embedded log in this process, and an Apache Kafka cluster.
 
+mod acks;
 mod advance;
 pub mod embedded;
 mod error;
@@ -22,6 +23,7 @@ use anabranch_connectors::contract::counters::Account;
 use anabranch_record::{Condition, TopicPartition};
 use async_trait::async_trait;
 
+pub use acks::Acks;
 pub use advance::{Advance, Placed};
 pub use error::HubError;
 pub use fetched::{Fetched, FetchedBatch};

@@ -3,15 +3,18 @@
 use anabranch_record::header::HeadersRef;
 use anabranch_record::{Batch, copy_record};
 use md5::{Digest, Md5};
+use serde::Deserialize;
 
 use crate::hub::Part;
 
 /// How records find their partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Partitioner {
     /// By the key as Kafka's Java clients do (murmur2); without a key by what the records come from, so that the order
     /// of a file, a connection or a stream is kept.
     #[default]
+    #[serde(alias = "murmur2")]
     Default,
     /// By the MD5 of the key; without a key partition 0.
     Md5,

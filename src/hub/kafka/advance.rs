@@ -11,8 +11,8 @@ use rdkafka::{Offset as At, TopicPartitionList};
 use super::admin::{ANSWER_MAX, group_client, not_now, unusable};
 use super::context::{Deliveries, Quiet};
 use super::librdkafka::headers_of;
-use super::settings::{Acks, Settings};
-use crate::hub::{Advance, HubError, Offset};
+use super::settings::Settings;
+use crate::hub::{Acks, Advance, HubError, Offset};
 
 /// How long the beginning or the end of the transaction may take.
 const STEP_MAX: Duration = Duration::from_secs(30);

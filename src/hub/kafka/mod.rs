@@ -57,7 +57,7 @@ use member::Member;
 pub use options::{OptionFault, PROPERTIES, option_faults};
 use positions::Positions;
 use queue::{Job, Queue};
-pub use settings::{Acks, Settings};
+pub use settings::Settings;
 use topics::Topics;
 pub use way::reach;
 use writer::Writer;

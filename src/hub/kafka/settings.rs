@@ -9,6 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use tokio::time::Instant;
 
+use crate::hub::Acks;
 use crate::metrics::Metrics;
 
 /// How long an open transaction may last before the broker gives it up. It bounds how long readers of committed
@@ -63,18 +64,6 @@ pub struct Settings {
     pub metrics: Option<Arc<Metrics>>,
     /// Counts clients that were built anew because they made no progress where they could.
     pub renewed: Arc<AtomicU64>,
-}
-
-/// Whose acknowledgement makes a record stored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Acks {
-    /// Every in-sync replica's; the producer is idempotent.
-    #[default]
-    All,
-    /// The leader's.
-    Leader,
-    /// Nobody's: stored is what has been sent.
-    None,
 }
 
 impl Default for Settings {

@@ -27,8 +27,9 @@ use super::positions;
 use super::properties::Own;
 use super::queue::{Queue, Taken};
 use super::round::{BACKOFF, END_MAX, Failure, ROUND_BYTES, Round};
-use super::settings::{Acks, Settings};
+use super::settings::Settings;
 use super::topics::Topics;
+use crate::hub::Acks;
 use crate::kafka::{Batch, Code, Error, Goal, Patience, Place, Producer, ProducerSettings, State};
 use crate::ledger::account;
 

@@ -116,7 +116,7 @@ fn a_topic_has_from_the_defaults_what_it_does_not_set() {
     assert_eq!(defaults.retention.size, Some(ByteSize::gib(10)));
     let mut a = defaults.clone();
     a.retention.time = Some(Duration::from_secs(2 * 86_400));
-    let b = TopicConfig { partitions: 1, cleanup: Cleanup::Compact, ..defaults.clone() };
+    let b = TopicConfig { partitions: 1, cleanup: Cleanup::COMPACT, ..defaults.clone() };
     assert_eq!(config.topics["a"], a);
     assert_eq!(config.topics["b"], b);
     assert_eq!(config.topics["c"], *defaults);

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anabranch::hub::kafka::{Acks, Kafka, Settings};
+use anabranch::Acks;
+use anabranch::hub::kafka::{Kafka, Settings};
 use anabranch::hub::{
     Appender, Consumer, ConsumerSpec, Fetched, Hub, HubError, Offset, Part, StartAt, TopicSelector,
 };

@@ -4,22 +4,32 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Deserialize;
+
+use crate::hub::Acks;
 use crate::hub::embedded::groups::coordinator::Limits;
 use crate::wire::Codec;
 
-/// When what was appended is made durable, and whether a receipt waits for it.
+/// When what was appended is made durable, and so what a power cut can cost; a crash of the process costs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flush {
-    /// One `fdatasync` for all waiting appends; receipts wait for it.
+    /// One `fdatasync` for all waiting appends, and receipts wait for it: nothing can be lost.
     Each,
-    /// At least so often; a power cut can cost at most this, a crash of the process nothing.
+    /// At least so often: at most this much can be lost.
     Every(Duration),
-    /// Whenever the system does.
+    /// When the system writes back by itself: about 30 s can be lost.
     Os,
 }
 
+impl Default for Flush {
+    fn default() -> Self {
+        Self::Every(Duration::from_millis(50))
+    }
+}
+
 /// What happens when a topic has reached its hard size and a sink has not read its oldest records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhenFull {
     /// Appends to the topic wait.
     #[default]
@@ -85,6 +95,13 @@ impl Cleanup {
     pub const COMPACT_AND_DELETE: Self = Self { delete: true, compact: true };
 }
 
+/// By age and size.
+impl Default for Cleanup {
+    fn default() -> Self {
+        Self::DELETE
+    }
+}
+
 impl Default for TopicSettings {
     fn default() -> Self {
         Self {
@@ -118,10 +135,8 @@ pub struct Settings {
     pub flush: Flush,
     /// Appends wait while the disk has less room than this, bytes.
     pub min_free: u64,
-    /// Whether a receipt waits for nothing at all (`acks: 0`).
-    pub acks_none: bool,
-    /// Whether a receipt waits for `flush` (`acks: all`), or for the write only (`acks: 1`).
-    pub acks_all: bool,
+    /// Whose acknowledgement makes a record stored.
+    pub acks: Acks,
     /// Batches that may wait for the writer.
     pub max_in_flight: usize,
     /// Codec and level of what this process appends.
@@ -146,8 +161,7 @@ impl Settings {
             data_dir: data_dir.into(),
             flush: Flush::Every(Duration::from_millis(50)),
             min_free: 256 << 20,
-            acks_none: false,
-            acks_all: true,
+            acks: Acks::All,
             max_in_flight: 5,
             compression: (Codec::Lz4, None),
             topic_defaults: TopicSettings::default(),

@@ -10,7 +10,7 @@ use tracing::error;
 use super::encode::encode;
 use super::writer::{Append, Command};
 use crate::hub::embedded::Shared;
-use crate::hub::{Appender, HubError, Part};
+use crate::hub::{Acks, Appender, HubError, Part};
 use crate::wire::Builder;
 
 /// Encodes and hands on. One builder is in use for each thread that appends.
@@ -60,7 +60,7 @@ impl Appender for EmbeddedAppender {
         for part in &mut parts {
             part.release();
         }
-        if self.shared.settings.acks_none {
+        if self.shared.settings.acks == Acks::None {
             let stored = Stored { partition: partition.name().partition, offset: -1 };
             let settled = |part: Part| part.settle(Ok(stored));
             // Positions would be settled before they are stored: with `acks: 0` that is what was asked for.

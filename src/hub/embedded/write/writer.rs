@@ -26,7 +26,7 @@ use crate::hub::embedded::groups::offsets::Groups;
 use crate::hub::embedded::sources::totals::Run;
 use crate::hub::embedded::topics::settings::Flush;
 use crate::hub::embedded::topics::table::OFFSETS;
-use crate::hub::{HubError, Lasting, Part};
+use crate::hub::{Acks, HubError, Lasting, Part};
 use crate::log::Partition;
 use crate::wire::{Builder, Codec};
 
@@ -357,7 +357,7 @@ impl Writer {
             }
             return;
         }
-        if self.shared.settings.flush == Flush::Each && self.shared.settings.acks_all {
+        if self.shared.settings.flush == Flush::Each && self.shared.settings.acks == Acks::All {
             let mut all_durable = true;
             for partition in &self.touched {
                 all_durable &= self.shared.flush(partition).is_ok();
