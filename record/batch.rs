@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use crate::header::{self, HeadersRef};
 use crate::origin::Origin;
+use crate::places;
 use crate::{Amount, Buffer, Chain, Condition, Headers};
 
 /// Largest buffer of a batch, bytes. Sources cut at about 1 MiB; this bounds a single huge record.
@@ -208,8 +209,14 @@ impl Batch {
         self.origin
     }
 
+    /// Which bytes of which text of `source` its records are, as it is stored; `None` when that is not known.
+    #[must_use]
+    pub fn places(&self, source: &str) -> Option<Vec<u8>> {
+        places::encode(self.origin?, self.spans(), source)
+    }
+
     /// Where in the buffer each record begins, and its length.
-    pub fn spans(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+    pub fn spans(&self) -> impl ExactSizeIterator<Item = (usize, usize)> + '_ {
         self.spans.iter().map(|span| (span.start as usize, span.length as usize))
     }
 

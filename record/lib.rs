@@ -17,6 +17,9 @@ pub mod digits;
 pub mod frames;
 pub mod header;
 pub mod origin;
+pub mod places;
+#[cfg(test)]
+mod places_tests;
 pub mod pool;
 pub mod selection;
 pub mod stored;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::stored::{Cut, StoredBatch, StoredRecord, Walk, push_record};
 use crate::Amount;
-use crate::origin::Places;
+use crate::places::Places;
 
 /// A part of one batch: `count` records from the `first` on (by index), which lie in `range` of its section.
 #[derive(Debug, Clone)]

@@ -26,7 +26,7 @@ use super::digits::{push_decimal, push_hex};
 use crate::batch::Record;
 pub use crate::cut::Cut;
 use crate::header::HeadersRef;
-use crate::origin::Places;
+use crate::places::Places;
 use crate::varint::{self, Few};
 use crate::{Buffer, TopicPartition};
 
@@ -131,11 +131,21 @@ impl<'a> StoredRecord<'a> {
         let is_whole = batch.next_offset.checked_sub(batch.base_offset)? == i64::from(batch.count);
         let index = usize::try_from(self.offset.checked_sub(batch.base_offset)?).ok();
         let index = index.filter(|_| is_whole)?;
-        batch.places.get_or_init(|| Places::of(batch)).get(index)
+        batch.known_places().get(index)
     }
 }
 
 impl StoredBatch {
+    /// Which bytes of which texts its records are, read once.
+    pub(crate) fn known_places(&self) -> &Places {
+        let records = || {
+            self.iter().map(|StoredRecord { record, .. }| {
+                (record.value.map_or(0, <[u8]>::len), record.headers)
+            })
+        };
+        self.places.get_or_init(|| Places::of(self.count as usize, records()))
+    }
+
     /// The partition that it is of.
     #[must_use]
     pub fn place(&self) -> TopicPartition {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::{Memory, Part, Taken};
+use super::budget::Memory;
+use super::part::Part;
+use super::taken::Taken;
 
 /// How long room is waited for.
 const WAIT: Duration = Duration::from_secs(2);

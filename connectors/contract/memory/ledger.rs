@@ -9,10 +9,15 @@
 //! [`Ledger::force`]. Where that has made it more, each part that has nothing still gets one thing at a time.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{Limit, PARTS, Part};
+use super::part::{Limit, PARTS, Part};
+
+/// The ledger as all who hold bytes have it.
+pub(super) type Books = Arc<Mutex<Ledger>>;
 
 /// The books.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Who gets how much of the memory.
 
-use super::{Limit, Memory, PARTS, Part};
+use super::budget::Memory;
+use super::part::{Limit, PARTS, Part};
 
 const MIB: usize = 1 << 20;
 /// The part of the whole that is for the program itself: its code, its threads, what is known of topics and groups, and

@@ -1,18 +1,19 @@
 //! Bytes of the budget that somebody holds.
 
-use super::{Memory, Part};
+use super::ledger::Books;
+use super::part::Part;
 
 /// Bytes that are held; given back when it is dropped.
 #[derive(Debug)]
 pub struct Taken {
-    memory: Memory,
+    books: Books,
     part: Part,
     bytes: usize,
 }
 
 impl Taken {
-    pub(super) const fn new(memory: Memory, part: Part, bytes: usize) -> Self {
-        Self { memory, part, bytes }
+    pub(super) const fn new(books: Books, part: Part, bytes: usize) -> Self {
+        Self { books, part, bytes }
     }
 
     /// How many.
@@ -23,12 +24,12 @@ impl Taken {
 
     /// How many wait for bytes of its part.
     pub(super) fn waiting(&self) -> usize {
-        self.memory.waiting(self.part)
+        self.books.lock().waiting(self.part)
     }
 
     /// What is missing of a wish for so many more: together never more than the part may hold.
     fn missing(&self, more: usize) -> usize {
-        let memory = self.memory.ledger();
+        let memory = self.books.lock();
         memory.fitted(self.part, self.bytes.saturating_add(more)).saturating_sub(self.bytes)
     }
 
@@ -36,7 +37,7 @@ impl Taken {
     /// that what is larger passes alone.
     pub fn try_grow(&mut self, more: usize) -> bool {
         let missing = self.missing(more);
-        let is_there = missing == 0 || self.memory.ledger().try_take(self.part, missing);
+        let is_there = missing == 0 || self.books.lock().try_take(self.part, missing);
         if is_there {
             self.bytes += missing;
         }
@@ -49,9 +50,9 @@ impl Taken {
             return;
         }
         let bytes = self.missing(more);
-        let (ticket, granted) = self.memory.ledger().wait(self.part, bytes);
+        let (ticket, granted) = self.books.lock().wait(self.part, bytes);
         let mut waiting =
-            Waiting { memory: &self.memory, part: self.part, bytes, ticket: Some(ticket) };
+            Waiting { books: &self.books, part: self.part, bytes, ticket: Some(ticket) };
         // The books outlive this borrow of them, so there is an answer.
         granted.await.ok();
         waiting.ticket = None;
@@ -64,7 +65,7 @@ impl Taken {
         let more = self.bytes.saturating_sub(bytes);
         if more > 0 {
             self.bytes -= more;
-            self.memory.ledger().give_back(self.part, more);
+            self.books.lock().give_back(self.part, more);
         }
     }
 
@@ -74,7 +75,7 @@ impl Taken {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
             self.bytes += more;
-            self.memory.ledger().force(self.part, more);
+            self.books.lock().force(self.part, more);
         }
     }
 
@@ -91,21 +92,21 @@ impl Taken {
     pub fn split(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
-        Self { memory: self.memory.clone(), part: self.part, bytes }
+        Self { books: Books::clone(&self.books), part: self.part, bytes }
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.memory.ledger().give_back(self.part, self.bytes);
+            self.books.lock().give_back(self.part, self.bytes);
         }
     }
 }
 
 /// One in the line; who goes away leaves it, and gives back what was given to him at that moment.
 struct Waiting<'a> {
-    memory: &'a Memory,
+    books: &'a Books,
     part: Part,
     bytes: usize,
     ticket: Option<u64>,
@@ -114,7 +115,7 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
-        let mut ledger = self.memory.ledger();
+        let mut ledger = self.books.lock();
         if !ledger.forget(self.part, ticket) {
             ledger.give_back(self.part, self.bytes);
         }
@@ -124,6 +125,7 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::memory::Memory;
     use futures::poll;
     use std::pin::pin;
 

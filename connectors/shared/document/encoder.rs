@@ -6,7 +6,7 @@ use std::ops::Range;
 use anabranch_record::StoredRecord;
 
 use super::facts::Facts;
-use super::{Civil, Codec, json, merge, pretty};
+use super::{Civil, Codec, claim, json, merge, pretty};
 
 /// Writes records with one codec.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Encoder {
             out.push(b'{');
             0
         });
-        if claimed & merge::TIMESTAMP == 0 {
+        if claimed & claim::TIMESTAMP == 0 {
             self.push_timestamp(stored.record.timestamp_ms, out);
         }
         if merged.is_none() && stored.record.value.is_some() {
@@ -96,7 +96,7 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) {
         let (headers, is_again) = (stored.record.headers, facts.is_none());
-        let is_whole = claimed & merge::OF_HEADERS == 0;
+        let is_whole = claimed & claim::OF_HEADERS == 0;
         if is_again && is_whole && self.has_members {
             out.extend_from_slice(&self.members);
             return;
@@ -137,7 +137,7 @@ fn push_place(
     out: &mut Vec<u8>,
 ) {
     json::push_object("event", out, |out| {
-        if claimed & merge::EVENT_ID == 0 {
+        if claimed & claim::EVENT_ID == 0 {
             out.extend_from_slice(b"\"id\":\"");
             match id {
                 Some(id) => out.extend_from_within(id),
@@ -145,7 +145,7 @@ fn push_place(
             }
             out.extend_from_slice(b"\",");
         }
-        if claimed & merge::EVENT_DATASET == 0 {
+        if claimed & claim::EVENT_DATASET == 0 {
             json::push_member("dataset", stored.topic().as_bytes(), out);
         }
         if let Some(original) = original {
@@ -153,7 +153,7 @@ fn push_place(
         }
     });
     if let Some(key) = stored.record.key
-        && claimed & merge::KAFKA == 0
+        && claimed & claim::KAFKA == 0
     {
         json::push_object("kafka", out, |out| json::push_member("key", key, out));
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anabranch_record::header::HeadersRef;
 
-use super::{json, merge};
+use super::{claim, json};
 
 /// Headers `syslog.NAME` that have a place of their own in the schema, and that place under `log.syslog`.
 const SYSLOG: [(&str, Place); 9] = [
@@ -100,7 +100,7 @@ impl<'a> Facts<'a> {
     /// Writes the members that these headers make, except those that the value has `claimed`.
     pub(super) fn push(&self, headers: HeadersRef<'_>, claimed: u32, out: &mut Vec<u8>) {
         if let Some(host) = self.host
-            && claimed & merge::HOST == 0
+            && claimed & claim::HOST == 0
         {
             json::push_object("host", out, |out| json::push_member("name", host, out));
         }
@@ -108,30 +108,30 @@ impl<'a> Facts<'a> {
             json::push_object("log", out, |out| self.push_log(claimed, out));
         }
         if let Some(peer) = self.peer
-            && claimed & merge::SOURCE == 0
+            && claimed & claim::SOURCE == 0
         {
             json::push_object("source", out, |out| push_address(peer, out));
         }
         if let Some(message) = self.parse_error
-            && claimed & merge::ERROR == 0
+            && claimed & claim::ERROR == 0
         {
             json::push_object("error", out, |out| json::push_member("message", message, out));
         }
-        if self.labels > 0 && claimed & merge::LABELS == 0 {
+        if self.labels > 0 && claimed & claim::LABELS == 0 {
             json::push_object("labels", out, |out| push_labels(headers, self.labels, out));
         }
     }
 
     fn push_log(&self, claimed: u32, out: &mut Vec<u8>) {
         if let Some(path) = self.path
-            && claimed & merge::LOG_FILE == 0
+            && claimed & claim::LOG_FILE == 0
         {
             json::push_object("file", out, |out| json::push_member("path", path, out));
         }
-        if self.is_continued && claimed & merge::LOG_FLAGS == 0 {
+        if self.is_continued && claimed & claim::LOG_FLAGS == 0 {
             out.extend_from_slice(b"\"flags\":[\"continued\"],");
         }
-        if self.has_syslog && claimed & merge::LOG_SYSLOG == 0 {
+        if self.has_syslog && claimed & claim::LOG_SYSLOG == 0 {
             json::push_object("syslog", out, |out| self.push_syslog(out));
         }
     }

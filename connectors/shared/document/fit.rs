@@ -218,7 +218,7 @@ impl<'de> Deserialize<'de> for Top {
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Top, E> {
                 let place = if is_name(name) { place(name, &OURS) } else { Place::Misfit };
-                let claim = super::merge::claim(name);
+                let claim = super::claim::claim(name);
                 Ok(Top { place, claim, hash: xxhash_rust::xxh3::xxh3_64(name.as_bytes()) })
             }
         }

@@ -26,6 +26,7 @@
 //! is not merged. Of several headers with one name the last counts, so that a document never has a name twice. A
 //! document is one line.
 
+mod claim;
 mod encoder;
 mod facts;
 mod fit;

@@ -70,7 +70,7 @@ pub fn clean_index(name: &str, may_be_hidden: bool) -> String {
     let mut index = lower.trim_start_matches(front).to_owned();
     if index.bytes().all(|byte| byte == b'.') {
         index.clear();
-        index.push_str(super::UNKNOWN);
+        index.push_str(super::part::UNKNOWN);
     }
     if index.len() > INDEX_MAX {
         index.truncate(index.floor_char_boundary(INDEX_MAX - 17));

@@ -20,6 +20,7 @@ mod clean;
 mod cursor;
 mod doubts;
 mod parse;
+mod part;
 
 pub use clean::{clean_index, clean_path_segment, clean_url_segment};
 pub use cursor::{Clean, Cursor};
@@ -30,39 +31,14 @@ use std::borrow::Cow;
 use anabranch_record::StoredRecord;
 use anabranch_record::digits::push_decimal;
 
-use super::document::{Civil, push_digits};
+use part::{DatePart, Field, Part};
 
-/// What stands for a field that a record lacks, where the template gives no default.
-const UNKNOWN: &str = "unknown";
+use super::document::{Civil, push_digits};
 
 /// A name with places to fill in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Field { field: Field, default: String },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Field {
-    Topic,
-    Partition,
-    Date(Vec<DatePart>),
-    Header(String),
-    Key,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum DatePart {
-    Year,
-    Month,
-    Day,
-    Hour,
-    Text(String),
 }
 
 /// What a template's text depends on.

@@ -1,6 +1,6 @@
 //! Reads a template's text.
 
-use super::{DatePart, Field, Part, UNKNOWN};
+use super::part::{DatePart, Field, Part, UNKNOWN};
 
 const KNOWN: &str = "known are `{topic}`, `{partition}`, `{date}`, `{date:%Y.%m.%d}`, `{host}`, \
                      `{header.NAME}`, `{key}`, each with a default as in `{host|none}`; \

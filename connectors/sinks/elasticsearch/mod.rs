@@ -25,6 +25,7 @@ mod answer;
 mod bulk;
 mod call;
 mod config;
+mod connector;
 mod endpoints;
 mod sink;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Writes files, each record exactly once.
 
 mod config;
+mod connector;
 mod durable;
 mod member;
 mod names;

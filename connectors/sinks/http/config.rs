@@ -3,22 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
 use super::request::Format;
-use super::sink::{HttpSink, probe};
-use crate::contract::build::{BuildError, Surroundings};
+use crate::ByteSize;
+use crate::contract::build::BuildError;
 use crate::contract::secret::Secret;
-use crate::contract::settings::{Alone, Card, Described, Doubt, Reached, SinkSettings, Topics};
 use crate::shared::document::Codec;
-use crate::shared::http::ALSO;
 use crate::shared::http::client::{Auth, Tls, bad_pem};
 use crate::shared::http::responses::Responses;
-use crate::shared::template::{self, Template};
-use crate::{ByteSize, Sink};
+use crate::shared::template::Template;
 
 /// The `http` block of a sink.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -190,37 +186,6 @@ impl SinkConfig {
             map.insert(key, value);
         }
         Ok(map)
-    }
-}
-
-impl Described for SinkConfig {
-    const CARD: Card = Card { also: ALSO, settings: &["url"], guarantee: "at least once" };
-}
-
-#[async_trait]
-impl SinkSettings for SinkConfig {
-    fn build(&self, around: &Surroundings) -> Result<Box<dyn Sink>, BuildError> {
-        Ok(Box::new(HttpSink::new(self.clone(), around)?))
-    }
-
-    async fn probe(&self) -> Result<String, String> {
-        probe(self).await
-    }
-
-    fn doubts(&self) -> Vec<Doubt> {
-        let mut doubts: Vec<Doubt> = template::doubt("url", &self.url).into_iter().collect();
-        if self.url.starts_with("http://") && self.tls != Tls::default() {
-            doubts.push(Tls::unused());
-        }
-        doubts
-    }
-
-    fn reaches(&self) -> Vec<Reached> {
-        Reached::of("url", std::slice::from_ref(&self.url))
-    }
-
-    fn side_by_side(&self, _topics: Topics) -> Result<(), Alone> {
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Posts batches over HTTP.
 
 mod config;
+mod connector;
 mod request;
 mod sink;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! `tail` is all that is known of it.
 
 mod config;
+mod connector;
 mod copies;
 mod discover;
 mod flights;

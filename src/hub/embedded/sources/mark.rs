@@ -15,10 +15,10 @@
 //! follow each other in a batch and are of one source share a mark.
 
 use anabranch_connectors::contract::counters::Account;
-use anabranch_record::{Amount, Batch, header, origin, varint};
+use anabranch_record::{Amount, Batch, header, varint};
 
 /// Name of the header.
-pub(super) use anabranch_record::origin::MARK as NAME;
+pub(super) use anabranch_record::places::MARK as NAME;
 
 /// More reasons than any source has.
 const REASONS_MAX: i64 = 1000;
@@ -47,7 +47,7 @@ pub(crate) fn encode(
     varint::push_bytes(Some(source.as_bytes()), &mut value);
     varint::push_bytes(position.map(|position| position.key.as_slice()), &mut value);
     varint::push_bytes(position.and_then(|position| position.value.as_deref()), &mut value);
-    varint::push_bytes(origin::encode(batch, source).as_deref(), &mut value);
+    varint::push_bytes(batch.places(source).as_deref(), &mut value);
     push_amount(claimed, &mut value);
     let has_rest =
         |account: &&Account| account.not_stored != Amount::NONE || !account.dropped.is_empty();
