@@ -3,7 +3,8 @@
 
 use memchr::memchr;
 
-use super::parse::{Parsed, Received};
+use super::calendar::Received;
+use super::parsed::Parsed;
 use super::rfc5424::BYTE_ORDER_MARK;
 use super::timestamp;
 

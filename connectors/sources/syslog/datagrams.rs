@@ -15,11 +15,11 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recvfrom};
 use tokio::time::Instant;
 
+use super::calendar::Received;
 use super::config::Listen;
 use super::drops::Drops;
 use super::headers::Encoder;
 use super::message::{self, Arrival, STOP_DRAIN, Shared};
-use super::parse::Received;
 use super::sockets::Opened;
 use crate::SourceError;
 use crate::contract::clock;

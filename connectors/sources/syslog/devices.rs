@@ -4,7 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::parse::{Parsed, Received, parse};
+use super::calendar::Received;
+use super::parse::parse;
+use super::parsed::Parsed;
 
 fn received() -> Received {
     Received::at("2026-11-20T18:30:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond())

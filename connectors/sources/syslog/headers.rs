@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use anabranch_record::{Batch, header, varint};
 
 use super::alike::Alike;
-use super::parse::{Parsed, Received, parse};
+use super::calendar::Received;
+use super::parse::parse;
+use super::parsed::Parsed;
 
 const FACILITIES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anabranch_record::{Batch, Pool};
 use tokio_util::sync::CancellationToken;
 
+use super::calendar::Received;
 use super::headers::Encoder;
-use super::parse::Received;
 use crate::contract::receipt::Closed;
 use crate::shared::framing::rfc6587::Frame;
 use crate::{Emitter, Taken};

@@ -20,6 +20,7 @@ mod headers;
 mod message;
 mod name;
 mod parse;
+mod parsed;
 mod rfc3164;
 mod rfc5424;
 mod sockets;
@@ -35,6 +36,8 @@ mod devices;
 #[cfg(test)]
 mod tests;
 
+pub use calendar::Received;
 pub use config::{Listen, SourceConfig};
-pub use parse::{Parsed, Received, parse};
+pub use parse::parse;
+pub use parsed::Parsed;
 pub use source::{Bound, SyslogSource};

@@ -16,8 +16,9 @@
 //! The forms of the timestamp are listed in [`super::timestamp`]. Only what has a place among the fields is taken from the
 //! text: a word that does not look like the name of a host or program stays there.
 
+use super::calendar::Received;
 use super::name::{host, mnemonic, tag, word};
-use super::parse::{Parsed, Received};
+use super::parsed::Parsed;
 use super::timestamp;
 
 /// Longest text before a colon that is taken for the name of a program where no timestamp stands before it, bytes.

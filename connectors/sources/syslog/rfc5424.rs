@@ -4,7 +4,8 @@
 
 use memchr::{memchr, memchr3};
 
-use super::parse::{Parsed, Received};
+use super::calendar::Received;
+use super::parsed::Parsed;
 use super::timestamp;
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

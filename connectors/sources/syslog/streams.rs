@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::calendar::Received;
 use super::config::Listen;
 use super::headers::Encoder;
 use super::message::{self, Arrival, STOP_DRAIN, Shared};
-use super::parse::Received;
 use super::sockets::Opened;
 use crate::contract::clock;
 use crate::contract::memory::Part;

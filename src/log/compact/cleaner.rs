@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use anabranch_record::frames::{Frame, frames};
 
 use crate::log::Aborted;
-use crate::log::compact::Compaction;
 use crate::log::compact::keys::Keys;
+use crate::log::compact::round::Compaction;
 use crate::wire::batch_header::DELETE_HORIZON;
 use crate::wire::{BatchHeader, Codec, HEADER_BYTES, is_commit};
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use anabranch_record::TopicPartition;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::read::raw::Cursor;
+use super::read::cursor::Cursor;
 use crate::log::segment::Segment;
 use crate::log::{LogError, Progress, disk, sync_parent};
 use crate::wire::batch_header::{BatchHeader, HEADER_BYTES, place};

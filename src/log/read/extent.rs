@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
 
-use super::raw::{Cursor, remember};
+use super::cursor::{Cursor, remember};
 use crate::log::segment::Segment;
 use crate::log::{LogError, Partition};
 

@@ -1,28 +1,14 @@
 //! Reads a partition as it lies: whole batches, byte for byte, for those who decode themselves.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::cursor::{Cursor, remember};
 use crate::log::recovery::resync::{Damaged, resync};
-use crate::log::segment::Segment;
 use crate::log::{Extent, LogError, Partition};
 use crate::wire::{BatchError, BatchHeader};
 
-/// Places that are remembered of a partition, so that one who reads on need not look for his batch.
-pub(super) const CURSORS: usize = 16;
 /// Bytes that are read to find a batch.
 const LOOK_BYTES: usize = 64 << 10;
-
-/// Where a reader stopped.
-#[derive(Debug, Clone)]
-pub(crate) struct Cursor {
-    pub(super) next_offset: i64,
-    pub(super) segment: Arc<Segment>,
-    pub(super) place: u64,
-    /// The base offset of the batch there, if it is known. No sum covers it, but offsets follow each other without a
-    /// gap.
-    pub(super) base: Option<i64>,
-}
 
 /// How much a read may give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,22 +97,6 @@ impl Partition {
         let (segment, place) = self.find(offset)?;
         Some(Cursor::new(offset, segment, place))
     }
-}
-
-impl Cursor {
-    /// To read from `next_offset` on, at or behind `place`.
-    fn new(next_offset: i64, segment: Arc<Segment>, place: u64) -> Self {
-        let base = (place == 0).then(|| segment.base_offset());
-        Self { next_offset, segment, place, base }
-    }
-}
-
-/// Keeps a place, instead of the oldest one when there are many.
-pub(super) fn remember(cursors: &mut VecDeque<Cursor>, cursor: Cursor) {
-    if cursors.len() == CURSORS {
-        cursors.pop_front();
-    }
-    cursors.push_back(cursor);
 }
 
 /// Reads one piece of a segment; `false` when nothing more fits.
