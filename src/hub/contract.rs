@@ -9,10 +9,10 @@ use anabranch_record::Condition;
 use async_trait::async_trait;
 
 use super::advance::Advance;
+use super::counted::Counted;
 use super::error::HubError;
 use super::fetched::Fetched;
 use super::lag::{self, GroupLag, Lag, Reads};
-use super::ledger::Counted;
 use super::offset::{GroupInfo, Lasting, Offset, TopicInfo};
 use super::part::Part;
 use super::spec::{ConsumerSpec, TopicSelector};

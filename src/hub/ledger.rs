@@ -12,18 +12,6 @@ use super::{
 };
 use crate::ledger::progress::Progress;
 use crate::ledger::rows::{Known, SinkRow, Verified};
-use crate::ledger::tally::Tally;
-
-/// What has become of records of one partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counted {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// By fate.
-    pub tally: Tally,
-}
 
 /// What a group has committed in a partition.
 type Committed = (TopicPartition, i64, Option<Progress>);

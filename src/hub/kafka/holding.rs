@@ -12,8 +12,8 @@ use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::assignment::to_commit;
+use super::client::Slot;
 use super::handover::Handover;
-use super::member::Slot;
 use crate::hub::Part;
 
 /// What a member has read under one assignment.

@@ -1,14 +1,13 @@
 //! A member of a consumer group, as a delivery holds it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anabranch_connectors::contract::clock;
 use anabranch_record::{Condition, TopicPartition};
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::oneshot;
@@ -17,6 +16,7 @@ use tracing::{debug, warn};
 
 use super::admin::{self, Observer};
 use super::assignment::{self, Assignments};
+use super::client::{Slot, connect};
 use super::handover::{Handover, Place, Seek};
 use super::holding::Holding;
 use super::reader::{Reached, Reader};
@@ -48,52 +48,6 @@ pub(super) struct Member {
     ends_at: Option<Instant>,
     /// What has become of what was read and is not committed; `None` for who keeps no account.
     counted: Option<Vec<Counted>>,
-}
-
-/// The client that reads now, as long as it is there.
-#[derive(Default)]
-pub(super) struct Slot(Mutex<Weak<BaseConsumer<Assignments>>>);
-
-impl Slot {
-    pub(super) fn set(&self, client: &Arc<BaseConsumer<Assignments>>) {
-        *self.0.lock() = Arc::downgrade(client);
-    }
-
-    pub(super) fn get(&self) -> Option<Arc<BaseConsumer<Assignments>>> {
-        self.0.lock().upgrade()
-    }
-}
-
-/// A client that is to be a member, or to read the partitions of its choice.
-pub(super) fn connect(
-    settings: &Settings,
-    spec: &ConsumerSpec,
-    handover: &Arc<Handover>,
-) -> Result<BaseConsumer<Assignments>, HubError> {
-    let group = spec.group.clone();
-    let mut config = if group.is_empty() {
-        // Librdkafka assigns nothing to a client without one. Nothing is asked of it and nothing committed.
-        settings.consumer(&format!("anabranch-{}", uuid::Uuid::new_v4().simple()))
-    } else {
-        settings.consumer(&group)
-    };
-    let (number, of) = spec.member;
-    if of > 1 {
-        config.set("client.id", format!("{}-{number}", settings.client_id));
-    }
-    let context = Assignments {
-        group,
-        topics: spec.topics.clone(),
-        alone: spec.is_alone(),
-        start: spec.start,
-        keeps_start: spec.assigned.is_none(),
-        handover: Arc::clone(handover),
-        begun: AtomicBool::new(false),
-        rejoin: AtomicBool::new(false),
-        failed: AtomicBool::new(false),
-        retired: AtomicBool::new(false),
-    };
-    config.create_with_context(context).map_err(|error| admin::unusable(&error))
 }
 
 impl Member {

@@ -15,6 +15,7 @@ mod advance;
 mod amend;
 mod assignment;
 mod changes;
+mod client;
 mod context;
 mod encode;
 mod gather;

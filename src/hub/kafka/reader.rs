@@ -15,9 +15,9 @@ use tracing::{debug, warn};
 
 use super::admin::{ANSWER_MAX, Observer};
 use super::assignment::Assignments;
+use super::client::{Slot, connect};
 use super::gather::Gatherer;
 use super::handover::{Handover, Seek};
-use super::member::{Slot, connect};
 use super::settings::Settings;
 use super::watchdog::Watchdog;
 use crate::hub::{ConsumerSpec, HubError, TopicSelector};

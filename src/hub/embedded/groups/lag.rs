@@ -1,17 +1,11 @@
 //! How far groups are behind, in records, bytes and time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use anabranch_record::TopicPartition;
-
+use super::oldest::Oldest;
 use crate::hub::embedded::{Embedded, Shared};
 use crate::hub::{GroupLag, HubError, Lag, Reads, StartAt, TopicSelector};
 use crate::log::Partition;
-
-/// Times of the oldest records that groups have not committed, by group and partition, and the offset that each is of:
-/// a group that stands still is looked at once.
-pub(crate) type Oldest = HashMap<(String, TopicPartition), (i64, Option<i64>)>;
 
 impl Embedded {
     /// See [`crate::hub::Hub::lags`].

@@ -16,8 +16,8 @@ use super::coordinators::Coordinators;
 use super::states::{Outbox, StateKey};
 use crate::hub::HubError;
 use crate::hub::embedded::topics::table::TopicState;
+use crate::hub::embedded::write::command::{Command, Done};
 use crate::hub::embedded::write::queue::Queue;
-use crate::hub::embedded::write::writer::{Command, Done};
 
 /// Where members of this process run, as tools show it.
 pub(crate) const IN_PROCESS: &str = "/in-process";

@@ -6,8 +6,10 @@ pub(crate) mod coordinator;
 pub(crate) mod coordinators;
 #[cfg(test)]
 mod coordinators_tests;
+pub(super) mod fields;
 pub(super) mod lag;
 pub(super) mod members;
 pub(super) mod membership;
 pub(super) mod offsets;
+pub(super) mod oldest;
 mod states;

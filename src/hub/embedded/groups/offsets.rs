@@ -16,8 +16,9 @@ use std::collections::BTreeMap;
 use anabranch_connectors::contract::sink::Placed;
 use anabranch_record::TopicPartition;
 
+use super::fields::{push_text, take, take_text};
 use super::states::{Changes, StateKey};
-use crate::hub::embedded::write::writer::{Pairs, Place};
+use crate::hub::embedded::write::command::{Pairs, Place};
 use crate::hub::{GroupInfo, Offset, state};
 
 /// One partition's commit.
@@ -262,30 +263,6 @@ impl Groups {
             };
         self.groups.iter().map(info).collect()
     }
-}
-
-pub(super) fn push_text(text: &str, out: &mut Vec<u8>) {
-    // Names are checked to be far shorter; a longer text is cut rather than framed wrongly.
-    let mut end = text.len().min(i16::MAX.unsigned_abs().into());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let text = text.get(..end).unwrap_or_default();
-    out.extend_from_slice(&u16::try_from(end).unwrap_or(0).to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
-}
-
-pub(super) fn take_text(bytes: &mut &[u8]) -> Option<String> {
-    let length = u16::from_be_bytes(take(bytes)?);
-    let (text, rest) = bytes.split_at_checked(length.into())?;
-    *bytes = rest;
-    String::from_utf8(text.to_vec()).ok()
-}
-
-pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, rest) = bytes.split_first_chunk::<N>()?;
-    *bytes = rest;
-    Some(*head)
 }
 
 fn encode_key(group: &str, name: &TopicPartition) -> Vec<u8> {

@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::offsets::{push_text, take, take_text};
+use super::fields::{push_text, take, take_text};
 use crate::hub::HubError;
-use crate::hub::embedded::write::writer::Done;
+use crate::hub::embedded::write::command::Done;
 
 /// What a record is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use crate::hub::embedded::Shared;
 use crate::hub::embedded::topics::settings::TopicSettings;
 use crate::hub::embedded::topics::table::POSITIONS;
-use crate::hub::embedded::write::writer::Command;
+use crate::hub::embedded::write::command::Command;
 use crate::log::{
     Checkpoint, Compacted, Compaction, KEYS_MAX, LogError, Partition, Progress, Segment,
 };

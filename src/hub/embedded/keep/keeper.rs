@@ -15,7 +15,7 @@ use super::trouble::ROOM;
 use crate::hub::embedded::Shared;
 use crate::hub::embedded::topics::settings::{Flush, TopicSettings, WhenFull};
 use crate::hub::embedded::topics::table::TopicState;
-use crate::hub::embedded::write::writer::Command;
+use crate::hub::embedded::write::command::Command;
 use crate::log::{Checkpoint, Partition, Segment};
 
 const SPACE_EVERY: Duration = Duration::from_secs(1);

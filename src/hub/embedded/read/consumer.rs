@@ -15,7 +15,7 @@ use super::partition_reader::PartitionReader;
 use crate::hub::embedded::Shared;
 use crate::hub::embedded::groups::membership::{Counts, Membership};
 use crate::hub::embedded::topics::table::{OFFSETS, TopicState};
-use crate::hub::embedded::write::writer::{Command, Place};
+use crate::hub::embedded::write::command::{Command, Place};
 use crate::hub::state::Metadata;
 use crate::hub::{
     Consumer, ConsumerSpec, Counted, Fetched, FetchedBatch, HubError, Lag, Lasting, Offset,

@@ -4,6 +4,7 @@ mod power_cuts;
 mod read_errors;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_connectors::Emitter;
@@ -11,7 +12,7 @@ use anabranch_connectors::contract::sink::Resumed;
 use anabranch_record::{Batch, Headers, Position};
 
 use super::*;
-use crate::hub::{Fetched, Part, StartAt, TopicSelector};
+use crate::hub::{Consumer, ConsumerSpec, Fetched, Hub as _, Offset, Part, StartAt, TopicSelector};
 
 pub(super) fn open(folder: &Path) -> Arc<Embedded> {
     Embedded::open(Settings::new(folder), Arc::default()).unwrap()

@@ -1,5 +1,8 @@
 //! Power cuts that keep some files and take others: what speaks about other files counts no further than they go.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use std::collections::HashMap;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -8,8 +11,9 @@ use anabranch_connectors::Emitter;
 use anabranch_record::Batch;
 
 use super::{append, batch, copy_folder, lines, offset, open, spec};
+use crate::hub::embedded::write::command::Command;
 use crate::hub::embedded::*;
-use crate::hub::{Lasting, Part, StartAt};
+use crate::hub::{Hub as _, Lasting, Part, StartAt};
 use crate::log::{Segment, scan};
 
 const SEGMENT: &str = "t-0/00000000000000000000.log";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anabranch_connectors::Emitter;
 
 use super::{batch, open, spec};
+use crate::hub::Hub as _;
 use crate::hub::embedded::*;
 use crate::hub::{Fetched, Part, StartAt};
 use crate::log::disk::simulated::{Disk, Refusal};

@@ -12,7 +12,8 @@ use tracing::warn;
 
 use super::table::{OFFSETS, SETTINGS, TRANSACTIONS, TopicState};
 use crate::hub::HubError;
-use crate::hub::embedded::write::writer::{Command, Deleted, Pairs, Writer};
+use crate::hub::embedded::write::command::{Command, Deleted, Pairs};
+use crate::hub::embedded::write::writer::Writer;
 use crate::hub::embedded::{Embedded, local};
 use crate::log::{LogError, discard};
 

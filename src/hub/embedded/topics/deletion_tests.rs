@@ -1,12 +1,18 @@
 //! A topic is deleted, and perhaps made anew, while others have to do with it.
 
+use std::sync::Arc;
+
+use anabranch_record::TopicPartition;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anabranch_connectors::Emitter;
 
 use crate::hub::embedded::tests::{append, batch, copy_folder, lines, offset, open, spec};
+use crate::hub::embedded::write::command::Command;
 use crate::hub::embedded::*;
+use crate::hub::{ConsumerSpec, Hub as _, HubError, Offset};
 use crate::hub::{Part, StartAt};
 
 /// The hub as the next start finds it after a kill at this moment.

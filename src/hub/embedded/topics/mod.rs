@@ -4,6 +4,7 @@ pub(crate) mod configs;
 mod deletion;
 #[cfg(test)]
 mod deletion_tests;
+mod effective;
 pub(crate) mod kept;
 mod known;
 pub(super) mod settings;

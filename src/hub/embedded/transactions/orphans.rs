@@ -67,9 +67,9 @@ mod tests {
     use super::*;
     use crate::hub::Hub;
     use crate::hub::embedded::tests::{append, batch, open};
+    use crate::hub::embedded::write::command::Command;
+    use crate::hub::embedded::write::command::Produce;
     use crate::hub::embedded::write::encode::{Entry, encode_entries};
-    use crate::hub::embedded::write::produce::Produce;
-    use crate::hub::embedded::write::writer::Command;
     use crate::wire::batch_header::stamp;
     use crate::wire::{BatchHeader, Builder, Codec};
 

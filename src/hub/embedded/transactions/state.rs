@@ -16,8 +16,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anabranch_record::TopicPartition;
 use serde::{Deserialize, Serialize};
 
+use super::fault::TransactionFault;
 use crate::hub::Offset;
-use crate::hub::embedded::write::writer::Pairs;
+use crate::hub::embedded::write::command::Pairs;
 
 /// Producer ids that are reserved at once.
 const BLOCK: i64 = 1000;
@@ -76,19 +77,6 @@ pub(crate) struct Transaction {
 
 /// Offsets of groups that wait for the end of a transaction.
 pub(crate) type Pending = BTreeMap<String, Vec<(String, i32, i64, i32, String)>>;
-
-/// Why the coordinator refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TransactionFault {
-    /// Nobody of that name has that producer id.
-    UnknownProducer,
-    /// A newer life of the producer has taken over.
-    Fenced,
-    /// The end before is still under way.
-    Concurrent,
-    /// This cannot be asked for now.
-    InvalidState,
-}
 
 /// Everything that the coordinator knows.
 #[derive(Debug, Default)]

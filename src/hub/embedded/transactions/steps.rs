@@ -11,7 +11,8 @@ use anabranch_connectors::contract::clock::now_ms;
 use anabranch_record::TopicPartition;
 use tracing::{info, warn};
 
-use super::state::{Phase, Transaction, TransactionFault};
+use super::fault::TransactionFault;
+use super::state::{Phase, Transaction};
 use crate::hub::embedded::Embedded;
 use crate::hub::{HubError, Offset};
 

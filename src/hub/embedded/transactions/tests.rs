@@ -1,8 +1,13 @@
 //! Transactional producers that come back, are fenced off, or have offsets waiting.
 
+use std::sync::Arc;
+
+use anabranch_record::TopicPartition;
+
 use std::path::Path;
 
 use crate::hub::embedded::*;
+use crate::hub::{Hub as _, Offset};
 
 fn open(folder: &Path) -> Arc<Embedded> {
     Embedded::open(Settings::new(folder), Arc::default()).unwrap()

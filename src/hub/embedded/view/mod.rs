@@ -3,6 +3,7 @@
 //! What would write is refused; a group's progress may be stored by another way in (see [`View::storing_offsets`]).
 
 mod consumer;
+mod hub;
 mod totals;
 mod verify;
 
@@ -10,18 +11,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anabranch_connectors::contract::counters::Account;
 use anabranch_record::{Pool, Topic, TopicPartition};
 use async_trait::async_trait;
 
 use super::groups::offsets::Groups;
 use super::read::decode::decode;
-use super::read::times;
-use super::topics::table::{OFFSETS, partition_info};
+use super::topics::table::OFFSETS;
 use super::topics::topic_id;
-use crate::hub::{
-    Appender, Consumer, ConsumerSpec, GroupInfo, Hub, HubError, Offset, Part, TopicInfo,
-};
+use crate::hub::{HubError, Offset};
 use crate::log::{self, LogError, Meta, Partition, Read, Reader};
 
 /// Where one who only looks has a group's progress stored.
@@ -156,93 +153,4 @@ impl View {
         let folder = self.folder.display();
         Err(HubError::Fatal(format!("{folder} is only looked at; nothing in it can be changed")))
     }
-}
-
-#[async_trait]
-impl Hub for View {
-    fn appender(&self) -> Arc<dyn Appender> {
-        Arc::new(self.clone())
-    }
-
-    async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, HubError> {
-        Ok(Box::new(consumer::ViewConsumer::new(self.clone(), spec)?))
-    }
-
-    async fn positions(&self, _source: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HubError> {
-        self.read_only()
-    }
-
-    async fn create_topic(&self, _name: &str, _partitions: u32) -> Result<(), HubError> {
-        self.read_only()
-    }
-
-    async fn delete_topic(&self, _name: &str) -> Result<(), HubError> {
-        self.read_only()
-    }
-
-    async fn delete_records(&self, _: &str, _: i32, _: i64) -> Result<(), HubError> {
-        self.read_only()
-    }
-
-    async fn topics(&self) -> Result<Vec<TopicInfo>, HubError> {
-        let topics = self.look(|_name| true)?.into_iter();
-        Ok(topics
-            .map(|(name, seen)| TopicInfo {
-                name,
-                partitions: seen.partitions.iter().map(|one| partition_info(one)).collect(),
-            })
-            .collect())
-    }
-
-    async fn groups(&self) -> Result<Vec<GroupInfo>, HubError> {
-        Ok(self.all_groups()?.info())
-    }
-
-    async fn committed(&self, group: &str) -> Result<Vec<(Offset, String)>, HubError> {
-        Ok(self.all_groups()?.with_metadata(group))
-    }
-
-    async fn accounts(&self) -> Result<BTreeMap<String, Account>, HubError> {
-        Ok(self.positions()?.totals.accounts())
-    }
-
-    async fn set_offsets(&self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
-        match &self.offsets {
-            Some(way) => way.store(group, offsets).await,
-            None => self.read_only(),
-        }
-    }
-
-    async fn delete_group(&self, _name: &str) -> Result<bool, HubError> {
-        self.read_only()
-    }
-
-    async fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Offset>, HubError> {
-        let topics = self.look(|name| name.topic == topic)?;
-        let seen = topics.get(topic).ok_or_else(|| HubError::UnknownTopic(topic.to_owned()))?;
-        let mut offsets = Vec::new();
-        for partition in &seen.partitions {
-            let offset = times::offset_at(partition, &seen.topic, timestamp_ms)?;
-            let partition = partition.name().partition;
-            offsets.push(Offset { topic: topic.to_owned(), partition, offset, epoch: -1 });
-        }
-        Ok(offsets)
-    }
-
-    async fn close(&self) {}
-
-    fn state(&self) -> Result<String, String> {
-        Ok(format!("embedded, {}, looked at", self.folder.display()))
-    }
-}
-
-impl Appender for View {
-    fn partitions(&self, _topic: &str) -> Result<u32, HubError> {
-        self.read_only()
-    }
-
-    /// Dropped parts tell their senders that they are not stored.
-    fn append(&self, _topic: &str, _partition: i32, _parts: Vec<Part>) {}
-
-    fn store_positions(&self, _parts: Vec<Part>) {}
 }

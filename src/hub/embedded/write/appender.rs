@@ -7,8 +7,8 @@ use anabranch_record::Pool;
 use parking_lot::Mutex;
 use tracing::error;
 
+use super::command::{Append, Command};
 use super::encode::encode;
-use super::writer::{Append, Command};
 use crate::hub::embedded::Shared;
 use crate::hub::{Acks, Appender, HubError, Part};
 use crate::wire::Builder;

@@ -11,8 +11,9 @@ use anabranch_record::TopicPartition;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::command::Pairs;
 use super::encode::{Entry, EntryBatch, encode_entries};
-use super::writer::{Pairs, Writer};
+use super::writer::Writer;
 use crate::hub::embedded::Shared;
 use crate::hub::embedded::sources::positions::End;
 use crate::hub::embedded::topics::table::{
@@ -46,23 +47,6 @@ impl Shared {
         let mut positions = self.positions();
         positions.settle_covering(topic.flushed());
         of(&positions.covered)
-    }
-}
-
-/// What is known of the snapshots of positions.
-#[derive(Debug)]
-pub(super) struct Snapshots {
-    /// When the last one was tried.
-    at: Instant,
-    /// Bytes of records since.
-    pub(super) bytes: u64,
-    /// Whether it could not be stored, which was said.
-    fails: bool,
-}
-
-impl Default for Snapshots {
-    fn default() -> Self {
-        Self { at: Instant::now(), bytes: 0, fails: false }
     }
 }
 

@@ -3,60 +3,11 @@
 use std::sync::Arc;
 
 use anabranch_connectors::contract::clock::now_ms;
-use bytes::Bytes;
-use thiserror::Error;
-use tokio::sync::oneshot;
 
+use super::command::{Marker, Produce, ProduceFault, Produced};
 use super::writer::Writer;
-use crate::hub::embedded::transactions::state::TransactionFault;
-use crate::log::{Partition, ProducerFault, Verdict};
+use crate::log::{Partition, Verdict};
 use crate::wire::{BatchHeader, marker};
-
-/// Where the outcome goes.
-pub(super) type Reply = oneshot::Sender<Result<Produced, ProduceFault>>;
-
-/// One batch, verified.
-#[derive(Debug)]
-pub(crate) struct Produce {
-    pub(crate) partition: Arc<Partition>,
-    pub(crate) header: BatchHeader,
-    pub(crate) bytes: Bytes,
-    pub(crate) reply: Reply,
-}
-
-/// The end of a transaction in one partition.
-#[derive(Debug)]
-pub(crate) struct Marker {
-    pub(crate) partition: Arc<Partition>,
-    pub(crate) producer: (i64, i16),
-    pub(crate) committed: bool,
-    pub(crate) reply: Reply,
-}
-
-/// Where a batch went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Produced {
-    pub(crate) base_offset: i64,
-    /// First offset that the partition keeps.
-    pub(crate) log_start: i64,
-}
-
-/// Why a batch was not appended.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum ProduceFault {
-    /// Its producer's sequence or epoch is wrong.
-    #[error(transparent)]
-    Producer(#[from] ProducerFault),
-    /// It belongs to a transaction that is not open, or not for this partition.
-    #[error("producer {0} has no open transaction for this partition")]
-    NoTransaction(i64, TransactionFault),
-    /// Its topic was deleted.
-    #[error("the topic was deleted")]
-    Deleted,
-    /// It may work later.
-    #[error("{0}")]
-    NotNow(String),
-}
 
 impl Writer {
     pub(super) fn produce(&mut self, produce: Produce) {

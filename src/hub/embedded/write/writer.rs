@@ -5,7 +5,6 @@
 //! is dropped and nothing overtakes.
 
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -13,17 +12,15 @@ use std::time::Duration;
 
 use anabranch_connectors::contract::clock::now_ms;
 use anabranch_connectors::contract::receipt::Stored;
-use anabranch_record::{Buffer, TopicPartition};
-use tokio::sync::oneshot;
+use anabranch_record::TopicPartition;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::internal::Snapshots;
-use super::produce::{Marker, Produce, ProduceFault, Produced, Reply};
+use super::command::{Append, Command, Done, Pairs, Place, ProduceFault, Produced, Reply};
 use super::queue::{Closes, Queue};
+use super::snapshots::Snapshots;
 use crate::hub::embedded::Shared;
 use crate::hub::embedded::groups::offsets::Groups;
-use crate::hub::embedded::sources::totals::Run;
 use crate::hub::embedded::topics::settings::Flush;
 use crate::hub::embedded::topics::table::OFFSETS;
 use crate::hub::{Acks, HubError, Lasting, Part};
@@ -37,83 +34,39 @@ const GROUP_MAX: usize = 64;
 /// How often an append that found no room is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// What the writer is asked to do.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Append(Append),
-    /// Offsets of a group.
-    Commit {
-        group: String,
-        offsets: Vec<Place>,
-        /// On the disk before it is settled, whatever `flush` says.
-        lasting: Lasting,
-        done: Done,
-    },
-    /// How groups and their members are now: what has gathered.
-    GroupStates,
-    /// Records of an internal topic.
-    Pairs {
-        topic: &'static str,
-        pairs: Pairs,
-        done: Done,
-    },
-    Produce(Produce),
-    Marker(Marker),
-    Positions(Vec<Part>),
-    Snapshot,
-    Roll(Arc<Partition>),
-    DeleteTopic(String, Deleted),
-    Close(SyncSender<()>),
-}
-
-/// Keys and values of an internal topic.
-pub(crate) type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
-
-/// Where the outcome of a commit goes.
-pub(crate) type Done = oneshot::Sender<Result<(), HubError>>;
-
-/// Where the folders of a deleted topic go, which are to be removed.
-pub(crate) type Deleted = oneshot::Sender<Result<Vec<PathBuf>, HubError>>;
-
-/// What a group commits for one partition: the very one, not whichever has its name by then.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) partition: Arc<Partition>,
-    pub(crate) offset: i64,
-    pub(crate) epoch: i32,
-    pub(crate) metadata: String,
-}
-
-/// One encoded batch.
-#[derive(Debug)]
-pub(crate) struct Append {
-    pub(crate) partition: Arc<Partition>,
-    pub(super) bytes: Buffer,
-    pub(super) parts: Vec<Part>,
-    /// What there is of each source.
-    pub(super) runs: Vec<Run>,
-}
-
 /// The writer's own state.
 pub(crate) struct Writer {
+    /// With everybody; the writer is the only one who appends.
     pub(crate) shared: Arc<Shared>,
+    /// Woken when something is to be flushed, and when the hub closes.
     pub(super) keeper: std::thread::Thread,
+    /// For records of internal topics.
     pub(super) builder: Builder,
+    /// Its bytes, used again.
     pub(super) scratch: Vec<u8>,
+    /// Appends that found no room, in order; tried again until there is some, handed back by the close.
     pub(crate) parked: VecDeque<Append>,
+    /// Partitions of this group of commands, to be flushed before it is settled where `flush` says so.
     pub(super) touched: Vec<Arc<Partition>>,
+    /// Appends of this group that wait for the flush, with where they are.
     pub(super) written: Vec<(Vec<Part>, Stored)>,
+    /// Batches of clients of this group, with what they are told.
     pub(super) produced: Vec<(Reply, Result<Produced, ProduceFault>)>,
+    /// Who waits for offsets and records of internal topics of this group.
     pub(super) commits: Vec<Done>,
+    /// Positions that came without records, until the next snapshot.
     pub(super) position_parts: Vec<Part>,
+    /// The same, while there is no room for a snapshot.
     pub(super) parked_positions: Vec<Part>,
     /// What is to be stored as soon as there is room.
     pub(crate) owed: Vec<(&'static str, Pairs)>,
+    /// Whether a position has come without records since positions were last stored together.
     pub(super) positions_first: bool,
     /// The last append was refused.
     pub(crate) is_refused: bool,
     /// When partitions whose sync has failed are written anew next, and how long to wait after that.
     pub(crate) mend_at: (Instant, Duration),
+    /// When positions were last stored together.
     pub(super) snapshots: Snapshots,
 }
 

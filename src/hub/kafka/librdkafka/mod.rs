@@ -3,6 +3,7 @@
 //! It does what [`super::writer`] does, at several times the CPU: librdkafka makes a message and a list of headers for
 //! every record.
 
+mod refused;
 mod round;
 mod send;
 mod writer;

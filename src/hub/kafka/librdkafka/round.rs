@@ -7,7 +7,7 @@ use rdkafka::error::KafkaError;
 
 use super::super::holding;
 use super::super::queue::Job;
-use super::send::Refused;
+use super::refused::Refused;
 
 /// What is being stored.
 #[derive(Debug, Default)]

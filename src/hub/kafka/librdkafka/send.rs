@@ -17,6 +17,7 @@ use super::super::context::Deliveries;
 use super::super::encode::{AROUND, size};
 use super::super::queue::{Job, Queue};
 use super::super::topics::Topics;
+use super::refused::Refused;
 use super::round::Round;
 use crate::hub::DEAD_LETTERS;
 
@@ -25,15 +26,6 @@ pub(super) const UNNUMBERED: usize = usize::MAX;
 
 /// Librdkafka's producer, as it is used here.
 pub(super) type Kafka = BaseProducer<Deliveries>;
-
-/// Why not everything could be handed over.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// Librdkafka would not take it, or could not deliver what went before.
-    Kafka(String),
-    /// The time to stop has come.
-    Stopping,
-}
 
 /// Sends the records of jobs.
 pub(super) struct Sender<'a> {

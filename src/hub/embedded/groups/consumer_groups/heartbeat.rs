@@ -2,11 +2,11 @@
 
 use super::assignor::Assignor;
 use super::group::Group;
+use super::limits::{HEARTBEAT_MS, SESSION_MS};
 use super::member::{Deadlines, Member};
-use super::partitions::Topics;
+use super::partitions::{Partitions, Topics};
 use super::request::{Beat, Heartbeat, JOINS, LEAVES_FOR_A_WHILE};
 use super::subscription::Resolved;
-use super::{HEARTBEAT_MS, SESSION_MS};
 use crate::hub::embedded::groups::coordinator::GroupError;
 
 /// What a heartbeat is looked at with.
@@ -120,7 +120,7 @@ impl Group {
             Some(_) if beat.epoch == LEAVES_FOR_A_WHILE => {
                 if let Some(mut member) = self.members.get(&beat.member_id).cloned() {
                     member.epoch = LEAVES_FOR_A_WHILE;
-                    member.revoking = super::Partitions::default();
+                    member.revoking = Partitions::default();
                     self.put(&beat.member_id, member);
                 }
                 Ok(LEAVES_FOR_A_WHILE)

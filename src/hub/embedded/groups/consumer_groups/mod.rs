@@ -24,6 +24,7 @@ mod classic;
 mod convert;
 mod group;
 mod heartbeat;
+mod limits;
 mod member;
 mod partitions;
 mod request;
@@ -46,13 +47,9 @@ use super::coordinator::{
 };
 use group::Group;
 use heartbeat::World;
+use limits::{HEARTBEAT_MS, SESSION_MS};
 use member::NEVER;
 use partitions::Topics;
-
-/// After how many milliseconds without a heartbeat a member is removed (Kafka's `group.consumer.session.timeout.ms`).
-const SESSION_MS: i64 = 45_000;
-/// How often members send heartbeats, ms (Kafka's `group.consumer.heartbeat.interval.ms`).
-const HEARTBEAT_MS: i32 = 5_000;
 
 /// A group, or one of its members, of which something has changed that survives a restart.
 pub(crate) type Changed = (String, Option<String>);

@@ -1,8 +1,10 @@
 //! `JoinGroup`: members that are new, that come back, and static members that take over their own place.
 
+use super::error::GroupError;
 use super::group::{Group, State};
+use super::limits::Limits;
 use super::member::Member;
-use super::{Answer, GroupError, JoinRequest, Limits, Ticket};
+use super::request::{Answer, JoinRequest, Ticket};
 
 /// How long a member may wait for the answer to its first join, whatever its session timeout.
 const NEW_MEMBER_TIMEOUT_MS: i64 = 5 * 60 * 1000;

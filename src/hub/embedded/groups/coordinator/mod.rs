@@ -25,6 +25,7 @@ mod consumer_protocol;
 mod error;
 mod group;
 mod join;
+mod limits;
 mod member;
 mod rebalance;
 mod request;
@@ -35,38 +36,18 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-#[cfg(test)]
-use assignor::Subscriber;
 pub(crate) use assignor::{Assignor, assign_group};
 pub(crate) use consumer_protocol::{Assignment, Subscription};
-#[cfg(test)]
-use consumer_protocol::{Malformed, TopicPartitions, VERSION_MAX};
 pub(crate) use error::GroupError;
 use group::Group;
-#[cfg(test)]
-use group::State;
 use join::Joining;
+pub(crate) use limits::Limits;
 use member::NEVER;
 pub(crate) use request::{
     Answer, Assignments, Claim, JoinAnswer, JoinRequest, SyncAnswer, SyncRequest, Ticket,
 };
 pub(crate) use view::Description;
-#[cfg(test)]
-use view::MemberDescription;
 pub(crate) use view::{GroupState, MemberState};
-
-/// What members may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Shortest session timeout.
-    pub(crate) session_timeout_min_ms: i32,
-    /// Longest session timeout.
-    pub(crate) session_timeout_max_ms: i32,
-    /// How long a group without members waits for more of them after the first.
-    pub(crate) initial_rebalance_delay_ms: i32,
-    /// Most members of a group, and most ids given out that were not used yet.
-    pub(crate) group_size_max: usize,
-}
 
 /// All groups that have or had members.
 ///

@@ -10,6 +10,10 @@ mod timers;
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::assignor::Subscriber;
+use super::consumer_protocol::{Malformed, TopicPartitions, VERSION_MAX};
+use super::group::State;
+use super::view::MemberDescription;
 use super::*;
 
 pub(super) const SESSION_MS: i64 = 10_000;
