@@ -12,6 +12,7 @@ mod agent;
 mod broker;
 mod cli;
 mod config;
+mod conformance;
 mod crash;
 mod elasticsearch;
 mod end_to_end;

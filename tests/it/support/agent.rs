@@ -63,6 +63,12 @@ impl Agent {
         )
     }
 
+    /// The same with its standard output at `path`, a file or a pipe that somebody reads; what it says stays in its log.
+    pub(crate) fn start_into(folder: &Path, blocks: &str, path: &Path) -> Self {
+        let line = format!("exec \"$0\" \"$@\" >> '{}'", path.display());
+        Self::start_under(folder, blocks, &["sh", "-c", &line])
+    }
+
     fn start_under(folder: &Path, blocks: &str, under: &[&str]) -> Self {
         let mut agent = Self {
             folder: folder.to_owned(),

@@ -10,6 +10,7 @@ pub(crate) mod asking;
 mod broker;
 mod daemons;
 mod environment;
+mod gate;
 mod http;
 mod lines;
 mod metrics;
@@ -23,6 +24,7 @@ pub(crate) use agent::Agent;
 pub(crate) use broker::Broker;
 pub(crate) use daemons::{Nginx, Rsyslogd, kcat, logger, logrotate};
 pub(crate) use environment::{free_port, server, wait_listening};
+pub(crate) use gate::{GATE_USER, Gate, Rules};
 pub(crate) use http::{get, post, post_as, put};
 pub(crate) use lines::{
     append_lines, assert_each_once, assert_each_once_in_order, file_line_count, file_lines, lines,
