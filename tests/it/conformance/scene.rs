@@ -151,6 +151,19 @@ impl Scene {
         wait_until(SOON, "further tries", || self.tries() >= tries + 3.0);
     }
 
+    /// Has the source read more lines from `a`, the first of them of number `count`, until `/health` says that the sink
+    /// fails; gives the number behind the last.
+    #[track_caller]
+    pub(super) fn append_until_failing(&mut self, mut count: usize) -> usize {
+        wait_until(SOON, "the sink to be failing", || {
+            self.append("a", count..count + 20);
+            count += 20;
+            self.health()["state"] == "failing"
+        });
+        self.wait_failing("");
+        count
+    }
+
     /// Writes that have failed, wholly or in part, in this life.
     fn tries(&mut self) -> f64 {
         let names = ["errors_total", "again_records_total", "held_total"];

@@ -35,7 +35,7 @@ impl Far for Folder {
         file_line_count(&self.file())
     }
 
-    /// A file stands where the folder was, as when a mount is gone and something else is in its place.
+    /// A file stands where the folder was.
     fn go_away(&mut self) {
         if self.folder.exists() {
             fs::rename(&self.folder, &self.aside).unwrap();

@@ -10,19 +10,17 @@ pub(in crate::conformance) fn down_and_back(mut scene: Scene) {
     scene.wait_for(300);
     scene.agent().wait_no_lag(&["sink"], LONG);
     scene.far.go_away();
-    scene.append("a", 300..600);
-    scene.wait_failing("");
+    let mut count = scene.append_until_failing(300);
     scene.far.come_back();
-    scene.wait_for(600);
+    scene.wait_for(count);
 
-    let (before, count) = (scene.far.count(), 600 + scene.sink.entry.burst);
-    scene.append("a", 600..count);
+    let (before, burst) = (scene.far.count(), scene.sink.entry.burst);
+    scene.append("a", count..count + burst);
     scene.wait_beyond(before);
     scene.far.go_away();
-    scene.append("a", count..count + 300);
-    scene.wait_failing("");
+    count = scene.append_until_failing(count + burst);
     scene.far.come_back();
-    scene.end(&[("a", count + 300)], NONE_DEAD);
+    scene.end(&[("a", count)], NONE_DEAD);
 }
 
 /// A topic that is deleted and made anew while it is delivered costs what was in it; what comes then is delivered.
@@ -37,8 +35,7 @@ pub(in crate::conformance) fn topic_deleted(mut scene: Scene) {
         let goes_away = origin == "d" && scene.sink.runs("down_and_back");
         if goes_away {
             scene.far.go_away();
-            scene.append("a", (round + 1) * burst..(round + 1) * burst + 100);
-            scene.wait_failing("");
+            scene.append_until_failing((round + 1) * burst);
         }
         scene.run(&["topics", "delete", "logs", "--yes", "--data-dir", "data"]);
         if goes_away {
