@@ -192,24 +192,28 @@ impl Scene {
         self.agent().wait_no_lag(&["sink"], LONG);
         wait_until(SOON, "the sink to be well", || self.health()["state"] == "ok");
         self.agent().stop();
-        self.assert_balanced(dead.len());
 
         let letters = if dead.is_empty() { Vec::new() } else { self.dead_letters() };
         assert_eq!(numbers(&letters, "a"), dead);
         for letter in &letters {
             assert!(letter.contains(reason), "no {reason} in {letter:.2000}");
         }
+        self.assert_arrived(origins, &letters);
+        self.assert_balanced(dead.len());
+    }
+
+    /// Expects each line of these origins once, or at least once where the sink promises no more; in its place at the far
+    /// side, but where it may have been given back, or among `letters`.
+    #[track_caller]
+    fn assert_arrived(&self, origins: &[(&str, usize)], letters: &[String]) {
+        let Entry { exact, ordered, .. } = self.sink.entry;
         let mut texts = self.far.arrived();
-        if self.sink.entry.exact {
-            let count = texts.len();
-            assert_eq!(distinct(texts.clone()).len(), count, "something has arrived twice");
-        } else {
-            texts = distinct(texts);
-        }
-        let is_ordered = self.sink.entry.ordered && dead.is_empty();
-        texts.extend(letters);
+        let count = texts.len();
+        texts = distinct(texts);
+        assert!(!exact || texts.len() == count, "{} have arrived twice", count - texts.len());
+        texts.extend_from_slice(letters);
         for (origin, count) in origins {
-            if is_ordered {
+            if ordered && letters.is_empty() {
                 assert_each_once_in_order(&texts, origin, *count);
             } else {
                 assert_each_once(&texts, origin, *count);

@@ -33,8 +33,12 @@ impl Far for Service {
         Refused { line: |number| format!("a#{number:07} poison"), reason: "HTTP 422" }
     }
 
+    /// Only for some, so that what is taken for a refusal for good is not seen to be one of all.
     fn be_busy(&mut self, status: Option<u16>) {
-        self.receiver.answer(status.unwrap_or(200));
+        match status {
+            Some(status) => self.receiver.refuse("77 the", status),
+            None => self.receiver.refuse("in no line", 429),
+        }
     }
 
     fn limit(&mut self, bytes: usize) -> &'static str {
