@@ -43,6 +43,11 @@ impl Far for Folder {
         fs::write(&self.folder, "").unwrap();
     }
 
+    /// A configuration with a file in the place of a folder is refused.
+    fn lets_start(&self) -> bool {
+        false
+    }
+
     fn come_back(&mut self) {
         fs::remove_file(&self.folder).unwrap();
         if self.aside.exists() {

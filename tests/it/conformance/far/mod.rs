@@ -75,6 +75,11 @@ pub(super) trait Far {
         self.go_away();
     }
 
+    /// Whether an agent starts that finds it so.
+    fn lets_start(&self) -> bool {
+        true
+    }
+
     /// Takes everything again.
     fn go_on(&mut self) {
         self.come_back();

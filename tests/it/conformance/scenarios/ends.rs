@@ -27,7 +27,8 @@ fn ended(mut scene: Scene, times: usize, end: fn(&mut Scene)) {
     scene.end(&[("a", times * burst), ("b", 100)], NONE_DEAD);
 }
 
-/// The far side takes nothing and much is waiting: it stops in time all the same, and all of it arrives later.
+/// The far side takes nothing and much is waiting: it stops in time all the same, also when it has just
+/// begun, and all of it arrives later.
 pub(in crate::conformance) fn full_queue_at_the_stop(mut scene: Scene) {
     let burst = scene.sink.entry.burst;
     scene.start();
@@ -37,6 +38,10 @@ pub(in crate::conformance) fn full_queue_at_the_stop(mut scene: Scene) {
     scene.append("a", 0..burst);
     scene.wait_stored(burst + 100);
     scene.agent().stop();
+    if scene.far.lets_start() {
+        scene.agent().start_again();
+        scene.agent().stop();
+    }
     scene.far.go_on();
     scene.agent().start_again();
     scene.end(&[("a", burst), ("b", 100)], NONE_DEAD);
