@@ -91,7 +91,7 @@ fn every_sink_has_an_answer_to_every_scenario() {
 }
 
 fn table() -> String {
-    let mut table = String::from("\nscenario");
+    let mut table = format!("\n{:23}", "scenario");
     for sink in SINKS {
         write!(table, " | {}", sink.name).unwrap();
     }
