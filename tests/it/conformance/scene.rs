@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) exact: bool,
     /// What arrives can be read in the order in which it came.
     pub(super) ordered: bool,
+    /// Deliveries side by side.
+    pub(super) concurrency: usize,
     /// So many lines keep it busy for a moment.
     pub(super) burst: usize,
 }
@@ -57,9 +59,10 @@ impl Scene {
         format!(
             "topics: {{ logs: {{ partitions: 2 }} }}\n\
              sources: {{ logs: {{ topic: logs, from: {{ file: {{ include: [\"{at}/logs/*.log\"] }} }} }} }}\n\
-             sinks:\n  sink:\n    topics: [logs]\n    batch: {{ max_records: {max_records} }}\n    \
+             sinks:\n  sink:\n    topics: [logs]\n    concurrency: {concurrency}\n    batch: {{ max_records: {max_records} }}\n    \
              retry: {{ backoff: 10ms, backoff_max: 200ms }}\n    to: {{ {to} }}\n",
             at = self.folder.path().display(),
+            concurrency = self.sink.entry.concurrency,
             max_records = self.max_records,
             to = self.far.to(self.password),
         )

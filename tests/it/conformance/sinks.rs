@@ -54,6 +54,7 @@ sinks! {
         open: far::search::elasticsearch,
         exact: true,
         ordered: false,
+        concurrency: 1,
         burst: 1500,
     }, {
         once: runs,
@@ -74,6 +75,7 @@ sinks! {
         open: far::search::opensearch,
         exact: true,
         ordered: false,
+        concurrency: 2,
         burst: 1500,
     }, {
         once: runs,
@@ -94,6 +96,7 @@ sinks! {
         open: far::file::open,
         exact: true,
         ordered: true,
+        concurrency: 1,
         burst: 10_000,
     }, {
         once: runs,
@@ -114,6 +117,7 @@ sinks! {
         open: far::http::open,
         exact: false,
         ordered: true,
+        concurrency: 2,
         burst: 3000,
     }, {
         once: runs,
@@ -134,6 +138,7 @@ sinks! {
         open: far::stdout::open,
         exact: false,
         ordered: true,
+        concurrency: 1,
         burst: 10_000,
     }, {
         once: runs,
