@@ -6,8 +6,8 @@ WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --release --locked --bin anabranch \
-    && install -D -m 0755 target/release/anabranch /image/usr/bin/anabranch \
+    cargo build --profile dist --locked --bin anabranch \
+    && install -D -m 0755 target/dist/anabranch /image/usr/bin/anabranch \
     && install -D -m 0644 deploy/config/image.yaml /image/etc/anabranch/anabranch.yaml \
     && install -d -m 0750 -o 65532 -g 65532 /image/var/lib/anabranch
 

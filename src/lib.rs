@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod producer;
 pub mod retry;
 mod scram;
+pub mod streams;
 pub mod tasks;
 mod topic_name;
 pub mod wire;

@@ -12,10 +12,11 @@ use super::advance::Advance;
 use super::counted::Counted;
 use super::error::HubError;
 use super::fetched::Fetched;
-use super::lag::{self, GroupLag, Lag, Reads};
+use super::lag::{self, GroupLag, Reads};
 use super::offset::{GroupInfo, Lasting, Offset, TopicInfo};
 use super::part::Part;
 use super::spec::{ConsumerSpec, TopicSelector};
+use crate::metrics::Lag;
 
 /// A hub: topics with partitions, appended to and read by consumer groups.
 #[async_trait]

@@ -19,13 +19,14 @@ pub mod running;
 mod spec;
 pub(crate) mod state;
 
+pub use crate::metrics::Lag;
 pub use acks::Acks;
 pub use advance::{Advance, Placed};
 pub use contract::{Appender, Consumer, Hub};
 pub use counted::Counted;
 pub use error::HubError;
 pub use fetched::{Fetched, FetchedBatch};
-pub use lag::{GroupLag, Lag, Reads};
+pub use lag::{GroupLag, Reads};
 pub use ledger::{sink_rows, sink_rows_and_topics, verify};
 pub use names::{DEAD_LETTER_SOURCE, DEAD_LETTERS, FALLBACK, FALLBACK_SOURCE, REPLAY};
 pub use offset::{GroupInfo, Lasting, Offset, PartitionInfo, TopicInfo};

@@ -1,5 +1,6 @@
 //! What the program counts: at the two ends of the middle (sources, sinks) and in the hub, never inside connectors.
 
+mod lag;
 pub mod memory;
 mod state;
 
@@ -15,9 +16,8 @@ use anabranch_record::Amount;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 
+pub use lag::Lag;
 pub use state::State;
-
-use crate::hub::Lag;
 
 /// Everything that is counted, shared by all parts of the program.
 #[derive(Debug, Default)]

@@ -1,5 +1,8 @@
 //! The conventions that a machine can check and clippy does not.
 
+mod circles;
+mod uses;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -137,7 +140,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 /// The Rust files, with their text.
 fn sources() -> Vec<(PathBuf, String)> {
-    let all = ["src", "record", "connectors", "tests", "fuzz", "examples", "benches"]
+    let all = ["src", "record", "transforms", "connectors", "tests", "fuzz", "examples", "benches"]
         .into_iter()
         .flat_map(files);
     let rust = all.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
