@@ -8,7 +8,7 @@
 //! | `kept_users.rs` | users whose credentials clients have set | KIP-554 |
 //! | `sasl.rs` | one exchange of whatever mechanism | KIP-43, KIP-152 |
 //! | `plain.rs`, `scram.rs`, `scram_message.rs` | the mechanisms | RFC 4616, RFC 5802 |
-//! | `acl.rs` | what a principal may do | KIP-11, KIP-290 |
+//! | `acl/` | what a principal may do | KIP-11, KIP-290 |
 //! | `tls.rs`, `subject.rs` | certificates, and the principal in one | RFC 2253 |
 //!
 //! Invariant: what a client is told does not depend on whether a user is known.

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Command;
-use std::sync::Mutex;
+
+use parking_lot::Mutex;
 
 use super::scene::{LONG, Scene};
 use super::sinks::{Answer, SINKS};
@@ -39,13 +40,13 @@ static PLAYED: Mutex<Vec<(&str, &str, Stands)>> = Mutex::new(Vec::new());
 
 fn note(sink: &'static str, scenario: &'static str, stands: Stands) {
     // A thread that failed while it held the lock has left nothing half done.
-    let mut played = PLAYED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut played = PLAYED.lock();
     played.retain(|(one, other, _)| (*one, *other) != (sink, scenario));
     played.push((sink, scenario, stands));
 }
 
 fn stands(sink: &str, scenario: &str) -> Option<Stands> {
-    let played = PLAYED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let played = PLAYED.lock();
     let mut played = played.iter().filter(|(one, other, _)| (*one, *other) == (sink, scenario));
     played.next().map(|(_, _, stands)| *stands)
 }
@@ -83,7 +84,7 @@ fn every_sink_has_an_answer_to_every_scenario() {
         assert_eq!(without, None, "{} lacks it without a reason", sink.name);
     }
     holds_within(LONG * 2, || {
-        let played = PLAYED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let played = PLAYED.lock();
         played.iter().all(|(_, _, stands)| *stands != Stands::Running)
     });
     // Past the test harness, which shows what a test prints only when it fails.

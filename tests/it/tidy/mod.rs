@@ -1,6 +1,8 @@
 //! The conventions that a machine can check and clippy does not.
 
 mod circles;
+mod documents;
+mod layers;
 mod uses;
 
 use std::fs;
@@ -41,6 +43,21 @@ const WALLS: &[Wall] = &[
             "anabranch::",
         ],
         why: "records know nobody: no I/O, no async, no clock",
+    },
+    Wall {
+        folder: "transforms",
+        files: "",
+        except: "",
+        banned: &[
+            "std::fs",
+            "std::net",
+            "std::time",
+            "tokio",
+            ".await",
+            "anabranch_connectors",
+            "anabranch::",
+        ],
+        why: "transforms are pure: records in, records out",
     },
     Wall {
         folder: "connectors",
@@ -99,13 +116,6 @@ const WALLS: &[Wall] = &[
         banned: &["tokio::spawn(", "task::spawn(", "spawn_local("],
         why: "only src/tasks.rs spawns, so that every end and every panic is seen",
     },
-];
-
-/// Folders whose modules import nothing of the package but themselves and what is named here.
-const BOTTOM_LAYERS: &[(&str, &[&str])] = &[
-    ("src/kafka", &["kafka", "scram", "wire"]),
-    ("src/log", &["log", "wire"]),
-    ("src/wire", &["wire"]),
 ];
 
 /// Folders of the root that .gitignore names: build output, and what an agent leaves that runs there.
@@ -223,32 +233,6 @@ fn what_is_in_the_data_folder_is_made_with_rights_for_its_owner_alone() {
         }
     }
     assert_none(&faults);
-}
-
-#[test]
-fn the_bottom_layers_import_only_themselves() {
-    let mut faults = Vec::new();
-    for (path, text) in sources() {
-        for (_folder, layers) in BOTTOM_LAYERS.iter().filter(|(folder, _)| path.starts_with(folder))
-        {
-            for (number, line) in code(&text) {
-                let own = |rest: &&str| {
-                    let is =
-                        |layer: &&str| rest.strip_prefix(*layer).is_some_and(|end| !is_name(end));
-                    layers.iter().any(is)
-                };
-                for foreign in line.split("crate::").skip(1).filter(|rest| !own(rest)) {
-                    faults.push(format!("{}:{number}: crate::{foreign}", path.display()));
-                }
-            }
-        }
-    }
-    assert_none(&faults);
-}
-
-/// Whether `text` goes on with a letter of an identifier.
-fn is_name(text: &str) -> bool {
-    text.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_')
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) fn imports(text: &str) -> Vec<Import> {
 /// Paths in the code, but for those of `use` lines.
 pub(super) fn paths(text: &str) -> Vec<Vec<String>> {
     let code = USE.replace_all(text, "");
-    let is_whole = |start: usize| !code[..start].ends_with([':', '.', '"']);
+    let is_whole = |start: usize| !code.get(..start).unwrap().ends_with([':', '.', '"']);
     let found = PATH.find_iter(&code).filter(|found| is_whole(found.start()));
     found.map(|found| found.as_str().split("::").map(str::to_owned).collect()).collect()
 }
@@ -75,13 +75,13 @@ fn parts(list: &str) -> Vec<&str> {
             '{' => depth += 1,
             '}' => depth -= 1,
             ',' if depth == 0 => {
-                parts.push(&list[begin..at]);
+                parts.push(list.get(begin..at).unwrap());
                 begin = at + 1;
             }
             _ => {}
         }
     }
-    parts.push(&list[begin..]);
+    parts.push(list.get(begin..).unwrap());
     parts.into_iter().filter(|part| !part.trim().is_empty()).collect()
 }
 

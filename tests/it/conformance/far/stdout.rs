@@ -5,9 +5,10 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::fs::OFlags;
 
 use super::Far;
@@ -48,17 +49,16 @@ pub(in crate::conformance) fn open(at: &Path) -> Option<Box<dyn Far>> {
 impl Pipe {
     /// Returns when the reader does as told.
     fn want(&self, mode: Mode) {
-        self.desk.lock().unwrap().wanted = mode;
-        wait_until(SOON, "the reader of the pipe", || self.desk.lock().unwrap().now == mode);
+        self.desk.lock().wanted = mode;
+        wait_until(SOON, "the reader of the pipe", || self.desk.lock().now == mode);
     }
 }
 
 impl Drop for Pipe {
     fn drop(&mut self) {
         // Not waited for: it may be a failure that ends the test.
-        if let Ok(mut desk) = self.desk.lock() {
-            desk.wanted = Mode::Ended;
-        }
+        let mut desk = self.desk.lock();
+        desk.wanted = Mode::Ended;
     }
 }
 
@@ -67,7 +67,7 @@ fn read(path: &Path, desk: &Mutex<Desk>) {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
     let (mut pipe, mut piece) = (None, vec![0; 64 << 10]);
     loop {
-        let mode = desk.lock().unwrap().wanted;
+        let mode = desk.lock().wanted;
         match mode {
             Mode::Ended => return,
             Mode::Away => pipe = None,
@@ -80,7 +80,7 @@ fn read(path: &Path, desk: &Mutex<Desk>) {
             Some(pipe) if mode == Mode::Reads => pipe.read(&mut piece).unwrap_or_default(),
             _ => 0,
         };
-        let mut desk = desk.lock().unwrap();
+        let mut desk = desk.lock();
         desk.text.extend_from_slice(&piece[..size]);
         desk.now = mode;
         drop(desk);
@@ -97,14 +97,14 @@ impl Far for Pipe {
 
     /// Whole lines. What a writer that was killed has left of one stands before the next, and comes again.
     fn arrived(&self) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.desk.lock().unwrap().text).into_owned();
+        let text = String::from_utf8_lossy(&self.desk.lock().text).into_owned();
         let whole = text.rfind('\n').and_then(|end| text.get(..end)).unwrap_or_default();
         let begin = |line: &str| line.rfind('#').map_or(0, |mark| mark.saturating_sub(1));
         whole.lines().map(|line| line.get(begin(line)..).unwrap_or(line).to_owned()).collect()
     }
 
     fn count(&self) -> usize {
-        self.desk.lock().unwrap().text.iter().filter(|byte| **byte == b'\n').count()
+        self.desk.lock().text.iter().filter(|byte| **byte == b'\n').count()
     }
 
     fn start(&self, folder: &Path, blocks: &str) -> Agent {
