@@ -9,7 +9,7 @@
 //! | `security.rs`   | what a listener asks of clients: TLS, passwords                         |
 //! | `auth/`         | certificates, SASL mechanisms, access control lists                     |
 //! | `schema.rs`     | looks through a request before anything is allocated for it             |
-//! | `api/`          | the requests, one family a file; `api/mod.rs` is the table of all       |
+//! | `api/`          | the requests, one family a file; `api/table.rs` has all of them         |
 //! | `groups.rs`     | the coordinator of groups with those who wait for it                    |
 //!
 //! The hot path decodes no record: a batch that is produced is verified and appended as it came, a fetch gives the

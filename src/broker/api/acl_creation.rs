@@ -3,9 +3,13 @@
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::create_acls_request::AclCreation;
 
-use super::acls::{ALLOW, DENY, EVERY_HOST};
 use crate::auth::USER_PREFIX;
 use crate::auth::acl::{CLUSTER, Operation, Pattern, ResourceType, Rule};
+
+/// Kafka's numbers and words for what a rule does, and to whom.
+pub(super) const DENY: i8 = 2;
+pub(super) const ALLOW: i8 = 3;
+pub(super) const EVERY_HOST: &str = "*";
 
 /// A refusal, with words for a person.
 pub(super) type Refused = (Code, String);

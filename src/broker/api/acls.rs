@@ -20,16 +20,13 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Call;
-use super::acl_creation::{Refused, rule_of};
+use super::acl_creation::{ALLOW, DENY, EVERY_HOST, Refused, rule_of};
 use crate::auth::acl::{Operation, Resource, Rule};
 use crate::hub::embedded::topics::kept::RULE;
 
 const ANY: i8 = 1;
 const MATCH: i8 = 2;
 const PREFIXED: i8 = 4;
-pub(super) const DENY: i8 = 2;
-pub(super) const ALLOW: i8 = 3;
-pub(super) const EVERY_HOST: &str = "*";
 /// Rules that clients may set; each request is held against all of them.
 const RULES_MAX: usize = 10_000;
 const DISABLED: &str = "No Authorizer is configured on the broker";

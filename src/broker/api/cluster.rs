@@ -20,7 +20,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
-use super::{Call, Pending, Reply, later, whole};
+use super::reply::{Pending, Reply, later, whole};
+use super::session::Call;
 use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
 use crate::hub::embedded::TopicState;

@@ -16,24 +16,13 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use tracing::info;
 
-use super::{Call, Pending, Reply, Session, encode};
+use super::reply::{Pending, Reply, encode};
+use super::session::{Call, Login, Session};
 use crate::auth::Mechanism;
 use crate::auth::sasl::{SaslServer, Step};
 
 /// How long an answer that refuses is held back, so that guessing takes its time.
 const REFUSAL: Duration = Duration::from_millis(100);
-
-/// How far a client has got with logging in.
-#[derive(Debug, Default)]
-pub(in crate::broker) enum Login {
-    /// It has not said by which mechanism.
-    #[default]
-    Unbegun,
-    /// It exchanges messages of a mechanism, without headers if they are raw.
-    Exchange { server: Box<SaslServer>, raw: bool },
-    /// It has failed, or is in.
-    Over,
-}
 
 /// Whether a client of which it is not known who it is may ask that.
 pub(super) const fn is_for_strangers(key: ApiKey) -> bool {

@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::Call;
+use super::session::{Call, NOT_TOLD};
 use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
 use crate::hub::HubError;
@@ -23,8 +23,6 @@ use crate::topic_name::{self, NameFault, TOPIC_MAX};
 
 /// What Kafka says of a request that cannot be meant.
 pub(super) const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.";
-/// "Not told", where operations that a client may do were not asked for.
-pub(super) const NOT_TOLD: i32 = i32::MIN;
 
 pub(super) async fn metadata(call: Arc<Call>, request: MetadataRequest) -> MetadataResponse {
     // In version 0 an empty list means all topics, later a missing one does.

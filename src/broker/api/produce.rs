@@ -10,15 +10,15 @@ use anabranch_connectors::contract::clock::now_ms;
 use anabranch_record::TopicPartition;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError as Code;
-use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
-};
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 use kafka_protocol::protocol::{Decodable, StrBytes};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{Call, Pending, Reply, encode, records};
+use super::produce_refusal::Refused;
+use super::reply::{Pending, Reply, encode};
+use super::{Call, records};
 use crate::auth::acl::{Operation, Resource};
 use crate::hub::embedded::{
     EndFault, OWN_PRODUCER, ProduceFault, Produced, TopicState, TransactionFault,
@@ -32,30 +32,6 @@ const BY_ID_FROM: i16 = 13;
 const ADDS_FROM: i16 = 12;
 
 type Receipt = oneshot::Receiver<Result<Produced, ProduceFault>>;
-
-/// A refusal.
-pub(super) struct Refused {
-    code: Code,
-    /// What is wrong, for a person.
-    why: String,
-    /// Whether the client is told why: Kafka does it only where it names records.
-    pub(super) told: bool,
-    /// The records that are to blame.
-    pub(super) records: Vec<BatchIndexAndErrorMessage>,
-    /// Whether the log has refused the batch, and not who stands before it: the answer then has the log's start.
-    by_log: bool,
-}
-
-impl Refused {
-    pub(super) const fn new(code: Code, why: String) -> Self {
-        Self { code, why, told: false, records: Vec::new(), by_log: false }
-    }
-
-    /// The same, as the log's own judgement.
-    pub(super) fn by_the_log(self) -> Self {
-        Self { by_log: true, ..self }
-    }
-}
 
 /// What becomes of one partition's batch.
 enum Outcome {

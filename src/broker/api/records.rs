@@ -9,7 +9,7 @@ use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::produce_response::BatchIndexAndErrorMessage;
 use kafka_protocol::protocol::StrBytes;
 
-use super::produce::Refused;
+use super::produce_refusal::Refused;
 use crate::hub::embedded::{TopicSettings, TopicState, decode_within};
 use crate::wire::BatchHeader;
 

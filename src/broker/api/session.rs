@@ -6,13 +6,15 @@ use std::sync::{Arc, OnceLock};
 use kafka_protocol::messages::ApiKey;
 use parking_lot::Mutex;
 
-use super::login::Login;
-use super::metadata::NOT_TOLD;
 use crate::auth;
 use crate::auth::acl::{Operation, Resource, ResourceType};
+use crate::auth::sasl::SaslServer;
 use crate::broker::Broker;
 use crate::broker::security::Security;
 use crate::hub::embedded::Embedded;
+
+/// "Not told", where operations that a client may do were not asked for.
+pub(super) const NOT_TOLD: i32 = i32::MIN;
 
 /// One connection.
 #[derive(Debug)]
@@ -67,6 +69,18 @@ impl Session {
     fn principal(&self) -> &str {
         self.principal.get().map_or(auth::ANONYMOUS, String::as_str)
     }
+}
+
+/// How far a client has got with logging in.
+#[derive(Debug, Default)]
+pub(in crate::broker) enum Login {
+    /// It has not said by which mechanism.
+    #[default]
+    Unbegun,
+    /// It exchanges messages of a mechanism, without headers if they are raw.
+    Exchange { server: Box<SaslServer>, raw: bool },
+    /// It has failed, or is in.
+    Over,
 }
 
 /// One request.

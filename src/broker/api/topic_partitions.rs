@@ -13,8 +13,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::Call;
-use super::metadata::{NOT_TOLD, name_fault};
+use super::metadata::name_fault;
+use super::session::{Call, NOT_TOLD};
 use crate::auth::acl::{Operation, Resource};
 use crate::broker::NODE;
 use crate::hub::embedded::TopicState;

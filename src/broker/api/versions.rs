@@ -7,8 +7,10 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
+use super::Call;
 use super::refused::REFUSED;
-use super::{APIS, Call, frame};
+use super::reply::frame;
+use super::table::APIS;
 
 pub(super) async fn api_versions(
     _call: Arc<Call>,

@@ -11,7 +11,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::Refused;
+use super::kind::Refused;
 use super::target::Target;
 use crate::broker::api::Call;
 use crate::hub::embedded::topics::configs::Overrides;

@@ -2,8 +2,8 @@
 
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 
-use super::describe::{Shown, shown};
 use super::origin::{DEFAULT, FILE, Origin, origins};
+use super::shown::{Shown, shown};
 use crate::broker::NODE;
 use crate::broker::api::{Call, fetch, offsets, transactions};
 use crate::hub::embedded::topics::configs::{self, Overrides};

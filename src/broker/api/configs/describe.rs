@@ -5,16 +5,18 @@ use std::sync::Arc;
 use kafka_protocol::error::ResponseError as Code;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
-    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+    DescribeConfigsResourceResult, DescribeConfigsResult,
 };
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
+use super::broker;
 use super::groups::GROUP_SETTINGS;
-use super::origin::{DEFAULT, Origin, origins};
-use super::{
-    BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Refused, TOPIC, allowed, broker, check_broker,
+use super::kind::{
+    BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Refused, TOPIC, allowed, check_broker,
 };
+use super::origin::{DEFAULT, Origin, origins};
+use super::shown::{Shown, shown, synonym};
 use crate::auth::acl::Operation;
 use crate::broker::api::Call;
 use crate::broker::api::metadata::{MALFORMED, name_fault};
@@ -22,12 +24,6 @@ use crate::hub::embedded::topics::{configs, kept};
 
 /// Where the value of a group's setting comes from when a client has set it.
 const SET_FOR_GROUP: i8 = 8;
-/// What beside the value is wanted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shown {
-    synonyms: bool,
-    documentation: bool,
-}
 
 pub(in crate::broker::api) async fn describe(
     call: Arc<Call>,
@@ -135,32 +131,4 @@ fn of_client_metrics(with: Shown) -> Vec<DescribeConfigsResourceResult> {
         found.with_synonyms(Vec::new())
     };
     [("interval.ms", 3, "300000"), ("match", 7, ""), ("metrics", 7, "")].map(one).into()
-}
-
-/// A setting as it is shown: the first of its origins holds, and all are synonyms.
-pub(super) fn shown(
-    (name, kind): (&'static str, i8),
-    origins: Vec<Origin>,
-    documentation: &'static str,
-    with: Shown,
-) -> DescribeConfigsResourceResult {
-    let holds = origins.first();
-    let value = holds.map(|origin| StrBytes::from_string(origin.value.clone()));
-    let source = holds.map_or(DEFAULT, |origin| origin.source);
-    let synonyms = origins.into_iter().filter(|_| with.synonyms).map(synonym).collect();
-    let documentation = with.documentation.then(|| StrBytes::from_static_str(documentation));
-    DescribeConfigsResourceResult::default()
-        .with_name(StrBytes::from_static_str(name))
-        .with_value(value)
-        .with_config_source(source)
-        .with_synonyms(synonyms)
-        .with_config_type(kind)
-        .with_documentation(documentation)
-}
-
-fn synonym(origin: Origin) -> DescribeConfigsSynonym {
-    DescribeConfigsSynonym::default()
-        .with_name(StrBytes::from_static_str(origin.name))
-        .with_value(Some(StrBytes::from_string(origin.value)))
-        .with_source(origin.source)
 }

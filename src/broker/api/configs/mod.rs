@@ -15,49 +15,13 @@ mod alter;
 mod broker;
 mod describe;
 mod groups;
+mod kind;
 mod origin;
 mod resources;
+mod shown;
 mod target;
-
-use kafka_protocol::error::ResponseError as Code;
-
-use super::Call;
-use crate::auth::acl::{Operation, Resource};
-use crate::broker::NODE;
 
 pub(super) use alter::{alter, alter_incrementally};
 pub(super) use describe::describe;
 pub(super) use origin::{Origin, origins};
 pub(super) use resources::list;
-
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
-const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
-
-/// A refusal, with words for a person; where Kafka has none for it, neither has this.
-type Refused = (Code, String);
-
-/// Whether the client may do that with the settings of a resource.
-fn allowed(call: &Call, operation: Operation, (kind, name): (i8, &str)) -> Result<(), Refused> {
-    let (resource, code, why) = match kind {
-        TOPIC => (Resource::topic(name), Code::TopicAuthorizationFailed, "Topic"),
-        GROUP => (Resource::group(name), Code::GroupAuthorizationFailed, "Group"),
-        _ => (Resource::CLUSTER, Code::ClusterAuthorizationFailed, "Cluster"),
-    };
-    if call.may(operation, resource) {
-        return Ok(());
-    }
-    Err((code, format!("{why} authorization failed.")))
-}
-
-/// Whether a name is that of the one broker, or of all.
-fn check_broker(name: &str, expected: &str, not_a_number: &str) -> Result<(), Refused> {
-    let refuse = |why| Err((Code::InvalidRequest, why));
-    match name.parse::<i32>() {
-        Ok(NODE) => Ok(()),
-        Ok(other) => refuse(format!("Unexpected broker id, expected {expected}received {other}")),
-        Err(_) => refuse(format!("{not_a_number} must be an integer, but it is: {name}")),
-    }
-}

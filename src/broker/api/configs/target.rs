@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError as Code;
 
-use super::origin::{Origin, origins};
-use super::{
-    BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Refused, TOPIC, allowed, broker, check_broker,
-    groups,
+use super::kind::{
+    BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Refused, TOPIC, allowed, check_broker,
 };
+use super::origin::{Origin, origins};
+use super::{broker, groups};
 use crate::auth::acl::Operation;
 use crate::broker::api::Call;
 use crate::broker::api::metadata::{code_of, name_fault};
