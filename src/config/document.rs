@@ -3,10 +3,11 @@
 use std::cell::OnceCell;
 
 use super::check::{Invalid, Level, check, check_connectors, doubtful};
-use super::error::{ConfigError, Mistake, Place};
+use super::error::{ConfigError, Mistake};
 use super::fault::Fault;
 use super::locate::{Part, locate};
 use super::mistakes::Reading;
+use super::place::Place;
 use super::places::{Places, Position};
 use super::substitute::Variables;
 use super::tree::{self, Kind, Node, Step, Value, render};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::listener::{AclConfig, Listen, ListenerConfig};
 use super::nearest::with_nearest;
 use super::units;
+use crate::auth::acl::Acls;
 pub use crate::hub::embedded::Flush;
 
 /// Where records are kept; the one key of the block names the kind.
@@ -76,6 +77,14 @@ impl Default for EmbeddedConfig {
             idle_timeout: Duration::from_secs(600),
             group_min_session_timeout: Duration::from_secs(6),
         }
+    }
+}
+
+impl EmbeddedConfig {
+    /// The access control of the hub.
+    pub(crate) fn access(&self) -> Acls {
+        let rules = self.acls.iter().flat_map(AclConfig::rules).collect();
+        Acls::new(rules, self.super_users.clone())
     }
 }
 

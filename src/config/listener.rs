@@ -12,7 +12,7 @@ pub use crate::auth::acl::Operation;
 pub use crate::auth::tls::{PrincipalPart, TlsConfig};
 
 use super::units;
-use crate::auth::acl::{Acls, Pattern, ResourceType, Rule};
+use crate::auth::acl::{Pattern, ResourceType, Rule};
 use crate::auth::users::UserSettings;
 
 /// Where clients are answered without TLS and without being asked who they are.
@@ -198,7 +198,7 @@ impl AclConfig {
         named.collect()
     }
 
-    fn rules(&self) -> impl Iterator<Item = Rule> {
+    pub(super) fn rules(&self) -> impl Iterator<Item = Rule> {
         self.resources().into_iter().flat_map(move |(kind, name)| {
             self.operations.iter().map(move |operation| Rule {
                 principal: self.principal.clone(),
@@ -208,14 +208,6 @@ impl AclConfig {
                 pattern: Pattern::parse(name),
             })
         })
-    }
-}
-
-impl super::EmbeddedConfig {
-    /// The access control of the hub.
-    pub(crate) fn access(&self) -> Acls {
-        let rules = self.acls.iter().flat_map(AclConfig::rules).collect();
-        Acls::new(rules, self.super_users.clone())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the YAML parser says, with the line and with what usually causes it.
 
-use super::error::{Mistake, Place};
+use super::error::Mistake;
+use super::place::Place;
 
 /// Part of the parser's words, and what usually helps.
 const HINTS: [(&str, &str); 14] = [

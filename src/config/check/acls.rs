@@ -1,6 +1,6 @@
 //! `hub.embedded.acls` and `super_users`.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::auth::acl::{CLUSTER, EVERYONE, Operation, ResourceType};
 use crate::auth::{ANONYMOUS, USER_PREFIX};
 use crate::config::{AclConfig, EmbeddedConfig, ListenerConfig};

@@ -1,8 +1,7 @@
 //! `admin`: where it is asked, by whom, under which names.
 
-use super::Findings;
-use super::clients::is_loopback;
-use super::hub::is_host_port;
+use super::address::{is_host_port, is_loopback};
+use super::findings::Findings;
 use crate::auth::USER_PREFIX;
 use crate::config::{AdminConfig, ApiListen};
 

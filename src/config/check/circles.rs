@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use anabranch_connectors::contract::settings::Reached;
 
-use super::Findings;
+use super::findings::Findings;
 use super::topics::Topics;
 use crate::config::{Config, HubConfig};
 

@@ -2,8 +2,8 @@
 
 use anabranch_connectors::ByteSize;
 
-use super::Findings;
-use super::hub::is_host_port;
+use super::address::{is_everywhere, is_host_port, is_loopback};
+use super::findings::Findings;
 use crate::auth::Refused;
 use crate::auth::users::{UserSettings, Users};
 use crate::config::{EmbeddedConfig, ListenerConfig, Mechanism, SaslConfig};
@@ -128,43 +128,4 @@ fn check_sasl(sasl: &SaslConfig, path: &[&str], findings: &mut Findings) {
 fn note(refused: &Refused, path: &[&str], findings: &mut Findings) {
     let path = [path, &[refused.setting]].concat();
     findings.error(&path, refused.problem.clone(), refused.hint);
-}
-
-fn host(address: &str) -> &str {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    host.trim_start_matches('[').trim_end_matches(']')
-}
-
-/// Whether only this machine reaches the address.
-pub(super) fn is_loopback(address: &str) -> bool {
-    let host = host(address);
-    let ip = host.parse::<std::net::IpAddr>();
-    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
-}
-
-/// Whether the address stands for all of the machine's.
-fn is_everywhere(address: &str) -> bool {
-    host(address).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_what_only_this_machine_reaches() {
-        for (address, loopback, everywhere) in [
-            ("127.0.0.1:9092", true, false),
-            ("127.1.2.3:9092", true, false),
-            ("[::1]:9092", true, false),
-            ("localhost:9092", true, false),
-            ("0.0.0.0:9092", false, true),
-            ("[::]:9092", false, true),
-            ("10.0.0.1:9092", false, false),
-            ("hub.example:9092", false, false),
-        ] {
-            assert_eq!(is_loopback(address), loopback, "{address}");
-            assert_eq!(is_everywhere(address), everywhere, "{address}");
-        }
-    }
 }

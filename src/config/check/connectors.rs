@@ -2,7 +2,7 @@
 
 use anabranch_connectors::contract::build::{BuildError, Surroundings};
 
-use super::Findings;
+use super::findings::Findings;
 use crate::config::Config;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {

@@ -3,8 +3,9 @@
 use anabranch_connectors::ByteSize;
 use anabranch_connectors::shared::shown;
 
-use super::Findings;
-use super::names::topic_fault;
+use super::address::is_host_port;
+use super::findings::Findings;
+use super::topic_name::topic_fault;
 use crate::config::nearest::nearest;
 use crate::config::{Config, EmbeddedConfig, Flush, HubConfig, KafkaConfig};
 use crate::hub::kafka::{PROPERTIES, option_faults};
@@ -111,13 +112,4 @@ fn check_kafka(kafka: &KafkaConfig, config: &Config, findings: &mut Findings) {
             hint,
         );
     }
-}
-
-/// Whether `text` is a host, a colon and a port.
-pub(super) fn is_host_port(text: &str) -> bool {
-    let parts = text.rsplit_once(':');
-    parts.is_some_and(|(host, port)| {
-        let bare = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
-        !host.is_empty() && !host.contains(['/', ' ']) && bare && port.parse::<u16>().is_ok()
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::config::{ApiListen, Config, EmbeddedConfig, HubConfig};
 
 /// One address, and who listens on it.

@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::config::LogConfig;
 use crate::config::nearest::nearest;
 

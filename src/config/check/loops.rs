@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anabranch_connectors::contract::settings::{FileSet, WrittenFile};
 use anabranch_connectors::shared::paths::places;
 
-use super::Findings;
+use super::findings::Findings;
 use super::topics::Topics;
 use crate::config::{Config, SinkBlock};
 

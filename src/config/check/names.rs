@@ -1,9 +1,9 @@
 //! Names of sources, sinks and topics.
 
-use super::Findings;
+use super::findings::Findings;
+use super::topic_name::topic_fault;
 use super::topics::Topics;
 use crate::config::Config;
-use crate::topic_name::{INTERNAL, NameFault, TOPIC_MAX, name_fault};
 
 /// Longest name of a source or sink, in bytes.
 const NAME_MAX: usize = 64;
@@ -38,27 +38,5 @@ fn check_name(block: &str, name: &str, findings: &mut Findings) {
     } else if name.len() > NAME_MAX {
         let problem = format!("the name has {} characters", name.len());
         findings.error(&[block, name], problem, format!("use at most {NAME_MAX}"));
-    }
-}
-
-/// Why a topic cannot have this name, and what to do.
-pub(super) fn topic_fault(name: &str) -> Option<(String, String)> {
-    let quoted = format!("\"{name}\" cannot be a topic");
-    match name_fault(name) {
-        Some(NameFault::Empty) => {
-            Some(("the topic has no name".to_owned(), "write a name such as app-logs".to_owned()))
-        }
-        Some(NameFault::Dots) => Some((quoted, "use a name with letters".to_owned())),
-        Some(NameFault::Long) => {
-            let problem = format!("the topic's name has {} characters", name.len());
-            Some((problem, format!("use at most {TOPIC_MAX}")))
-        }
-        Some(NameFault::Letters) => {
-            Some((quoted, "use letters, digits, `.`, `_` and `-`".to_owned()))
-        }
-        None if name.starts_with(INTERNAL) => {
-            Some((quoted, format!("names that begin with `{INTERNAL}` belong to the hub")))
-        }
-        None => None,
     }
 }

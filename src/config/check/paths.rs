@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anabranch_connectors::contract::settings::WrittenFile;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::config::Config;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {

@@ -2,7 +2,7 @@
 
 use anabranch_connectors::{ByteSize, Memory};
 
-use super::Findings;
+use super::findings::Findings;
 use crate::config::{Acks, Compression, Config, ProducerConfig};
 
 /// Kafka keeps this many batches of a producer to know repeats by.

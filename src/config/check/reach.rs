@@ -1,6 +1,6 @@
 //! Who reaches what a configuration opens, in words: an address on loopback is this machine's, not one user's.
 
-use super::clients::is_loopback;
+use super::address::is_loopback;
 use crate::config::{Config, EmbeddedConfig, HubConfig, ListenerConfig};
 
 /// What anybody may do who is asked nothing: a sentence for each address.

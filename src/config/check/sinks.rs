@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use anabranch_connectors::contract::settings::{Alone, Topics as ReadTopics};
 use regex::Regex;
 
-use super::Findings;
-use super::names::topic_fault;
+use super::findings::Findings;
+use super::topic_name::topic_fault;
 use super::topics::Topics;
 use crate::config::nearest::nearest;
 use crate::config::{Config, HubConfig, SinkBlock};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::names::topic_fault;
-use super::{Findings, Invalid};
+use super::findings::{Findings, Invalid};
+use super::topic_name::topic_fault;
 use crate::config::{Config, TopicConfig, WhenFull};
 use crate::topic_name::PARTITIONS_MAX;
 
