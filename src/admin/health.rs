@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 
-use super::{State, api};
+use super::api;
+use super::state::State;
 
 /// 200 while the agent works, even when a far side is away (a restart would not help); 503 when only a person can mend
 /// the hub.

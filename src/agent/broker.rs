@@ -6,23 +6,15 @@ use std::time::Duration;
 use futures::FutureExt;
 use tracing::{error, info, warn};
 
-use super::{Agent, AgentError};
+use super::clients::Clients;
+use super::error::AgentError;
+use super::running::Agent;
 use crate::broker::{self, Addresses, Broker, Listening, Network, Security};
 use crate::config::{Config, EmbeddedConfig, HubConfig, Listen, ListenerConfig, SaslConfig};
 use crate::hub::embedded::Embedded;
 
 /// The protocol of `hub.embedded.listen`.
 const PLAIN: &str = "PLAINTEXT";
-
-/// What of the listeners can be replaced while they are in use.
-pub(super) struct Clients {
-    /// Also without listeners it knows what access control allows.
-    pub(super) broker: Arc<Broker>,
-    /// By the order of `listeners`.
-    security: Vec<Arc<Security>>,
-    /// Where it listens, for `/health`.
-    pub(super) listening: Addresses,
-}
 
 /// How often a default address is tried that was taken.
 const TRY_AGAIN: Duration = Duration::from_secs(5);

@@ -8,9 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::info;
 
-use super::{Agent, GRACE};
 use crate::hub::{HubError, Offset};
 use crate::log::private;
 
@@ -22,13 +20,13 @@ const QUEUE: usize = 16;
 
 /// What is asked.
 #[derive(Debug)]
-enum Order {
+pub(super) enum Order {
     Pause(String),
     Resume(String),
     Move { group: String, offsets: Vec<Offset> },
 }
 
-type Answer = oneshot::Sender<Result<(), HubError>>;
+pub(super) type Answer = oneshot::Sender<Result<(), HubError>>;
 
 /// The way to the running agent.
 #[derive(Debug, Clone)]
@@ -86,81 +84,19 @@ impl Orders {
 
 /// One order, and whoever waits for it.
 #[derive(Debug)]
-pub(super) struct Asked((Order, Answer));
+pub(super) struct Asked(pub(super) (Order, Answer));
 
-impl Agent {
-    /// Does what was asked, and says so.
-    pub(super) async fn obey(&mut self, Asked((order, answer)): Asked) {
-        let done = match order {
-            Order::Pause(sink) => self.pause(&sink).await,
-            Order::Resume(sink) => self.resume(&sink).await,
-            Order::Move { group, offsets } => self.move_group(&group, &offsets).await,
-        };
-        // Who asked may be gone.
-        answer.send(done).ok();
-    }
+/// The sinks that were paused when the agent last ran.
+pub(super) fn paused(data_dir: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(data_dir.join(PAUSED)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
 
-    async fn pause(&mut self, sink: &str) -> Result<(), HubError> {
-        self.is_known(sink)?;
-        let mut paused = self.paused.clone();
-        paused.insert(sink.to_owned());
-        self.store_paused(paused)?;
-        if let Some(part) = self.sinks.remove(sink) {
-            part.stop(GRACE).await;
-        }
-        self.metrics.sink(sink).set_paused(true);
-        info!(sink, "is paused");
-        Ok(())
-    }
-
-    async fn resume(&mut self, sink: &str) -> Result<(), HubError> {
-        self.is_known(sink)?;
-        let mut paused = self.paused.clone();
-        paused.remove(sink);
-        self.store_paused(paused)?;
-        self.start_again(sink).await?;
-        info!(sink, "goes on");
-        Ok(())
-    }
-
-    /// Starts a sink unless it runs or is paused.
-    async fn start_again(&mut self, sink: &str) -> Result<(), HubError> {
-        if self.sinks.contains_key(sink) {
-            return Ok(());
-        }
-        self.start_sink(sink).await.map_err(|error| HubError::NotNow(error.to_string()))
-    }
-
-    async fn move_group(&mut self, group: &str, offsets: &[Offset]) -> Result<(), HubError> {
-        if let Some(part) = self.sinks.remove(group) {
-            part.stop(GRACE).await;
-        }
-        let moved = self.hub.set_offsets(group, offsets).await;
-        if moved.is_ok() {
-            // What is delivered once more may die once more.
-            let are_kept = self.config.sinks.get(group).is_some_and(|sink| sink.dead_letters);
-            self.dead_letters(group, are_kept).forget().await;
-            info!(sink = group, "its group was moved");
-        }
-        self.start_again(group).await.and(moved)
-    }
-
-    fn is_known(&self, sink: &str) -> Result<(), HubError> {
-        if self.config.sinks.contains_key(sink) {
-            return Ok(());
-        }
-        let known: Vec<&str> = self.config.sinks.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Err(HubError::Fatal(format!("there is no sink \"{sink}\"; there are: {known}")))
-    }
-
-    fn store_paused(&mut self, paused: BTreeSet<String>) -> Result<(), HubError> {
-        let path = self.config.data_dir.join(PAUSED);
-        let stored = store(&path, &paused);
-        stored.map_err(|error| HubError::Fatal(format!("{}: {error}", path.display())))?;
-        self.paused = paused;
-        Ok(())
-    }
+/// Keeps which sinks are paused.
+pub(super) fn keep_paused(data_dir: &Path, paused: &BTreeSet<String>) -> Result<(), HubError> {
+    let path = data_dir.join(PAUSED);
+    let stored = store(&path, paused);
+    stored.map_err(|error| HubError::Fatal(format!("{}: {error}", path.display())))
 }
 
 fn store(path: &Path, paused: &BTreeSet<String>) -> std::io::Result<()> {
@@ -175,10 +111,4 @@ fn store(path: &Path, paused: &BTreeSet<String>) -> std::io::Result<()> {
     }
     file.sync_all()?;
     std::fs::rename(&next, path)
-}
-
-/// The sinks that were paused when the agent last ran.
-pub(super) fn paused(data_dir: &Path) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(data_dir.join(PAUSED)).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tracing::warn;
 
+use super::host::host_name;
 use crate::config::Config;
 use crate::log::private;
 
@@ -44,7 +45,7 @@ fn kept(folder: &Path) -> Option<String> {
 fn new(config: &Config) -> String {
     let folder = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
     let folder = anabranch_record::batch::stream_of(folder.as_os_str().as_encoded_bytes());
-    format!("anabranch-{}-{folder:016x}", super::host_name())
+    format!("anabranch-{}-{folder:016x}", host_name())
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use tracing::{error, info, warn};
 
+use super::hub;
 use super::parts::{self, relying_on};
-use super::{Agent, GRACE, hub};
+use super::running::{Agent, GRACE};
 use crate::config::Config;
 
 /// What became of parts, by name.
@@ -66,7 +67,7 @@ impl Agent {
         let old = self.config.clone();
         self.config.sources = new.sources;
         self.config.sinks = new.sinks;
-        self.set_routes();
+        *self.routes.write() = parts::routes(&self.config);
         self.hub.keep_for(hub::groups(&self.config));
         *self.reads.write() = parts::reads(&self.config);
         let restarted = self.reload_sinks(&old).await + self.reload_sources(&old).await;

@@ -15,8 +15,8 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::answer::{Answer, Api, BODY_MAX, Refused, bad, check_name, is_nobodys};
 use super::line::{self, Line};
-use super::routes::{Answer, Api, BODY_MAX, Refused, bad, check_name, is_nobodys};
 use crate::auth::acl::{Operation, Resource};
 use crate::hub::{Advance, Offset, Placed};
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::routes::{Answer, Api, Refused};
+use super::answer::{Answer, Api, Refused};
 use crate::admin::SharedReads;
 use crate::hub::{Hub, HubError, sink_rows};
 use crate::ledger::rows::{Ledger, SourceRow};

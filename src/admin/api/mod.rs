@@ -2,6 +2,7 @@
 //!
 //! | file         | concept                                                       |
 //! |--------------|---------------------------------------------------------------|
+//! | `answer.rs`  | what a request acts on, who may, and how it is answered       |
 //! | `routes.rs`  | what can be changed through a running agent                   |
 //! | `line.rs`    | one record of a request                                       |
 //! | `advance.rs` | records stored and a group moved, both or neither             |
@@ -9,6 +10,7 @@
 //! | `ledger.rs`  | what became of every record                                   |
 
 pub(super) mod advance;
+pub(super) mod answer;
 pub(super) mod ledger;
 pub(super) mod line;
 pub(super) mod routes;

@@ -15,7 +15,6 @@
 //!
 //! Who may ask is said in [`crate::admin::gate`]; with access control for the hub, who comes this way is `admin.principal`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -26,115 +25,18 @@ use anabranch_record::Batch;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::answer::{Answer, Api, BODY_MAX, Refused, bad, check_name, is_nobodys, is_of_sink};
 use super::line;
-use crate::agent::Control;
 use crate::auth::acl::{Operation, Resource};
-use crate::broker::{Addresses, Broker};
-use crate::client::is_topic_name;
-use crate::hub::{Hub, HubError, Offset, Part};
-use crate::metrics::Metrics;
+use crate::hub::{HubError, Offset, Part};
 use crate::producer::partitioner::{Partitioner, place};
-use crate::topic_name::{INTERNAL, PARTITIONS_MAX};
-
-/// Largest body of a request, bytes.
-pub const BODY_MAX: usize = 64 << 20;
-
-/// What the API acts on.
-#[derive(Clone)]
-pub(crate) struct Api {
-    /// The hub.
-    pub hub: Arc<dyn Hub>,
-    /// Knows what access control allows.
-    pub broker: Option<Arc<Broker>>,
-    /// Who those are that come this way, for access control.
-    pub principal: String,
-    /// Knows the sinks that run, whose groups must not be moved under them.
-    pub metrics: Arc<Metrics>,
-    /// Stops a sink while its group is moved.
-    pub control: Control,
-    /// What the sinks read.
-    pub reads: crate::admin::SharedReads,
-    /// The agent's data folder.
-    pub data_dir: PathBuf,
-    /// Where it listens for clients of Kafka's protocol, `PROTOCOL://host:port`.
-    pub listening: Addresses,
-}
-
-impl std::fmt::Debug for Api {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Api").field("data_dir", &self.data_dir).finish_non_exhaustive()
-    }
-}
-
-/// What went wrong: a status and a sentence, in the body as `{"error": …}`.
-pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
-    }
-}
-
-impl From<HubError> for Refused {
-    fn from(error: HubError) -> Self {
-        let status = match &error {
-            HubError::UnknownTopic(_) => StatusCode::NOT_FOUND,
-            HubError::Exists(_) => StatusCode::CONFLICT,
-            HubError::NotNow(_) | HubError::Moved(_) => StatusCode::SERVICE_UNAVAILABLE,
-            HubError::Fatal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self(status, error.to_string())
-    }
-}
-
-pub(super) type Answer = Result<Json<Value>, Refused>;
-
-impl Api {
-    /// Whether access control allows it to those who come this way.
-    fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
-        let broker = self.broker.as_ref();
-        broker.is_none_or(|broker| broker.allows(&self.principal, operation, resource))
-    }
-
-    /// Refuses what access control does not allow.
-    pub(super) fn need(&self, operation: Operation, resource: Resource<'_>) -> Result<(), Refused> {
-        if self.may(operation, resource) {
-            return Ok(());
-        }
-        let (kind, name) = (resource.kind.name(), resource.name);
-        let (principal, operation) = (&self.principal, operation.name());
-        let problem = format!(
-            "{principal} may not {operation} {kind} \"{name}\": access control is set, and this way in is no way \
-             around it; allow it in hub.embedded.acls, or add {principal} to super_users"
-        );
-        Err(Refused(StatusCode::FORBIDDEN, problem))
-    }
-
-    /// Refuses to make a topic that access control does not let be made.
-    fn need_create(&self, topic: &str) -> Result<(), Refused> {
-        match self.may(Operation::Create, Resource::CLUSTER) {
-            true => Ok(()),
-            false => self.need(Operation::Create, Resource::topic(topic)),
-        }
-    }
-
-    /// Refuses to write to a topic, or to make it where it is not there.
-    async fn need_write(&self, topic: &str) -> Result<(), Refused> {
-        self.need(Operation::Write, Resource::topic(topic))?;
-        if self.may(Operation::Create, Resource::CLUSTER) {
-            return Ok(());
-        }
-        let is_there = self.hub.topics().await?.iter().any(|known| known.name == topic);
-        if is_there { Ok(()) } else { self.need_create(topic) }
-    }
-}
+use crate::topic_name::PARTITIONS_MAX;
 
 /// The routes.
 pub(crate) fn router(api: Api) -> Router {
@@ -177,18 +79,6 @@ async fn create(State(api): State<Api>, Path(topic): Path<String>, body: Bytes) 
     api.need_create(&topic)?;
     api.hub.create_topic(&topic, creation.partitions).await?;
     Ok(Json(json!({ "partitions": creation.partitions })))
-}
-
-pub(super) fn check_name(topic: &str) -> Result<(), Refused> {
-    if is_topic_name(topic) && !topic.starts_with(INTERNAL) {
-        return Ok(());
-    }
-    let problem = format!("\"{topic}\" cannot be a topic of yours");
-    Err(Refused(StatusCode::BAD_REQUEST, problem))
-}
-
-pub(super) fn bad(error: &serde_json::Error) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, error.to_string())
 }
 
 async fn delete(State(api): State<Api>, Path(topic): Path<String>) -> Answer {
@@ -331,20 +221,4 @@ async fn delete_group(State(api): State<Api>, body: Bytes) -> Answer {
     api.need(Operation::Delete, Resource::group(&group))?;
     let deleted = api.hub.delete_group(&group).await?;
     Ok(Json(json!({ "deleted": deleted })))
-}
-
-fn is_of_sink(api: &Api, group: &str) -> bool {
-    api.metrics.sinks().iter().any(|(sink, _)| *sink == group)
-}
-
-/// The groups of running sinks are theirs.
-pub(super) fn is_nobodys(api: &Api, group: &str) -> Result<(), Refused> {
-    if !is_of_sink(api, group) {
-        return Ok(());
-    }
-    let problem = format!(
-        "group \"{group}\" belongs to a sink of the running agent, whose next commit would undo it; \
-         stop the agent first, or take the sink out of its configuration"
-    );
-    Err(Refused(StatusCode::CONFLICT, problem))
 }

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use super::routes::{Answer, Api};
+use super::answer::{Answer, Api};
 use crate::auth::acl::{Operation, Resource};
 use crate::metrics::SinkMeter;
 
