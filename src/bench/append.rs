@@ -13,7 +13,8 @@ use bytes::Bytes;
 use indicatif::ProgressBar;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Figures, stop};
+use super::figures::Figures;
+use super::stop;
 use crate::hub::Hub;
 use crate::hub::embedded::{Embedded, Flush, Settings};
 use crate::log::Partition;

@@ -6,9 +6,11 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use tokio::time::Instant;
 
+use super::args::{BenchArgs, Case};
 use super::child::{Agent, free_port, pause};
+use super::figures::Figures;
 use super::receiver::Receiver;
-use super::{BenchArgs, Case, Figures, append, latency, load, progress};
+use super::{append, latency, load, progress};
 
 const STORED: &str = "anabranch_source_stored_records_total";
 const DELIVERED: &str = "anabranch_sink_delivered_records_total";

@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
 use super::child::{Agent, pause};
-use super::{Figures, stop};
+use super::figures::Figures;
+use super::stop;
 
 const LINES_PER_SECOND: u64 = 10_000;
 const SECONDS: u64 = 20;

@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Addresses, waiting};
+use super::addresses::Addresses;
+use super::waiting;
 
 /// Lines of a body, and bytes of each with its end.
 const BODY: (u64, usize) = (8192, 128);

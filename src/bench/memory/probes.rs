@@ -10,8 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::addresses::Addresses;
 use super::crowd::Told;
-use super::{Addresses, waiting};
+use super::waiting;
 
 /// How often each of them wants something.
 const EVERY: Duration = Duration::from_millis(100);
