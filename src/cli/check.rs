@@ -8,7 +8,7 @@ use std::time::Duration;
 use anabranch_connectors::contract::settings::Doubt;
 use clap::Args;
 
-use super::ConfigArgs;
+use super::config_args::ConfigArgs;
 use super::excerpt::{has_colours, print_excerpt, print_line};
 use super::failure::{Done, Failure};
 use super::table::Table;

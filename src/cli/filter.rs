@@ -2,11 +2,12 @@
 
 use clap::Args;
 
-use super::dlq::REASON;
 use super::failure::Failure;
 use super::place::time_ms;
 use crate::client::ConsumedRecord;
 
+/// Why the sink refused it.
+pub(super) const REASON: &str = "__connect.errors.exception.message";
 /// When a record became a dead letter, milliseconds since the Unix epoch.
 const DIED_AT: &str = "anabranch.dlq.timestamp";
 

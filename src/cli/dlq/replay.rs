@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use anabranch_record::stored::ORIGIN;
 use anabranch_record::{Batch, Headers, Record, copy_record};
 
-use super::{REASON, WAIT, are_reached, ends, replay_group};
+use super::letters::{WAIT, are_reached, ends, replay_group};
 use crate::cli::failure::Failure;
-use crate::cli::filter::Parsed;
+use crate::cli::filter::{Parsed, REASON};
 use crate::client::{Admin, ConsumedRecord, Consumer, ConsumerSettings, HubHandle};
 use crate::hub::{Advance, Offset, Placed, REPLAY};
 use crate::producer::partitioner::{Partitioner, partition_of};
