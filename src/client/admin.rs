@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClientError, HubHandle, check_topic};
+use super::HubHandle;
+use super::error::{ClientError, check_topic};
 use crate::hub::{GroupInfo, HubError, Offset, TopicInfo};
 use crate::topic_name::PARTITIONS_MAX;
 

@@ -2,7 +2,8 @@
 
 use anabranch_record::header::INTERNAL;
 
-use super::{ClientError, Serializer, check_topic};
+use super::Serializer;
+use super::error::{ClientError, check_topic};
 
 /// A record to send.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,12 +13,9 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::producer::{Choose, Request, Sending, place};
+use super::sending::{Choose, Request, Sending, place};
 use super::{ClientError, Message, ProducerSettings, RecordMetadata};
 use crate::hub::{Appender, Hub, HubError, Part};
-
-/// What became of a message.
-pub(super) type Outcome = Result<RecordMetadata, ClientError>;
 
 /// Wait between two tries to find or make a topic.
 const TOPIC_RETRY: Duration = Duration::from_millis(200);
