@@ -12,8 +12,7 @@
 //!
 //! Source: LZ4 frame format description 1.6; KIP-57 (Kafka's sums, since message format 1).
 
-use crate::wire::compression::read_all;
-use crate::wire::{Codec, CompressionError};
+use super::codec::{Codec, CompressionError, read_all};
 
 /// The largest plain block that we write, as Kafka's own clients do. On lines of logs it costs an eighth less time than
 /// 256 KiB, and makes 3 % more bytes.

@@ -4,6 +4,7 @@
 
 pub mod batch_header;
 pub mod builder;
+mod codec;
 pub mod compression;
 mod control;
 mod lz4_frame;
@@ -11,5 +12,5 @@ mod snappy_frame;
 
 pub use batch_header::{BatchError, BatchHeader, HEADER_BYTES, SUMMED_FROM};
 pub use builder::{Builder, Stamp};
-pub use compression::{Codec, CompressionError};
+pub use codec::{Codec, CompressionError};
 pub use control::{is_commit, marker};

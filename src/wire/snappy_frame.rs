@@ -7,7 +7,7 @@
 //! | 4     | compatible from version, 1              |
 //! | 4 + n | blocks: size, big-endian; a snappy block |
 
-use crate::wire::{Codec, CompressionError};
+use super::codec::{Codec, CompressionError};
 
 const HEAD: [u8; 16] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1];
 const MAGIC_BYTES: usize = 8;
