@@ -1,18 +1,14 @@
 //! A record batch on its way to its partition's leader.
 
-use std::sync::Arc;
-
 use anabranch_record::Buffer;
 
 use super::code::Code;
 use super::messages::Identity;
+use super::place::Place;
 use crate::wire::batch_header;
 
 /// Batches of several partitions share a request up to this size, bytes.
 const REQUEST_BYTES: usize = 1 << 20;
-
-/// A topic and a partition of it.
-pub type Place = (Arc<str>, i32);
 
 /// An encoded record batch, and how far it is.
 #[derive(Debug)]

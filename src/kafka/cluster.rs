@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::Place;
 use super::code::Code;
 use super::connection::Connection;
+use super::entry::enter;
 use super::error::Error;
 use super::messages::{self, Api, Metadata};
 use super::options::Context;
+use super::place::Place;
 
 /// How long a broker may take to tell what any other could tell as well.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -64,7 +65,7 @@ impl Cluster {
         }
         let mut last = Error::Setting("hub.kafka.bootstrap_servers is empty".to_owned());
         for address in self.addresses() {
-            let asked = Connection::open(&self.context, &address).and_then(|mut connection| {
+            let asked = enter(&self.context, &address).and_then(|mut connection| {
                 connection.hurry(ANSWER_MAX);
                 let answer = ask(&mut connection, api, &body, &read)?;
                 Ok((connection, answer))
@@ -154,7 +155,7 @@ impl Cluster {
                 let address = self.brokers.get(&node).cloned();
                 let address =
                     address.ok_or_else(|| Error::broken(&node.to_string(), &"is gone"))?;
-                Ok(entry.insert(Connection::open(&self.context, &address)?))
+                Ok(entry.insert(enter(&self.context, &address)?))
             }
         }
     }

@@ -28,7 +28,7 @@ const ANSWER_MAX: usize = 100 << 20;
 /// By how much room for an answer grows while it comes in, bytes.
 const GROWTH: usize = 64 << 10;
 
-/// A connection that has been let in.
+/// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: Socket,
@@ -51,7 +51,7 @@ pub(super) struct Request {
 }
 
 impl Connection {
-    /// Connects, asks for versions, and says who we are.
+    /// Connects, and asks for versions; the rest of the way in is as long as connecting may take.
     pub(super) fn open(context: &Context, address: &str) -> Result<Self, Error> {
         let until = Instant::now() + context.options.connect_timeout;
         let mut connection = Self {
@@ -71,11 +71,12 @@ impl Connection {
             return Err(Error::broken(address, &format!("does not tell its versions: {code}")));
         }
         connection.versions = versions;
-        if let Some(sasl) = &context.options.sasl {
-            sasl.introduce(&mut connection)?;
-        }
-        connection.request_timeout = context.options.request_timeout;
         Ok(connection)
+    }
+
+    /// From now on answers may take so long.
+    pub(super) const fn is_let_in(&mut self, request_timeout: Duration) {
+        self.request_timeout = request_timeout;
     }
 
     /// Waits no longer than this for answers.

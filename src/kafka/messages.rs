@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::batch::Place;
 use super::code::Code;
 use super::codec::{Reader, push_bytes, push_count, push_nullable, push_string};
+use super::place::Place;
 
 /// What is asked of brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,11 @@ mod cluster;
 mod code;
 mod codec;
 mod connection;
+mod entry;
 mod error;
 mod messages;
 mod options;
+mod place;
 mod produce;
 mod producer;
 #[cfg(test)]
@@ -24,11 +26,12 @@ mod tls;
 mod transaction;
 
 pub use crate::scram::Hash;
-pub use batch::{Batch, Place, State};
+pub use batch::{Batch, State};
 pub use code::Code;
 pub use error::Error;
 pub use messages::Identity;
 pub use options::{Options, Patience};
+pub use place::Place;
 pub use producer::{Goal, Producer, ProducerSettings};
 pub use reach::reach;
 pub use sasl::{Mechanism, Sasl};

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::{Batch, Place, State, first_refused, fits, is_on_the_way, open};
+use super::batch::{Batch, State, first_refused, fits, is_on_the_way, open};
 use super::cluster::Cluster;
 use super::code::Code;
 use super::error::Error;
 use super::messages::{self, Api, Identity};
 use super::options::{Context, Options, Patience};
+use super::place::Place;
 use super::produce::{self, Terms};
 use super::sequences::Sequences;
 use super::transaction::{Transaction, UNKNOWN_MAX};

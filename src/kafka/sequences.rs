@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 
-use super::batch::{Place, next_sequence};
+use super::batch::next_sequence;
+use super::place::Place;
 
 /// What a producer knows of its partitions in one life.
 #[derive(Debug, Default)]

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::Place;
 use super::cluster::Cluster;
 use super::code::Code;
 use super::connection::Connection;
+use super::entry::enter;
 use super::error::Error;
 use super::messages::{self, Api, Identity};
 use super::options::Context;
+use super::place::Place;
 
 /// First and longest wait for the end of the transaction before.
 const PASSING: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(20));
@@ -153,7 +154,7 @@ impl Transaction {
                 let what = format!("no coordinator for the transactional id \"{}\"", self.id);
                 return Err(Error::Refused { what, code });
             }
-            let mut coordinator = Connection::open(&self.context, &address)?;
+            let mut coordinator = enter(&self.context, &address)?;
             coordinator.hurry(ANSWER_MAX);
             self.coordinator = Some(coordinator);
         }
