@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::progress::Progress;
+use super::state::{Halt, Loop};
 use super::trouble::Step;
-use super::{Halt, Loop};
 use crate::hub::{HubError, Lasting};
 use crate::retry::Backoff;
 

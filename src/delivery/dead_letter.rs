@@ -22,6 +22,13 @@ use crate::hub::{DEAD_LETTERS, FALLBACK, Hub, HubError};
 
 pub use crate::hub::{DEAD_LETTER_SOURCE, FALLBACK_SOURCE};
 
+/// Where records go that the sink does not take.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Away {
+    DeadLetters,
+    Fallback,
+}
+
 /// The way to a sink's dead letters, or to those of its records that another sink is to deliver.
 pub struct DeadLetters {
     sink: String,

@@ -6,21 +6,15 @@ use anabranch_record::{Condition, Records};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::dead_letter::Away;
 use super::refusal::Refused;
+use super::state::{Halt, Loop};
 use super::trouble::Step;
 use super::window::{Fates, Rest, Window};
-use super::{Halt, Loop};
 use crate::ledger::tally::Fate;
 
 /// How the reason begins when a record came back too often.
 pub(super) const GAVE_UP: &str = "gave up";
-
-/// Where records go that the sink does not take.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Away {
-    DeadLetters,
-    Fallback,
-}
 
 impl Loop {
     /// A whole request was refused: halves of it are tried, and a record that is refused alone is bad, unless

@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::judge::{GAVE_UP, all_refused};
 use super::refusal::Refused;
+use super::state::{Halt, Loop};
 use super::trouble::Step;
 use super::window::{Fates, Rest, Window, sort};
-use super::{Halt, Loop};
 use crate::ledger::tally::Fate;
 
 /// What a sink answers.

@@ -8,16 +8,24 @@ mod refusing;
 mod writing;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use anabranch_connectors::{Outcome, WriteError, Written};
-use anabranch_record::{Batch, Headers};
+use anabranch_connectors::contract::sink::Resumed;
+use anabranch_connectors::{Outcome, Sink, WriteError, Written};
+use anabranch_record::{Batch, Headers, Records};
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::progress::Progress;
 use super::*;
 use crate::hub::embedded::{self, Embedded};
-use crate::hub::{ConsumerSpec, Hub, Lag, Lasting, Offset, StartAt, TopicSelector};
+use crate::hub::{
+    Consumer, ConsumerSpec, Fetched, Hub, HubError, Lag, Lasting, Offset, StartAt, TopicSelector,
+};
 use crate::metrics::Metrics;
 use crate::producer::{self, Producer};
 
