@@ -10,8 +10,7 @@ use std::ops::Range;
 
 use crate::header::{self, HeadersRef};
 use crate::origin::Origin;
-use crate::places;
-use crate::{Amount, Buffer, Chain, Condition, Headers};
+use crate::{Amount, Buffer, Chain, Condition, Headers, places};
 
 /// Largest buffer of a batch, bytes. Sources cut at about 1 MiB; this bounds a single huge record.
 pub const DATA_MAX: usize = 256 << 20;

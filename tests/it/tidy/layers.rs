@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::uses;
-use super::{assert_none, sources};
+use super::{assert_none, sources, uses};
 
 /// Each module of `src` with those that it may name, from the bottom up.
 const LAYERS: [(&str, &[&str]); 23] = [

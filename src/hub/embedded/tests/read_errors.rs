@@ -5,9 +5,8 @@ use std::time::Duration;
 use anabranch_connectors::Emitter;
 
 use super::{batch, open, spec};
-use crate::hub::Hub as _;
 use crate::hub::embedded::*;
-use crate::hub::{Fetched, Part, StartAt};
+use crate::hub::{Fetched, Hub as _, Part, StartAt};
 use crate::log::disk::simulated::{Disk, Refusal};
 
 async fn append(hub: &Embedded, topic: String, line: &str) {

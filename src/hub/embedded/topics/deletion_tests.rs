@@ -12,8 +12,7 @@ use anabranch_connectors::Emitter;
 use crate::hub::embedded::tests::{append, batch, copy_folder, lines, offset, open, spec};
 use crate::hub::embedded::write::command::Command;
 use crate::hub::embedded::*;
-use crate::hub::{ConsumerSpec, Hub as _, HubError, Offset};
-use crate::hub::{Part, StartAt};
+use crate::hub::{ConsumerSpec, Hub as _, HubError, Offset, Part, StartAt};
 
 /// The hub as the next start finds it after a kill at this moment.
 async fn killed(hub: Arc<Embedded>, folder: &Path) -> Arc<Embedded> {
