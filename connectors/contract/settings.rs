@@ -68,6 +68,11 @@ pub trait SourceSettings: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What is wrong with the files that it names beside those that it brings in; they are read.
+    fn faults(&self) -> Vec<BuildError> {
+        Vec::new()
+    }
+
     /// What it cannot find as things are on this machine; it may come.
     fn misses(&self) -> Vec<Doubt> {
         Vec::new()

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use super::build::BuildError;
 use super::emitter::Emitter;
 use super::receipt::Closed;
 
@@ -41,6 +42,13 @@ pub enum SourceError {
     /// The agent is stopping.
     #[error("the agent is stopping")]
     Closed,
+}
+
+/// A file that a setting names.
+impl From<BuildError> for SourceError {
+    fn from(BuildError { setting, problem, hint }: BuildError) -> Self {
+        Self::Failed { what: setting.to_owned(), cause: problem, hint }
+    }
 }
 
 impl From<Closed> for SourceError {

@@ -1,6 +1,6 @@
-//! Fuzzes what faces bytes from outside: the broker's requests, record batches, and the log's files.
+//! Fuzzes what faces bytes from outside: the broker's requests, record batches, the log's files, and headers of proxies.
 //!
-//! `cargo test -p anabranch-fuzz --test fuzz -- [--target broker|batch|log] [--seconds N] [--seed S] [--api NAME]`;
+//! `cargo test -p anabranch-fuzz --test fuzz -- [--target broker|batch|log|proxy] [--seconds N] [--seed S] [--api NAME]`;
 //! `--write-corpus` writes a good frame of each API and version to `corpus/`. The input of what was found is kept in the
 //! folder of temporary files; a frame goes to `corpus/crashers.txt` when it is mended, and is sent first in every later run.
 
@@ -11,6 +11,7 @@ mod broker;
 mod corpus;
 mod log;
 mod mutate;
+mod proxy;
 mod random;
 mod report;
 mod requests;
@@ -82,12 +83,13 @@ fn main() -> ExitCode {
 fn run(asked: &Asked) -> bool {
     let wanted = |name: &str| asked.target.as_ref().is_none_or(|target| target == name);
     let mut found_nothing = true;
-    for name in ["broker", "batch", "log"].into_iter().filter(|name| wanted(name)) {
+    for name in ["broker", "batch", "log", "proxy"].into_iter().filter(|name| wanted(name)) {
         let mut target = Target::new(name);
         match name {
             "broker" => broker::run(&mut target, asked.seconds, asked.seed, asked.api.as_deref()),
             "batch" => batch::run(&mut target, asked.seconds, asked.seed),
-            _ => log::run(&mut target, asked.seconds, asked.seed),
+            "log" => log::run(&mut target, asked.seconds, asked.seed),
+            _ => proxy::run(&mut target, asked.seconds, asked.seed),
         }
         found_nothing &= target.finish();
     }

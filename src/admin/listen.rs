@@ -6,6 +6,9 @@
 //! | `admin.api`             | no, unless the same   | yes                                              |
 //! | `admin.sock`, data folder | yes                 | yes                                              |
 //!
+//! `admin.tls`, `admin.allow` and `admin.proxy_protocol` are for the first two where they are of TCP; for a unix socket the
+//! rights of its file say who may connect.
+//!
 //! Limits: a few connections for each, which are beyond those that the process may have for its other listeners, so
 //! that health is told while these are crowded; the head of a request comes within 10 s.
 
@@ -13,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anabranch_connectors::contract::build::BuildError;
 use anabranch_connectors::shared::stream::{
-    Door, Listener, Peer, Place, Places, Stream, http, inet, local,
+    Arrived, Door, Listener, Peer, Place, Places, Stream, Terms, http, inet, local,
 };
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, WWW_AUTHENTICATE};
@@ -60,6 +64,7 @@ pub fn socket(data_dir: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(super) struct Face {
     listener: Listener,
+    terms: Arc<Terms>,
     way: Way,
     watching: bool,
     api: bool,
@@ -84,6 +89,12 @@ impl Drop for File {
 /// The setting, which address cannot be used, and why.
 pub(super) async fn open(config: &AdminConfig, data_dir: &Path) -> Result<Vec<Face>, String> {
     let mut faces = Vec::new();
+    let terms = Terms::kept(config.tls.as_ref(), "admin");
+    let terms = terms.map_err(|BuildError { setting, problem, hint }| {
+        format!("admin.{setting}: {problem}; {hint}")
+    })?;
+    let terms = Arc::new(terms.of_proxies(config.proxy_protocol).only(&config.allow));
+    let bind = |address| bind(address, Arc::clone(&terms), config.proxy_protocol);
     if let Some(address) = &config.listen {
         let mut face = bind(address).await.map_err(|why| format!("admin.listen: {why}"))?;
         face.watching = true;
@@ -111,7 +122,8 @@ pub(super) async fn open(config: &AdminConfig, data_dir: &Path) -> Result<Vec<Fa
     Ok(faces)
 }
 
-async fn bind(address: &str) -> Result<Face, String> {
+/// What `terms` ask is asked of those who come by TCP. Whoever is behind a proxy comes from the network.
+async fn bind(address: &str, terms: Arc<Terms>, is_behind_proxy: bool) -> Result<Face, String> {
     let failed = |error: std::io::Error| {
         format!("cannot listen on {address}: {error}; is another agent running?")
     };
@@ -120,15 +132,17 @@ async fn bind(address: &str) -> Result<Face, String> {
     }
     let listener = inet::bind(address).await.map_err(failed)?;
     let is_loopback = listener.local_addr().map_err(failed)?.ip().to_canonical().is_loopback();
-    let way = if is_loopback { Way::Loopback } else { Way::Network };
-    Ok(Face { listener: Listener::Tcp(listener), way, watching: false, api: false, file: None })
+    let way = if is_loopback && !is_behind_proxy { Way::Loopback } else { Way::Network };
+    let listener = Listener::Tcp(listener);
+    Ok(Face { listener, terms, way, watching: false, api: false, file: None })
 }
 
 fn local_face(path: &Path) -> std::io::Result<Face> {
     let socket = local::bind(path, Type::STREAM, SOCKET_MODE)?;
     let listener = Listener::Unix(UnixListener::from_std(socket.into())?);
     let file = Some(File(path.to_owned()));
-    Ok(Face { listener, way: Way::Socket, watching: false, api: false, file })
+    let terms = Arc::default();
+    Ok(Face { listener, terms, way: Way::Socket, watching: false, api: false, file })
 }
 
 /// What is answered.
@@ -154,7 +168,8 @@ pub(super) async fn serve(faces: Vec<Face>, routes: Routes, gate: Gate, metrics:
         let desk = Desk { gate: Arc::clone(&gate), way: face.way, router };
         serving.spawn(async move {
             let _file = face.file;
-            accept(Door::new(face.listener, places), Arc::new(desk)).await;
+            let door = Door::new(face.listener, places, Arc::clone(&face.terms));
+            accept(door, face.terms, Arc::new(desk)).await;
         });
     }
     while serving.join_next().await.is_some() {}
@@ -167,15 +182,19 @@ async fn elsewhere() -> Response<Body> {
     refused((StatusCode::NOT_FOUND, sentence.to_owned()))
 }
 
-async fn accept(door: Door, desk: Arc<Desk>) {
+async fn accept(door: Door, terms: Arc<Terms>, desk: Arc<Desk>) {
     let mut connections = JoinSet::new();
     // Nothing waits for answers at a stop: it ends with the task.
     let stop = CancellationToken::new();
     loop {
         let (stream, peer, place) = door.next().await;
         while connections.try_join_next().is_some() {}
-        let (desk, stop) = (Arc::clone(&desk), stop.clone());
-        connections.spawn(async move { desk.serve(stream, peer, place, &stop).await });
+        let (desk, stop, terms) = (Arc::clone(&desk), stop.clone(), Arc::clone(&terms));
+        connections.spawn(async move {
+            if let Some(Arrived { stream, peer, .. }) = terms.settle(stream, peer, &place).await {
+                desk.serve(stream, peer, place, &stop).await;
+            }
+        });
     }
 }
 

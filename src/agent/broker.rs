@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::clients::Clients;
 use super::error::AgentError;
 use super::running::Agent;
-use crate::broker::{self, Addresses, Broker, Listening, Network, Security};
+use crate::broker::{self, Addresses, Asked, Broker, Listening, Network, Security};
 use crate::config::{Config, EmbeddedConfig, HubConfig, Listen, ListenerConfig, SaslConfig};
 use crate::hub::embedded::Embedded;
 
@@ -68,7 +68,7 @@ impl Agent {
         Ok(())
     }
 
-    /// Takes over certificates, users and access control of `new`, also where only the files have changed. What cannot
+    /// Takes over certificates, users, lists of addresses and access control of `new`, also where only the files have changed. What cannot
     /// be read stays as it was; what else has changed of the hub stays different from `new`.
     pub(super) async fn reload_clients(&mut self, new: &Config) {
         let HubConfig::Embedded(new) = &new.hub else { return };
@@ -118,6 +118,7 @@ fn is_same(one: &ListenerConfig, other: &ListenerConfig) -> bool {
     one.address == other.address
         && one.advertised == other.advertised
         && one.security_protocol() == other.security_protocol()
+        && one.proxy_protocol == other.proxy_protocol
 }
 
 async fn bind(listen: &Listen) -> Result<Option<Listening>, AgentError> {
@@ -154,19 +155,23 @@ async fn bind_listener(config: ListenerConfig, asked: Arc<Security>) -> Result<L
 
 /// Deriving from passwords takes long.
 async fn load(config: ListenerConfig) -> Result<Arc<Security>, String> {
-    let loaded = tokio::task::spawn_blocking(move || {
-        let users = config.sasl.as_ref().map(SaslConfig::user_settings);
-        Security::load(config.tls.as_ref(), users)
-    });
+    let loaded = tokio::task::spawn_blocking(move || Security::load(asked(&config)));
     loaded.await.map_err(|error| error.to_string())?.map(Arc::new)
 }
 
 async fn reload(security: Arc<Security>, config: ListenerConfig) -> Result<(), String> {
-    let loaded = tokio::task::spawn_blocking(move || {
-        let users = config.sasl.as_ref().map(SaslConfig::user_settings);
-        security.reload(config.tls.as_ref(), users)
-    });
+    let loaded = tokio::task::spawn_blocking(move || security.reload(asked(&config)));
     loaded.await.map_err(|error| error.to_string())?
+}
+
+/// What is asked of clients.
+fn asked(config: &ListenerConfig) -> Asked<'_> {
+    Asked {
+        tls: config.tls.as_ref(),
+        sasl: config.sasl.as_ref().map(SaslConfig::user_settings),
+        allow: &config.allow,
+        proxy_protocol: config.proxy_protocol,
+    }
 }
 
 fn settings(config: &EmbeddedConfig) -> broker::Settings {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anabranch_connectors::shared::stream::tls;
 use tracing::{error, info, warn};
 
 use super::hub;
@@ -47,7 +48,7 @@ fn said_of(sources: &Changes, sinks: &Changes) -> String {
 
 impl Agent {
     /// Takes over what changed of the sources and sinks, and who may connect. A changed sink goes on at its committed offset, a changed
-    /// source at its stored positions.
+    /// source at its stored positions. Certificates are read anew also where the configuration has not changed.
     pub(crate) async fn reload(&mut self, new: Config) {
         self.reload_clients(&new).await;
         let fixed = [
@@ -71,6 +72,7 @@ impl Agent {
         self.hub.keep_for(hub::groups(&self.config));
         *self.reads.write() = parts::reads(&self.config);
         let restarted = self.reload_sinks(&old).await + self.reload_sources(&old).await;
+        renew_certificates().await;
         let (sources, sinks) = (
             Changes::between(&old.sources, &self.config.sources),
             Changes::between(&old.sinks, &self.config.sinks),
@@ -128,6 +130,16 @@ impl Agent {
             self.start_source(name);
         }
         restarted
+    }
+}
+
+/// Has the certificates of sources and of `admin` read anew, whose listeners stay as they are.
+async fn renew_certificates() {
+    match tokio::task::spawn_blocking(tls::renew).await {
+        Ok(failed) => {
+            failed.iter().for_each(|why| error!("{why}; it stays as it was before"));
+        }
+        Err(why) => error!(%why, "certificates were not read anew"),
     }
 }
 

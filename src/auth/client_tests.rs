@@ -33,7 +33,8 @@ fn text(out: &mut BytesMut, text: &str) {
 async fn serve(listener: &TcpListener, tls: &Tls, users: &Users) -> End {
     let port = listener.local_addr().unwrap().port();
     let (mut sasl, mut principal) = (None, None);
-    let (mut stream, _) = tls.accept(listener.accept().await.unwrap().0).await.unwrap();
+    let (accepted, _) = listener.accept().await.unwrap();
+    let mut stream = tls.shared().accept(accepted).await.unwrap();
     loop {
         let length = stream.read_i32().await.unwrap();
         let mut request = vec![0; length.try_into().unwrap()];

@@ -17,6 +17,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use anabranch_connectors::contract::build::BuildError;
+
 pub(crate) mod acl;
 #[cfg(test)]
 mod client_tests;
@@ -60,6 +62,13 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// Of a file that every listener may have, told inside of the block `tls`.
+impl From<BuildError> for Refused {
+    fn from(BuildError { setting, problem, hint }: BuildError) -> Self {
+        Self { setting: setting.strip_prefix("tls.").unwrap_or(setting), problem, hint }
+    }
+}
 
 /// A file that cannot be read.
 fn unreadable(setting: &'static str, path: &Path, cause: &io::Error) -> Refused {

@@ -1,24 +1,15 @@
-//! TLS of one listener: certificate, key, and with `client_ca` a certificate that every client must have.
-//!
-//! TLS 1.2 and 1.3. Files are read when it is loaded and when it is reloaded, and never between.
+//! TLS of one of the hub's listeners: that of every listener, and the principal in the certificate of a client.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use anabranch_connectors::shared::stream::tls;
 use parking_lot::RwLock;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use rustls::ServerConnection;
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
-use super::{Refused, USER_PREFIX, subject, unreadable};
+use super::{Refused, USER_PREFIX, subject};
 
 /// The block `tls` of a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -37,15 +28,18 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
+    /// What every listener has of it.
+    fn shared(&self) -> tls::TlsConfig {
+        tls::TlsConfig {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            client_ca: self.client_ca.clone(),
+        }
+    }
+
     /// Reads every file; gives all that is wrong.
     pub(crate) fn faults(&self) -> Vec<Refused> {
-        let certificate = certificates("certificate", &self.certificate).map(drop);
-        let key = private_key(&self.key).map(drop);
-        let client_ca =
-            self.client_ca.as_deref().map_or(Ok(()), |ca| client_verifier(ca).map(drop));
-        let each = [certificate, key, client_ca].into_iter().filter_map(Result::err);
-        let faults: Vec<Refused> = each.collect();
-        if faults.is_empty() { Tls::load(self).err().into_iter().collect() } else { faults }
+        self.shared().faults().into_iter().map(Refused::from).collect()
     }
 }
 
@@ -61,15 +55,10 @@ pub enum PrincipalPart {
 }
 
 /// What accepts TLS at one listener.
+#[derive(Debug)]
 pub(crate) struct Tls {
-    current: RwLock<Loaded>,
-}
-
-/// Files that have been read.
-#[derive(Clone)]
-struct Loaded {
-    acceptor: TlsAcceptor,
-    principal: PrincipalPart,
+    shared: Arc<tls::Tls>,
+    principal: RwLock<PrincipalPart>,
 }
 
 impl Tls {
@@ -78,7 +67,8 @@ impl Tls {
     /// # Errors
     /// [`Refused`] names the file that is missing or wrong, or says that the key is another one's.
     pub(crate) fn load(config: &TlsConfig) -> Result<Self, Refused> {
-        Ok(Self { current: RwLock::new(Loaded::new(config)?) })
+        let shared = Arc::new(tls::Tls::load(&config.shared())?);
+        Ok(Self { shared, principal: RwLock::new(config.principal) })
     }
 
     /// Reads the files anew, for connections from now on.
@@ -86,121 +76,31 @@ impl Tls {
     /// # Errors
     /// As [`Tls::load`]; what was loaded before stays.
     pub(crate) fn reload(&self, config: &TlsConfig) -> Result<(), Refused> {
-        let loaded = Loaded::new(config)?;
-        *self.current.write() = loaded;
+        self.shared.reload(&config.shared())?;
+        *self.principal.write() = config.principal;
         Ok(())
     }
 
-    /// Shakes hands; gives the stream and the principal of the client's certificate, if it has shown one. The caller
-    /// sets a time limit. Not cancel safe: a stream whose handshake is dropped is closed.
+    /// What shakes hands.
+    pub(crate) const fn shared(&self) -> &Arc<tls::Tls> {
+        &self.shared
+    }
+
+    /// The principal in the certificate that the client has shown; `None` when it has shown none.
     ///
     /// # Errors
-    /// What went wrong in the handshake, or a certificate whose subject names nobody.
-    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Option<String>)>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let Loaded { acceptor, principal } = self.current.read().clone();
-        let stream = acceptor.accept(stream).await?;
-        let principal = principal_of(stream.get_ref().1, principal)?;
-        Ok((stream, principal))
-    }
-}
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Tls")
-    }
-}
-
-impl Loaded {
-    fn new(config: &TlsConfig) -> Result<Self, Refused> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let certificates = certificates("certificate", &config.certificate)?;
-        let key = private_key(&config.key)?;
-        let verifier = config.client_ca.as_deref().map(client_verifier).transpose()?;
-        let builder = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(config, &error))?;
-        let builder = match verifier {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
-            None => builder.with_no_client_auth(),
+    /// A certificate that cannot be read, or whose subject names nobody.
+    pub(crate) fn principal(&self, connection: &ServerConnection) -> io::Result<Option<String>> {
+        let Some(certificate) = connection.peer_certificates().and_then(<[_]>::first) else {
+            return Ok(None);
         };
-        let server = builder
-            .with_single_cert(certificates, key)
-            .map_err(|error| unusable(config, &error))?;
-        let acceptor = TlsAcceptor::from(Arc::new(server));
-        Ok(Self { acceptor, principal: config.principal })
+        let certificate = webpki::EndEntityCert::try_from(certificate).map_err(io::Error::other)?;
+        let part = *self.principal.read();
+        let name = match part {
+            PrincipalPart::Subject => subject::distinguished_name(certificate.subject()),
+            PrincipalPart::CommonName => subject::common_name(certificate.subject()),
+        };
+        let nobody = || io::Error::other("the subject of the client's certificate names nobody");
+        name.map(|name| Some(format!("{USER_PREFIX}{name}"))).ok_or_else(nobody)
     }
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Refused> {
-    let pem = read("key", path)?;
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|_secret| Refused {
-        setting: "key",
-        problem: format!("{} has no private key in PEM", path.display()),
-        hint: "name a file with a PRIVATE KEY that has no passphrase",
-    })
-}
-
-fn unusable(config: &TlsConfig, error: &rustls::Error) -> Refused {
-    let (certificate, key) = (config.certificate.display(), config.key.display());
-    Refused {
-        setting: "key",
-        problem: format!("{key} and {certificate} do not work together: {error}"),
-        hint: "name a certificate and its own key",
-    }
-}
-
-fn client_verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, Refused> {
-    let refused = |error: String| Refused {
-        setting: "client_ca",
-        problem: format!("{} has a certificate that cannot be a root: {error}", path.display()),
-        hint: "name a file with the certificates of authorities",
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("client_ca", path)? {
-        roots.add(certificate).map_err(|error| refused(error.to_string()))?;
-    }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| refused(error.to_string()))
-}
-
-fn certificates(
-    setting: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, Refused> {
-    let refused = |problem: String| Refused {
-        setting,
-        problem,
-        hint: "name a file with a CERTIFICATE in PEM",
-    };
-    let pem = read(setting, path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let at = path.display();
-    let found = found.map_err(|error| refused(format!("{at} is not PEM: {error}")))?;
-    if found.is_empty() {
-        return Err(refused(format!("{at} has no certificate in PEM")));
-    }
-    Ok(found)
-}
-
-fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Refused> {
-    fs::read(path).map_err(|cause| unreadable(setting, path, &cause))
-}
-
-/// The principal in the certificate that the client has shown; `None` when it has shown none.
-fn principal_of(connection: &ServerConnection, part: PrincipalPart) -> io::Result<Option<String>> {
-    let Some(certificate) = connection.peer_certificates().and_then(<[_]>::first) else {
-        return Ok(None);
-    };
-    let certificate = webpki::EndEntityCert::try_from(certificate).map_err(io::Error::other)?;
-    let name = match part {
-        PrincipalPart::Subject => subject::distinguished_name(certificate.subject()),
-        PrincipalPart::CommonName => subject::common_name(certificate.subject()),
-    };
-    let nobody = || io::Error::other("the subject of the client's certificate names nobody");
-    name.map(|name| Some(format!("{USER_PREFIX}{name}"))).ok_or_else(nobody)
 }

@@ -83,7 +83,8 @@ impl Authority {
 async fn meet(tls: &Tls, client: TlsConnector) -> Result<(Option<String>, Vec<u8>), String> {
     let (near, far): (DuplexStream, DuplexStream) = tokio::io::duplex(1 << 16);
     let serve = async {
-        let (mut stream, principal) = tls.accept(far).await.map_err(|error| error.to_string())?;
+        let mut stream = tls.shared().accept(far).await.map_err(|error| error.to_string())?;
+        let principal = tls.principal(stream.get_ref().1).map_err(|error| error.to_string())?;
         let mut word = [0; 5];
         stream.read_exact(&mut word).await.map_err(|error| error.to_string())?;
         stream.write_all(&word).await.map_err(|error| error.to_string())?;

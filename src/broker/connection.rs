@@ -39,9 +39,6 @@ pub(super) enum Late {
     /// Within a request.
     #[error("a request did not come whole in time")]
     Request,
-    /// Before the first.
-    #[error("the TLS handshake took too long")]
-    Handshake,
     /// There is no memory for what comes.
     #[error("there was no memory for a request (memory)")]
     Memory,

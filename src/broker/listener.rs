@@ -4,25 +4,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use anabranch_connectors::shared::stream::{
-    Door, Ended, Heard, Listener, Place, Places, Stream, inet,
+    Door, Ended, Heard, Listener, Peer, Place, Places, Stream, inet,
 };
 use futures::future::BoxFuture;
 use parking_lot::RwLock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::api::Session;
 use super::connection::Late;
 use super::{Broker, Network, Security, connection};
-
-/// Shaking hands for TLS takes no longer than this, or the connection ends.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Host and port that a client is told to connect to which has reached the address.
 type Advertised = Box<dyn Fn(SocketAddr) -> (String, u16) + Send + Sync>;
@@ -117,7 +112,7 @@ pub async fn serve(
 }
 
 /// What clients of one listener are told and asked.
-struct Terms {
+struct Face {
     advertised: Advertised,
     security: Arc<Security>,
 }
@@ -129,8 +124,8 @@ async fn accept(
     places: Arc<Places>,
 ) {
     let Listening { socket, advertised, security } = listening;
-    let terms = Arc::new(Terms { advertised, security });
-    let door = Door::new(Listener::Tcp(socket), places);
+    let door = Door::new(Listener::Tcp(socket), places, Arc::clone(&security.terms));
+    let face = Arc::new(Face { advertised, security });
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer, place) = door.next().await;
@@ -144,30 +139,47 @@ async fn accept(
                 continue;
             }
         };
-        let (broker, terms) = (Arc::clone(&broker), Arc::clone(&terms));
-        let serving = async move { serve_one(broker, &terms, stream, &place).await };
+        let (broker, face) = (Arc::clone(&broker), Arc::clone(&face));
+        let serving = async move { serve_one(broker, &face, (stream, peer), &place).await };
         connections.spawn_on(serving, network.next());
     }
 }
 
-async fn serve_one(broker: Arc<Broker>, terms: &Terms, stream: std::net::TcpStream, place: &Place) {
+async fn serve_one(
+    broker: Arc<Broker>,
+    face: &Face,
+    (stream, who): (std::net::TcpStream, Peer),
+    place: &Place,
+) {
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => return warn!(%error, "a connection could not be served"),
     };
     let (Ok(here), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
     broker.counters().connections.fetch_add(1, Ordering::Relaxed);
-    let at = (peer, (terms.advertised)(here));
+    if let Some(arrived) = face.security.terms.settle(Stream::Tcp(stream), who, place).await {
+        let at = (arrived.told.unwrap_or(peer), (face.advertised)(here));
+        serve_arrived(&broker, face, (arrived.stream, place), at).await;
+    }
+    broker.counters().connections.fetch_sub(1, Ordering::Relaxed);
+}
+
+async fn serve_arrived(
+    broker: &Arc<Broker>,
+    face: &Face,
+    (stream, place): (Stream, &Place),
+    at: (SocketAddr, (String, u16)),
+) {
+    let peer = at.0;
     let ended = tokio::select! {
-        ended = answer(&broker, terms, (stream, place), at) => ended,
+        ended = answer(broker, face, (stream, place), at) => ended,
         () = place.is_wanted() => Ok(()),
     };
-    broker.counters().connections.fetch_sub(1, Ordering::Relaxed);
     if let Err(error) = ended {
         debug!(%peer, %error, "a connection has ended");
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Late>()) {
             Some(Late::Idle) => place.ends(Ended::Idle, peer),
-            Some(Late::Request | Late::Handshake) => place.ends(Ended::Slow, peer),
+            Some(Late::Request) => place.ends(Ended::Slow, peer),
             Some(Late::Memory) => place.ends(Ended::Memory, peer),
             None => {}
         }
@@ -176,21 +188,23 @@ async fn serve_one(broker: Arc<Broker>, terms: &Terms, stream: std::net::TcpStre
 
 async fn answer(
     broker: &Arc<Broker>,
-    terms: &Terms,
-    (stream, place): (TcpStream, &Place),
+    face: &Face,
+    (stream, place): (Stream, &Place),
     at: (SocketAddr, (String, u16)),
 ) -> io::Result<()> {
-    let session = |certificate| {
-        Session::new(Arc::clone(broker), Arc::clone(&terms.security), at, certificate)
-    };
-    let Some(tls) = &terms.security.tls else {
-        let (reading, writing) = stream.into_split();
-        let halves = (Heard::whole(reading, place), writing);
-        return connection::serve(Arc::clone(broker), halves, session(None)).await;
-    };
-    let shaken = timeout(HANDSHAKE, tls.accept(stream)).await;
-    let (stream, certificate) = shaken.map_err(|_elapsed| io::Error::other(Late::Handshake))??;
-    let (reading, writing) = tokio::io::split(stream);
-    let halves = (Heard::whole(reading, place), writing);
-    connection::serve(Arc::clone(broker), halves, session(certificate)).await
+    let session =
+        |certificate| Session::new(Arc::clone(broker), Arc::clone(&face.security), at, certificate);
+    match stream {
+        Stream::Tcp(stream) => {
+            let (reading, writing) = stream.into_split();
+            let halves = (Heard::whole(reading, place), writing);
+            connection::serve(Arc::clone(broker), halves, session(None)).await
+        }
+        stream @ (Stream::Tls(_) | Stream::Unix(_)) => {
+            let certificate = face.security.principal(&stream)?;
+            let (reading, writing) = tokio::io::split(stream);
+            let halves = (Heard::whole(reading, place), writing);
+            connection::serve(Arc::clone(broker), halves, session(certificate)).await
+        }
+    }
 }

@@ -42,7 +42,7 @@ use crate::scram::Hash;
 
 pub use listener::{Addresses, Listening, serve, serve_stream};
 pub use network::Network;
-pub(crate) use security::Security;
+pub(crate) use security::{Asked, Security};
 
 /// Kafka's number for this broker, the only one there is.
 const NODE: i32 = 1;

@@ -50,7 +50,12 @@ pub(super) fn lines(config: &Config, listening: &[String]) -> Vec<String> {
     if let Some(listen) = &config.admin.listen {
         let curl = match listen.strip_prefix("unix:") {
             Some(path) => format!("curl --unix-socket {path} http://localhost"),
-            None => format!("curl http://{listen}"),
+            None => match &config.admin.tls {
+                Some(tls) => {
+                    format!("curl --cacert {} https://{listen}", tls.certificate.display())
+                }
+                None => format!("curl http://{listen}"),
+            },
         };
         lines.push(format!("  watch    {curl}/health ; {curl}/metrics"));
     }

@@ -332,7 +332,7 @@ impl Held {
     }
 }
 
-/// The way to the API of an agent, as its configuration says, with the token that is to be had.
+/// The way to the API of an agent, as its configuration says, with the token that is to be had; where that is enough.
 fn by_address(admin: &AdminConfig, data_dir: &Path) -> Option<Way> {
     let token = admin.token.clone().map(Token::given).or_else(|| Token::read(data_dir));
     let address = match &admin.api {
@@ -341,6 +341,7 @@ fn by_address(admin: &AdminConfig, data_dir: &Path) -> Option<Way> {
     };
     Some(match address.strip_prefix("unix:") {
         Some(path) => Way::Socket(path.into()),
+        None if admin.tls.is_some() || admin.proxy_protocol => return None,
         None => Way::Address(address.clone(), token),
     })
 }

@@ -1,6 +1,8 @@
 //! The blocks `admin` and `log`: how the agent is watched.
 
 use anabranch_connectors::contract::secret::Secret;
+use anabranch_connectors::shared::stream::allow::Network;
+use anabranch_connectors::shared::stream::tls::TlsConfig;
 use serde::{Deserialize, Deserializer};
 
 use super::units;
@@ -21,6 +23,12 @@ pub struct AdminConfig {
     pub principal: String,
     /// Names by which the agent may be asked, beside its addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
+    /// Certificates of the addresses `host:port`; `None`: no TLS.
+    pub tls: Option<TlsConfig>,
+    /// Addresses and networks that may connect to them; empty: all.
+    pub allow: Vec<Network>,
+    /// Connections to them begin with the header of a proxy, which says for whom they are.
+    pub proxy_protocol: bool,
 }
 
 impl Default for AdminConfig {
@@ -31,6 +39,9 @@ impl Default for AdminConfig {
             token: None,
             principal: "User:admin".to_owned(),
             allowed_hosts: Vec::new(),
+            tls: None,
+            allow: Vec::new(),
+            proxy_protocol: false,
         }
     }
 }

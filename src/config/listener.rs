@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anabranch_connectors::contract::secret::Secret;
+use anabranch_connectors::shared::stream::allow::Network;
 use serde::{Deserialize, Deserializer};
 
 pub use crate::auth::Mechanism;
@@ -85,6 +86,12 @@ pub struct ListenerConfig {
     /// Names and passwords; `None`: nobody is asked.
     #[serde(default)]
     pub sasl: Option<SaslConfig>,
+    /// Addresses and networks that may connect; empty: all.
+    #[serde(default)]
+    pub allow: Vec<Network>,
+    /// Connections begin with the header of a proxy, which says for whom they are.
+    #[serde(default)]
+    pub proxy_protocol: bool,
 }
 
 impl ListenerConfig {

@@ -24,6 +24,7 @@ mod independence;
 mod kafka_hub;
 mod ledger;
 mod library;
+mod listeners;
 mod privacy;
 mod programs;
 mod refusals;

@@ -1,20 +1,18 @@
 //! Sockets that are listened on, and the loop that takes connections from them.
 
-use std::fmt;
 use std::io;
-use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tracing::{debug, warn};
 
+use super::connection::{Peer, Stream};
+use super::meter::Ended;
 use super::places::{Place, Places};
+use super::terms::Terms;
 
 /// Pause after the system could not give a connection (no more file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -32,33 +30,6 @@ pub enum Listener {
     Tcp(TcpListener),
     /// A unix socket.
     Unix(UnixListener),
-}
-
-/// A connection.
-#[derive(Debug)]
-pub enum Stream {
-    /// TCP.
-    Tcp(TcpStream),
-    /// A unix socket.
-    Unix(UnixStream),
-}
-
-/// Who is at the other end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// By its address.
-    Ip(IpAddr),
-    /// On this machine, by a unix socket.
-    Local,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(out),
-            Self::Local => out.write_str("local"),
-        }
-    }
 }
 
 impl Listener {
@@ -92,20 +63,25 @@ fn settle(stream: &TcpStream) -> io::Result<()> {
 pub struct Door {
     listener: Listener,
     places: Arc<Places>,
+    terms: Arc<Terms>,
 }
 
 impl Door {
-    /// Lets those in who connect to `listener`, as many as there are `places`.
+    /// Lets those in who connect to `listener`, as many as there are `places`. Whoever serves them asks them for the rest of
+    /// the terms ([`Terms::settle`]).
     #[must_use]
-    pub const fn new(listener: Listener, places: Arc<Places>) -> Self {
-        Self { listener, places }
+    pub const fn new(listener: Listener, places: Arc<Places>, terms: Arc<Terms>) -> Self {
+        Self { listener, places, terms }
     }
 
-    /// The next connection, with its place. It is dropped where the future is before there is a place.
+    /// The next connection of one who may connect, with its place. It is dropped where the future is before there is a place.
     pub async fn next(&self) -> (Stream, Peer, Place) {
         let mut is_told = false;
         loop {
             match self.listener.accept().await {
+                Ok((_stream, peer)) if !self.terms.allows(peer) => {
+                    self.places.refuses(Ended::NotAllowed, peer, &"it is not in `allow`");
+                }
                 Ok((stream, peer)) => return (stream, peer, self.places.take().await),
                 Err(error) => {
                     self.places.meter().refused.fetch_add(1, Ordering::Relaxed);
@@ -116,70 +92,6 @@ impl Door {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, into),
-            Self::Unix(stream) => Pin::new(stream).poll_read(context, into),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
-}
-
-impl Stream {
-    /// Ready when there may be something to read.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
-        }
-    }
-
-    /// Appends what is there to `data`, up to its capacity.
-    ///
-    /// # Errors
-    /// What the system says; [`io::ErrorKind::WouldBlock`] when nothing is there.
-    pub fn try_read(&self, data: &mut Vec<u8>) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read_buf(data),
-            Self::Unix(stream) => stream.try_read_buf(data),
         }
     }
 }

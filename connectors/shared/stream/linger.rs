@@ -27,6 +27,7 @@ pub(super) async fn linger(mut stream: Stream, place: &Place) {
     place.leaves();
     let forgotten = async {
         stream.shutdown().await?;
+        let mut stream = stream.bare();
         let mut bytes = 0;
         while let Ok(readable) = timeout(SILENCE, stream.readable()).await {
             readable?;
@@ -54,5 +55,7 @@ fn forget(stream: &Stream) -> io::Result<usize> {
             Ok(bytes)
         }),
         Stream::Unix(stream) => stream.try_read(nowhere.as_mut_slice()),
+        // Nothing is taken out of TLS to be forgotten: it is bare by then.
+        Stream::Tls(_) => Ok(0),
     }
 }

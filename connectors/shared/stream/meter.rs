@@ -16,9 +16,26 @@ pub enum Ended {
     Slow,
     /// There was no memory for what it had begun to send.
     Memory,
+    /// Its address is not one that may connect.
+    NotAllowed,
+    /// It did not begin with the header of a proxy.
+    Header,
+    /// The handshake of TLS failed.
+    Handshake,
 }
 
 impl Ended {
+    /// Each of them.
+    const ALL: [Self; 7] = [
+        Self::Crowded,
+        Self::Idle,
+        Self::Slow,
+        Self::Memory,
+        Self::NotAllowed,
+        Self::Header,
+        Self::Handshake,
+    ];
+
     /// As it stands in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -27,6 +44,9 @@ impl Ended {
             Self::Idle => "idle",
             Self::Slow => "slow",
             Self::Memory => "memory",
+            Self::NotAllowed => "not_allowed",
+            Self::Header => "proxy_header",
+            Self::Handshake => "tls_handshake",
         }
     }
 }
@@ -73,9 +93,8 @@ impl ConnectionMeter {
 
     /// How many this side has ended, by reason; each reason is there.
     #[must_use]
-    pub fn ended(&self) -> [(Ended, u64); 4] {
+    pub fn ended(&self) -> [(Ended, u64); 7] {
         let ended = self.ended.lock();
-        [Ended::Crowded, Ended::Idle, Ended::Slow, Ended::Memory]
-            .map(|why| (why, ended.get(&why).copied().unwrap_or_default()))
+        Ended::ALL.map(|why| (why, ended.get(&why).copied().unwrap_or_default()))
     }
 }

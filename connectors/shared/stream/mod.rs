@@ -4,6 +4,11 @@
 //! | file         | concept                                                                        |
 //! |--------------|--------------------------------------------------------------------------------|
 //! | `accept.rs`  | sockets that are listened on, and the loop that takes connections from them    |
+//! | `connection.rs` | one connection, plain or with TLS, and who is at its other end             |
+//! | `terms.rs`   | what is asked of those who connect: an address in a list, a proxy's header, TLS |
+//! | `allow.rs`   | who may connect, by address                                                    |
+//! | `proxy_header.rs` | the header by which a proxy tells for whom it connects                    |
+//! | `tls.rs`     | certificates and keys, loaded and renewed                                      |
 //! | `places.rs`  | how many may be open, and whose turn it is                                     |
 //! | `crowd.rs`   | who has to go when there are more than places, and how many at a time          |
 //! | `heard.rs`   | a stream that tells its place when something comes                             |
@@ -22,6 +27,8 @@
 //! its last answer.
 
 mod accept;
+pub mod allow;
+mod connection;
 mod crowd;
 mod heard;
 pub mod http;
@@ -33,9 +40,16 @@ mod places;
 #[cfg(test)]
 mod places_tests;
 mod process;
+pub mod proxy_header;
+mod terms;
+#[cfg(test)]
+mod terms_tests;
+pub mod tls;
 
-pub use accept::{Door, Listener, Peer, Stream};
+pub use accept::{Door, Listener};
+pub use connection::{Peer, Stream};
 pub use heard::Heard;
 pub use inet::BACKLOG;
 pub use meter::{ConnectionMeter, Ended};
 pub use places::{Place, Places, Work};
+pub use terms::{Arrived, Terms};

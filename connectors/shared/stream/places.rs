@@ -1,7 +1,7 @@
 //! How many connections may be open, and whose turn it is; who has to go for another is in `crowd.rs`.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::connection::Peer;
 use super::crowd::{Crowd, Rank, Seat};
 use super::meter::{ConnectionMeter, Ended};
 use super::process::{self, Share};
@@ -48,7 +49,8 @@ pub struct Places {
     /// How many wait for a place.
     waiting: AtomicUsize,
     meter: Arc<ConnectionMeter>,
-    said: Mutex<Option<Instant>>,
+    /// When what was said last.
+    said: Mutex<BTreeMap<Ended, Instant>>,
     crowd: Mutex<Crowd>,
 }
 
@@ -215,7 +217,7 @@ impl Places {
         seat.leave.cancel();
         self.meter.count(Ended::Crowded);
         debug!(listener = self.name, silence = ?rank.silence, "a connection is closed for another");
-        if self.is_to_say() {
+        if self.is_to_say(Ended::Crowded) {
             let [(_, closed), ..] = self.meter.ended();
             warn!(
                 listener = self.name,
@@ -227,12 +229,29 @@ impl Places {
         }
     }
 
+    /// Counts one who is not served for what he is or has begun with, and says so now and then.
+    pub(super) fn refuses(&self, why: Ended, peer: Peer, cause: &dyn Display) {
+        self.meter.count(why);
+        let (listener, why_name) = (&self.name, why.name());
+        if self.is_to_say(why) {
+            warn!(
+                listener,
+                %peer,
+                why = why_name,
+                %cause,
+                "a connection is refused; others like it are only counted for a minute"
+            );
+        } else {
+            debug!(listener, %peer, why = why_name, %cause, "a connection is refused");
+        }
+    }
+
     /// Whether something is to be said in the log that was said a while ago at the latest.
-    fn is_to_say(&self) -> bool {
+    fn is_to_say(&self, why: Ended) -> bool {
         let mut said = self.said.lock();
-        let is_to_say = said.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
+        let is_to_say = said.get(&why).is_none_or(|at| at.elapsed() >= SAY_AGAIN);
         if is_to_say {
-            *said = Some(Instant::now());
+            said.insert(why, Instant::now());
         }
         is_to_say
     }
@@ -329,10 +348,15 @@ impl Place {
         self.seat.leave.cancelled().await;
     }
 
+    /// Counts and says that the connection is not served, and why.
+    pub fn refuses(&self, why: Ended, peer: Peer, cause: &dyn Display) {
+        self.places.refuses(why, peer, cause);
+    }
+
     /// Counts and says that this side ends the connection.
     pub fn ends(&self, why: Ended, peer: impl Display) {
         self.places.meter.count(why);
-        if why == Ended::Memory && self.places.is_to_say() {
+        if why == Ended::Memory && self.places.is_to_say(why) {
             let listener = &self.places.name;
             warn!(
                 listener,

@@ -9,6 +9,8 @@ use super::serve::HttpSource;
 use crate::contract::build::{BuildError, Surroundings};
 use crate::contract::settings::{Card, Described, SourceSettings};
 use crate::shared::http::ALSO;
+use crate::shared::stream::allow::Network;
+use crate::shared::stream::tls::TlsConfig;
 use crate::{ByteSize, Source};
 
 /// Largest `max_body`.
@@ -35,6 +37,12 @@ pub struct SourceConfig {
     pub allowed_origins: Vec<String>,
     /// How a body is cut into records.
     pub format: Format,
+    /// Certificates; `None`: no TLS.
+    pub tls: Option<TlsConfig>,
+    /// Addresses and networks that may connect; empty: all.
+    pub allow: Vec<Network>,
+    /// Connections begin with the header of a proxy, which says for whom they are.
+    pub proxy_protocol: bool,
 }
 
 impl Default for SourceConfig {
@@ -48,6 +56,9 @@ impl Default for SourceConfig {
             auth: Auth::None,
             allowed_origins: Vec::new(),
             format: Format::Auto,
+            tls: None,
+            allow: Vec::new(),
+            proxy_protocol: false,
         }
     }
 }
@@ -135,10 +146,18 @@ impl SourceSettings for SourceConfig {
         Ok(Box::new(HttpSource::new(self.clone(), around)?))
     }
 
+    fn faults(&self) -> Vec<BuildError> {
+        self.tls.as_ref().map(TlsConfig::faults).unwrap_or_default()
+    }
+
     fn try_it(&self) -> Option<String> {
         let at = &self.listen;
+        let at = match &self.tls {
+            None => format!("http://{at}/"),
+            Some(tls) => format!("--cacert {} https://{at}/", tls.certificate.display()),
+        };
         Some(format!(
-            "curl -H 'Content-Type: application/json' -d '{{\"message\":\"hello\"}}' http://{at}/"
+            "curl -H 'Content-Type: application/json' -d '{{\"message\":\"hello\"}}' {at}"
         ))
     }
 

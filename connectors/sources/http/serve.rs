@@ -13,13 +13,14 @@ use tracing::info;
 use super::config::SourceConfig;
 use super::request::Shared;
 use crate::contract::build::{BuildError, Surroundings};
-use crate::shared::stream::{Door, Listener, Places, http, inet};
+use crate::shared::stream::{Arrived, Door, Listener, Places, Terms, http, inet};
 use crate::{Emitter, Source, SourceError};
 
 /// The source.
 #[derive(Debug)]
 pub struct HttpSource {
     config: SourceConfig,
+    name: String,
 }
 
 impl HttpSource {
@@ -27,19 +28,22 @@ impl HttpSource {
     ///
     /// # Errors
     /// [`BuildError`] when a setting cannot work.
-    pub fn new(config: SourceConfig, _around: &Surroundings) -> Result<Self, BuildError> {
+    pub fn new(config: SourceConfig, around: &Surroundings) -> Result<Self, BuildError> {
         config.check()?;
-        Ok(Self { config })
+        Ok(Self { config, name: around.name.clone() })
     }
 
     /// Opens the listener; connections queue up from now on.
     ///
     /// # Errors
-    /// [`SourceError`] with the address that cannot be had.
+    /// [`SourceError`] with the address that cannot be had, or the file of `tls` that cannot be used.
     pub fn bind(self) -> Result<Bound, SourceError> {
+        let SourceConfig { tls, allow, proxy_protocol, .. } = &self.config;
+        let terms = Terms::kept(tls.as_ref(), &format!("sources.{}.from.http", self.name))?;
+        let terms = Arc::new(terms.of_proxies(*proxy_protocol).only(allow));
         let opened = open(&self.config.listen);
         let (listener, address) = opened.map_err(|error| failed(&self.config.listen, &error))?;
-        Ok(Bound { listener, address, config: self.config })
+        Ok(Bound { listener, address, terms, config: self.config })
     }
 }
 
@@ -80,6 +84,7 @@ fn failed(listen: &str, error: &io::Error) -> SourceError {
 pub struct Bound {
     listener: StdListener,
     address: SocketAddr,
+    terms: Arc<Terms>,
     config: SourceConfig,
 }
 
@@ -103,13 +108,16 @@ impl Bound {
         let places =
             Places::new(emitter.source(), self.config.max_connections, meter, emitter.memory());
         let shared = Arc::new(Shared::new(&self.config, emitter));
-        let door = Door::new(Listener::Tcp(listener), places);
+        let door = Door::new(Listener::Tcp(listener), places, Arc::clone(&self.terms));
         let mut connections = JoinSet::new();
         let timeout = self.config.timeout;
         while let Some((stream, peer, place)) = stop.run_until_cancelled(door.next()).await {
             while connections.try_join_next().is_some() {}
-            let (shared, stop) = (Arc::clone(&shared), stop.clone());
+            let (shared, stop, terms) =
+                (Arc::clone(&shared), stop.clone(), Arc::clone(&self.terms));
             connections.spawn(async move {
+                let settled = stop.run_until_cancelled(terms.settle(stream, peer, &place)).await;
+                let Some(Some(Arrived { stream, peer, .. })) = settled else { return };
                 let answer = |request| Arc::clone(&shared).serve(request, peer, &place);
                 Box::pin(http::serve((stream, peer, &place), timeout, &stop, answer)).await;
             });

@@ -11,16 +11,22 @@ use serde::Deserialize;
 use super::source::SyslogSource;
 use crate::contract::build::{BuildError, Surroundings};
 use crate::contract::settings::{Card, Described, SourceSettings};
+use crate::shared::stream::allow::Network;
+use crate::shared::stream::tls::TlsConfig;
 use crate::{ByteSize, Source};
 
 /// Largest `max_message_bytes`.
 const MESSAGE_MAX: ByteSize = ByteSize::mib(64);
 
+/// The port of syslog over TLS (RFC 5425, 4.1).
+const TLS_PORT: u16 = 6514;
+
 /// The `syslog` block of a source.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// Where to listen: `udp://HOST:PORT`, `tcp://HOST:PORT`, `unix:///PATH` (stream), `unixgram:///PATH`.
+    /// Where to listen: `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST[:PORT]` (RFC 5425), `unix:///PATH` (stream),
+    /// `unixgram:///PATH`.
     pub listen: Vec<Listen>,
     /// Longer messages are cut into marked pieces.
     #[serde(default = "SourceConfig::max_message_bytes")]
@@ -41,6 +47,15 @@ pub struct SourceConfig {
     /// Permissions of unix sockets, octal.
     #[serde(default = "SourceConfig::socket_mode")]
     pub socket_mode: String,
+    /// Certificates of the `tls://` addresses.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+    /// Addresses and networks that may connect and whose datagrams are taken; empty: all.
+    #[serde(default)]
+    pub allow: Vec<Network>,
+    /// Connections of TCP begin with the header of a proxy, which says for whom they are.
+    #[serde(default)]
+    pub proxy_protocol: bool,
 }
 
 impl SourceConfig {
@@ -55,6 +70,9 @@ impl SourceConfig {
             idle_timeout: Self::idle_timeout(),
             udp_sockets: Self::udp_sockets(),
             socket_mode: Self::socket_mode(),
+            tls: None,
+            allow: Vec::new(),
+            proxy_protocol: false,
         }
     }
 
@@ -112,6 +130,22 @@ impl SourceConfig {
                 "set an octal number in quotes, such as \"0660\"",
             );
         }
+        let has = |kind: fn(&Listen) -> bool| self.listen.iter().any(kind);
+        match (has(Listen::is_tls), &self.tls) {
+            (true, None) => {
+                let problem = "is missing, and `listen` has a tls:// address".to_owned();
+                return wrong("tls", problem, "add tls: { certificate: FILE, key: FILE }");
+            }
+            (false, Some(_)) => {
+                let problem = "is there, and `listen` has no tls:// address".to_owned();
+                return wrong("tls", problem, "write tls://HOST:6514 in `listen`, or remove tls");
+            }
+            _ => {}
+        }
+        if self.proxy_protocol && !has(Listen::is_tcp) {
+            let problem = "is set, and `listen` has no address of TCP".to_owned();
+            return wrong("proxy_protocol", problem, "add a tcp:// address, or remove it");
+        }
         Ok(())
     }
 }
@@ -129,10 +163,14 @@ impl SourceSettings for SourceConfig {
         Ok(Box::new(SyslogSource::new(self.clone(), around)?))
     }
 
+    fn faults(&self) -> Vec<BuildError> {
+        self.tls.as_ref().map(TlsConfig::faults).unwrap_or_default()
+    }
+
     fn try_it(&self) -> Option<String> {
         let tcp = self.listen.iter().find_map(|listen| match listen {
             Listen::Tcp(address) => Some(address),
-            Listen::Udp(_) | Listen::Unix(_) | Listen::Unixgram(_) => None,
+            Listen::Udp(_) | Listen::Tls(_) | Listen::Unix(_) | Listen::Unixgram(_) => None,
         });
         let (host, port) = tcp?.rsplit_once(':')?;
         Some(format!("logger --server {host} --port {port} --tcp --rfc5424 hello"))
@@ -141,7 +179,7 @@ impl SourceSettings for SourceConfig {
     fn listens(&self) -> Vec<String> {
         let name = |listen: &Listen| match listen {
             Listen::Unix(path) | Listen::Unixgram(path) => format!("unix:{}", path.display()),
-            Listen::Udp(_) | Listen::Tcp(_) => listen.to_string(),
+            Listen::Udp(_) | Listen::Tcp(_) | Listen::Tls(_) => listen.to_string(),
         };
         self.listen.iter().map(name).collect()
     }
@@ -155,10 +193,24 @@ pub enum Listen {
     Udp(String),
     /// `tcp://HOST:PORT`
     Tcp(String),
+    /// `tls://HOST:PORT`, where the port may be left out
+    Tls(String),
     /// `unix:///PATH`, connections
     Unix(PathBuf),
     /// `unixgram:///PATH`, datagrams
     Unixgram(PathBuf),
+}
+
+impl Listen {
+    /// Whether connections there are of TLS.
+    pub(super) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// Whether connections of TCP come there.
+    const fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Tls(_))
+    }
 }
 
 impl FromStr for Listen {
@@ -167,8 +219,8 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, String> {
         let problem = || {
             format!(
-                "\"{text}\" is no address to listen on; write udp://HOST:PORT, tcp://HOST:PORT, unix:///PATH or \
-                 unixgram:///PATH"
+                "\"{text}\" is no address to listen on; write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH \
+                 or unixgram:///PATH"
             )
         };
         let (scheme, place) = text.split_once("://").ok_or_else(problem)?;
@@ -179,7 +231,11 @@ impl FromStr for Listen {
                 "\"{text}\" has no host; write {scheme}://0.0.0.0{place} for every address of the machine"
             ));
         }
+        if scheme == "tls" && port.is_none() && !place.is_empty() {
+            return Ok(Self::Tls(format!("{place}:{TLS_PORT}")));
+        }
         match scheme {
+            "tls" if has_port => Ok(Self::Tls(place.to_owned())),
             "udp" if has_port => Ok(Self::Udp(place.to_owned())),
             "tcp" if has_port => Ok(Self::Tcp(place.to_owned())),
             "unix" if place.starts_with('/') => Ok(Self::Unix(place.into())),
@@ -202,6 +258,7 @@ impl fmt::Display for Listen {
         match self {
             Self::Udp(place) => write!(out, "udp://{place}"),
             Self::Tcp(place) => write!(out, "tcp://{place}"),
+            Self::Tls(place) => write!(out, "tls://{place}"),
             Self::Unix(path) => write!(out, "unix:{}", path.display()),
             Self::Unixgram(path) => write!(out, "unixgram:{}", path.display()),
         }
@@ -220,14 +277,15 @@ mod tests {
 
     #[test]
     fn addresses_are_read_with_their_scheme() {
-        for text in ["udp://0.0.0.0:514", "tcp://[::]:601", "tcp://localhost:0"] {
+        for text in ["udp://0.0.0.0:514", "tcp://[::]:601", "tcp://localhost:0", "tls://a:1"] {
             assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
         }
+        assert_eq!("tls://0.0.0.0".parse(), Ok(Listen::Tls("0.0.0.0:6514".to_owned())));
         assert_eq!("unix:///run/a.sock".parse(), Ok(Listen::Unix("/run/a.sock".into())));
         assert_eq!("unixgram:///dev/log".parse(), Ok(Listen::Unixgram("/dev/log".into())));
         let problem = "udp://:514".parse::<Listen>().unwrap_err();
         assert!(problem.contains("write udp://0.0.0.0:514"), "{problem}");
-        for text in ["0.0.0.0:514", "udp://0.0.0.0", "tls://a:1", "unix://a", "tcp://a:99999", ""] {
+        for text in ["0.0.0.0:514", "udp://0.0.0.0", "tls://", "unix://a", "tcp://a:99999", ""] {
             let problem = text.parse::<Listen>().unwrap_err();
             assert!(problem.contains("is no address to listen on"), "{problem}");
         }
@@ -251,12 +309,16 @@ mod tests {
     fn settings_that_cannot_work_are_named() {
         let good = SourceConfig::new(vec![Listen::Udp("0.0.0.0:0".to_owned())]);
         assert_eq!(good.check(), Ok(()));
+        let tls = Some(TlsConfig { certificate: "c".into(), key: "k".into(), client_ca: None });
         for (setting, config) in [
             ("listen", SourceConfig::new(Vec::new())),
             ("max_message_bytes", SourceConfig { max_message_bytes: ByteSize(0), ..good.clone() }),
             ("max_connections", SourceConfig { max_connections: 0, ..good.clone() }),
             ("udp_sockets", SourceConfig { udp_sockets: 65, ..good.clone() }),
-            ("socket_mode", SourceConfig { socket_mode: "rw".to_owned(), ..good }),
+            ("socket_mode", SourceConfig { socket_mode: "rw".to_owned(), ..good.clone() }),
+            ("tls", SourceConfig::new(vec![Listen::Tls("0.0.0.0:0".to_owned())])),
+            ("tls", SourceConfig { tls, ..good.clone() }),
+            ("proxy_protocol", SourceConfig { proxy_protocol: true, ..good }),
         ] {
             assert_eq!(config.check().unwrap_err().setting, setting);
         }

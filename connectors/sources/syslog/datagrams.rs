@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recvfrom};
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::calendar::Received;
 use super::config::Listen;
@@ -24,6 +25,7 @@ use super::sockets::Opened;
 use crate::SourceError;
 use crate::contract::clock;
 use crate::shared::framing::rfc6587::{Frame, trimmed};
+use crate::shared::stream::allow::allows;
 
 /// A group is handed on when it has so many bytes …
 const GROUP_BYTES: usize = 1 << 20;
@@ -34,6 +36,10 @@ const DATAGRAM_MAX: usize = 256 << 10;
 /// How often the thread looks whether it is to stop.
 const STOP_CHECK: Duration = Duration::from_millis(100);
 const DROPS_CHECK: Duration = Duration::from_secs(1);
+/// So many datagrams that are not taken end a group: it must end also where nothing else comes.
+const TURNED_AWAY_MAX: u64 = 1024;
+/// How often it is said that there are such.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// One socket.
 #[derive(Debug)]
@@ -44,6 +50,18 @@ pub(super) struct Datagrams {
     stream: u64,
     group: Vec<Datagram>,
     encoder: Encoder,
+    turned_away: TurnedAway,
+}
+
+/// Those whose datagrams are not taken.
+#[derive(Debug, Default)]
+struct TurnedAway {
+    /// Datagrams that are not counted yet.
+    count: u64,
+    /// Who was looked up last, and what came of it: senders mostly send several.
+    last: Option<(IpAddr, bool)>,
+    /// When it was said last.
+    said: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -63,7 +81,8 @@ impl Datagrams {
         let drops = inode.filter(|_| is_udp).map(|inode| Drops::new(inode, is_ipv6));
         let stream = stream_of(format!("{}#{number}", opened.listen).as_bytes());
         let encoder = Encoder::default();
-        Self { opened, shared, drops, stream, group: Vec::new(), encoder }
+        let (group, turned_away) = (Vec::new(), TurnedAway::default());
+        Self { opened, shared, drops, stream, group, encoder, turned_away }
     }
 
     /// Receives until the stop, and then what the system has taken in by then; blocks its thread.
@@ -92,6 +111,10 @@ impl Datagrams {
     /// Receives a group and hands it on.
     fn hand_on(&mut self) -> Result<(), SourceError> {
         let data = self.gather()?;
+        let turned_away = std::mem::take(&mut self.turned_away.count);
+        if turned_away > 0 {
+            self.shared.emitter.dropped("not_allowed", turned_away);
+        }
         let batch = self.batch(data);
         Ok(tokio::runtime::Handle::current().block_on(self.shared.send(batch, None))?)
     }
@@ -131,13 +154,17 @@ impl Datagrams {
 
     /// Receives until there is nothing more, or enough.
     fn receive(&mut self, data: &mut Vec<u8>) -> Result<(), SourceError> {
-        while data.len() < GROUP_BYTES {
+        while data.len() < GROUP_BYTES && self.turned_away.count < TURNED_AWAY_MAX {
             let start = data.len();
             let received = recvfrom(&self.opened.socket, spare_capacity(data), RecvFlags::TRUNC);
             match received {
                 Ok((kept, length, from)) => {
                     let peer = from.and_then(|from| SocketAddr::try_from(from).ok());
                     let peer = peer.map(|peer| peer.ip().to_canonical());
+                    if peer.is_some_and(|peer| !self.allows(peer)) {
+                        data.truncate(start);
+                        continue;
+                    }
                     let range = start..start + kept;
                     self.group.push(Datagram { range, peer, cut: length > kept });
                 }
@@ -147,6 +174,30 @@ impl Datagrams {
             }
         }
         Ok(())
+    }
+
+    /// Whether datagrams of `peer` are taken; one that is not is counted.
+    fn allows(&mut self, peer: IpAddr) -> bool {
+        if self.shared.allow.is_empty() {
+            return true;
+        }
+        let TurnedAway { count, last, said } = &mut self.turned_away;
+        let known = last.filter(|(known, _)| *known == peer);
+        let (_, is_allowed) = known.unwrap_or_else(|| (peer, allows(&self.shared.allow, peer)));
+        *last = Some((peer, is_allowed));
+        if !is_allowed {
+            *count += 1;
+            if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+                *said = Some(Instant::now());
+                let listen = &self.opened.listen;
+                warn!(
+                    %listen,
+                    %peer,
+                    "datagrams of one who is not in `allow` are dropped; further ones are only counted for a minute"
+                );
+            }
+        }
+        is_allowed
     }
 
     fn batch(&mut self, data: Buffer) -> Batch {

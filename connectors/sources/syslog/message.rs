@@ -9,6 +9,7 @@ use super::calendar::Received;
 use super::headers::Encoder;
 use crate::contract::receipt::Closed;
 use crate::shared::framing::rfc6587::Frame;
+use crate::shared::stream::allow::Network;
 use crate::{Emitter, Taken};
 
 /// How long a source that stops still reads what the system has taken in for it.
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     /// This machine's name, for messages that come over unix sockets.
     pub(super) host: String,
     pub(super) idle_timeout: Option<Duration>,
+    /// Whose datagrams are taken.
+    pub(super) allow: Vec<Network>,
 }
 
 impl Shared {

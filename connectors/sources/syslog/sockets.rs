@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::config::{Listen, SourceConfig, resolve};
 use crate::SourceError;
-use crate::shared::stream::{BACKLOG, local};
+use crate::shared::stream::{inet, local};
 
 /// An open socket, and where it listens.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ pub(super) fn open(listen: &Listen, config: &SourceConfig) -> Result<Vec<Opened>
     let mode = config.mode().unwrap_or(0o666);
     let opened = match listen {
         Listen::Udp(place) => resolve(place).and_then(|address| udp(address, config)),
-        Listen::Tcp(place) => resolve(place).and_then(tcp),
+        Listen::Tcp(place) => tcp(place, Listen::Tcp),
+        Listen::Tls(place) => tcp(place, Listen::Tls),
         Listen::Unix(path) => local::bind(path, Type::STREAM, mode).map(|socket| {
             let listen = listen.clone();
             vec![Opened { listen, socket }]
@@ -54,11 +55,11 @@ fn hint(kind: io::ErrorKind) -> &'static str {
 
 fn udp(address: SocketAddr, config: &SourceConfig) -> io::Result<Vec<Opened>> {
     // Sockets that share a port would also share it with those of another agent, unseen.
-    drop(inet(address, Type::DGRAM, false)?);
+    drop(datagrams(address, false)?);
     let mut address = address;
     let mut opened = Vec::new();
     for _ in 0..config.udp_sockets {
-        let socket = inet(address, Type::DGRAM, config.udp_sockets > 1)?;
+        let socket = datagrams(address, config.udp_sockets > 1)?;
         enlarge(&socket, config.receive_buffer.bytes());
         address = local(&socket)?;
         opened.push(Opened { listen: Listen::Udp(address.to_string()), socket });
@@ -66,20 +67,16 @@ fn udp(address: SocketAddr, config: &SourceConfig) -> io::Result<Vec<Opened>> {
     Ok(opened)
 }
 
-fn tcp(address: SocketAddr) -> io::Result<Vec<Opened>> {
-    let socket = inet(address, Type::STREAM, false)?;
-    socket.listen(BACKLOG)?;
-    let listen = Listen::Tcp(local(&socket)?.to_string());
-    Ok(vec![Opened { listen, socket }])
+fn tcp(place: &str, listen: fn(String) -> Listen) -> io::Result<Vec<Opened>> {
+    let socket = inet::listen(place)?;
+    let listen = listen(socket.local_addr()?.to_string());
+    Ok(vec![Opened { listen, socket: socket.into() }])
 }
 
-fn inet(address: SocketAddr, kind: Type, shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+fn datagrams(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
-    }
-    if kind == Type::STREAM {
-        socket.set_reuse_address(true)?;
     }
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;

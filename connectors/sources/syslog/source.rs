@@ -14,7 +14,7 @@ use super::message::Shared;
 use super::sockets::{self, Opened};
 use super::streams::StreamListener;
 use crate::contract::build::{BuildError, Surroundings};
-use crate::shared::stream::Places;
+use crate::shared::stream::{Places, Terms};
 use crate::{Emitter, Source, SourceError};
 
 /// Buffers that are kept for the next read, and the largest of them.
@@ -24,6 +24,7 @@ const POOL: (usize, usize) = (8, 2 << 20);
 #[derive(Debug)]
 pub struct SyslogSource {
     config: SourceConfig,
+    name: String,
     host: String,
 }
 
@@ -34,19 +35,20 @@ impl SyslogSource {
     /// [`BuildError`] when a setting cannot work.
     pub fn new(config: SourceConfig, around: &Surroundings) -> Result<Self, BuildError> {
         config.check()?;
-        Ok(Self { config, host: around.host.clone() })
+        Ok(Self { config, name: around.name.clone(), host: around.host.clone() })
     }
 
     /// Opens the sockets; datagrams and connections queue up from now on.
     ///
     /// # Errors
-    /// [`SourceError`] with the address that cannot be had.
+    /// [`SourceError`] with the address that cannot be had, or the file of `tls` that cannot be used.
     pub fn bind(self) -> Result<Bound, SourceError> {
+        let terms = Asked::load(&self.config, &self.name)?;
         let mut opened = Vec::new();
         for listen in &self.config.listen {
             opened.extend(sockets::open(listen, &self.config)?);
         }
-        Ok(Bound { opened, config: self.config, host: self.host })
+        Ok(Bound { opened, terms, config: self.config, host: self.host })
     }
 }
 
@@ -65,8 +67,26 @@ impl Source for SyslogSource {
 #[derive(Debug)]
 pub struct Bound {
     opened: Vec<Opened>,
+    terms: Asked,
     config: SourceConfig,
     host: String,
+}
+
+/// What is asked of those who connect.
+#[derive(Debug)]
+struct Asked {
+    plain: Arc<Terms>,
+    /// At addresses with TLS.
+    tls: Arc<Terms>,
+}
+
+impl Asked {
+    fn load(config: &SourceConfig, name: &str) -> Result<Self, SourceError> {
+        let SourceConfig { tls, allow, proxy_protocol, .. } = config;
+        let terms = |terms: Terms| Arc::new(terms.of_proxies(*proxy_protocol).only(allow));
+        let with_tls = Terms::kept(tls.as_ref(), &format!("sources.{name}.from.syslog"))?;
+        Ok(Self { plain: terms(Terms::default()), tls: terms(with_tls) })
+    }
 }
 
 impl Bound {
@@ -81,7 +101,7 @@ impl Bound {
     /// # Errors
     /// [`SourceError`] when a socket fails.
     pub async fn run(self, emitter: Emitter, stop: CancellationToken) -> Result<(), SourceError> {
-        let Self { opened, config, host } = self;
+        let Self { opened, terms, config, host } = self;
         // One failing socket ends the others too, so that the agent can start the source anew.
         let stop = stop.child_token();
         let shared = Arc::new(Shared {
@@ -91,9 +111,10 @@ impl Bound {
             message_max: config.max_message_bytes.bytes(),
             host,
             idle_timeout: config.idle_timeout,
+            allow: config.allow.clone(),
         });
         let mut sockets = JoinSet::new();
-        let started = start(opened, &shared, config.max_connections, &mut sockets);
+        let started = start(opened, &shared, (config.max_connections, &terms), &mut sockets);
         match started {
             Ok(()) => shared.emitter.ready(),
             Err(_) => stop.cancel(),
@@ -107,7 +128,7 @@ impl Bound {
 fn start(
     opened: Vec<Opened>,
     shared: &Arc<Shared>,
-    max_connections: usize,
+    (max_connections, asked): (usize, &Asked),
     sockets: &mut JoinSet<Result<(), SourceError>>,
 ) -> Result<(), SourceError> {
     let meter = Arc::clone(shared.emitter.connections());
@@ -127,8 +148,9 @@ fn start(
                 let datagrams = Datagrams::new(opened, number, shared);
                 sockets.spawn_blocking(move || datagrams.run());
             }
-            Listen::Tcp(_) | Listen::Unix(_) => {
-                let listener = StreamListener::new(opened, Arc::clone(&places))?;
+            Listen::Tcp(_) | Listen::Tls(_) | Listen::Unix(_) => {
+                let terms = if opened.listen.is_tls() { &asked.tls } else { &asked.plain };
+                let listener = StreamListener::new(opened, Arc::clone(&places), Arc::clone(terms))?;
                 sockets.spawn(async move {
                     listener.run(shared).await;
                     Ok(())

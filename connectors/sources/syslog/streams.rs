@@ -23,7 +23,7 @@ use crate::contract::clock;
 use crate::contract::memory::Part;
 use crate::contract::receipt::Closed;
 use crate::shared::framing::rfc6587::{Frame, Framer};
-use crate::shared::stream::{Door, Ended, Listener, Peer, Place, Places, Stream};
+use crate::shared::stream::{Arrived, Door, Ended, Listener, Peer, Place, Places, Stream, Terms};
 use crate::{SourceError, Taken};
 
 /// Most bytes that are read before they are handed on.
@@ -39,8 +39,9 @@ const LAST_LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct StreamListener {
     door: Door,
+    terms: Arc<Terms>,
     /// Where it listens.
-    name: String,
+    name: Arc<str>,
 }
 
 impl StreamListener {
@@ -48,11 +49,15 @@ impl StreamListener {
     ///
     /// # Errors
     /// [`SourceError`] when the runtime refuses it.
-    pub(super) fn new(opened: Opened, places: Arc<Places>) -> Result<Self, SourceError> {
-        let name = opened.listen.to_string();
+    pub(super) fn new(
+        opened: Opened,
+        places: Arc<Places>,
+        terms: Arc<Terms>,
+    ) -> Result<Self, SourceError> {
+        let name: Arc<str> = opened.listen.to_string().into();
         let listener = match opened.listen {
             Listen::Unix(_) => UnixListener::from_std(opened.socket.into()).map(Listener::Unix),
-            Listen::Udp(_) | Listen::Tcp(_) | Listen::Unixgram(_) => {
+            Listen::Udp(_) | Listen::Tcp(_) | Listen::Tls(_) | Listen::Unixgram(_) => {
                 TcpListener::from_std(opened.socket.into()).map(Listener::Tcp)
             }
         };
@@ -61,7 +66,7 @@ impl StreamListener {
             cause: error.to_string(),
             hint: "raise the limit of open files",
         })?;
-        Ok(Self { door: Door::new(listener, places), name })
+        Ok(Self { door: Door::new(listener, places, Arc::clone(&terms)), terms, name })
     }
 
     /// Takes connections until the stop, and returns when all have ended.
@@ -70,27 +75,36 @@ impl StreamListener {
         let stop = shared.stop.clone();
         while let Some((stream, peer, place)) = stop.run_until_cancelled(self.door.next()).await {
             while connections.try_join_next().is_some() {}
-            let (headers, number) = self.origin(peer);
-            let io = Io { stream, peer, place };
-            let connection = Connection::new(io, headers, number, Arc::clone(&shared));
+            let (shared, terms) = (Arc::clone(&shared), Arc::clone(&self.terms));
+            let name = Arc::clone(&self.name);
             connections.spawn(async move {
+                let settled = tokio::select! {
+                    biased;
+                    settled = terms.settle(stream, peer, &place) => settled,
+                    () = shared.stop.cancelled() => None,
+                };
+                let Some(Arrived { stream, peer, .. }) = settled else { return };
+                let (headers, number) = origin(peer, &name);
+                let mut connection =
+                    Connection::new(Io { stream, peer, place }, headers, number, shared);
                 let ended = connection.run().await;
                 debug!(?ended, "syslog connection ended");
+                connection.io.stream.close().await;
             });
         }
         while connections.join_next().await.is_some() {}
     }
+}
 
-    /// What is said of the records of one connection, and the number of its stream.
-    fn origin(&self, peer: Peer) -> (Headers, u64) {
-        match peer {
-            Peer::Ip(address) => {
-                let address = address.to_string();
-                let headers = Headers::new().with("peer", address.as_bytes());
-                (headers, stream_of(address.as_bytes()))
-            }
-            Peer::Local => (Headers::new(), stream_of(self.name.as_bytes())),
+/// What is said of the records of one connection, and the number of its stream.
+fn origin(peer: Peer, listener: &str) -> (Headers, u64) {
+    match peer {
+        Peer::Ip(address) => {
+            let address = address.to_string();
+            let headers = Headers::new().with("peer", address.as_bytes());
+            (headers, stream_of(address.as_bytes()))
         }
+        Peer::Local => (Headers::new(), stream_of(listener.as_bytes())),
     }
 }
 
@@ -103,7 +117,7 @@ struct Io {
 
 impl Io {
     /// Reads until the buffer is full, there is nothing more for now, or the stream has ended.
-    fn read(&self, data: &mut Vec<u8>) -> Read {
+    fn read(&mut self, data: &mut Vec<u8>) -> Read {
         while data.len() < data.capacity() {
             match self.stream.try_read(data) {
                 Ok(0) => return Read::Ended,
@@ -120,7 +134,7 @@ impl Io {
     }
 
     /// Waits for bytes; false when there is no more waiting: for longer than `longest`, or because the place is wanted.
-    async fn is_readable(&self, longest: Option<Duration>) -> bool {
+    async fn is_readable(&mut self, longest: Option<Duration>) -> bool {
         let idle = async {
             match longest {
                 Some(longest) => tokio::time::sleep(longest).await,
@@ -180,7 +194,7 @@ impl Connection {
 
     /// Reads until the far side closes, is silent for too long, or the source stops. What the system has taken in by
     /// then is read too: the far side has no means to send it again.
-    async fn run(mut self) -> Result<(), Closed> {
+    async fn run(&mut self) -> Result<(), Closed> {
         while self.is_readable().await {
             if self.hand_on().await? == Read::Ended {
                 return Ok(());
@@ -243,7 +257,7 @@ impl Connection {
     }
 
     /// Waits for bytes; false when there is no more waiting.
-    async fn is_readable(&self) -> bool {
+    async fn is_readable(&mut self) -> bool {
         let readable = self.io.is_readable(self.shared.idle_timeout);
         self.shared.stop.run_until_cancelled(readable).await == Some(true)
     }

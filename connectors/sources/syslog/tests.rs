@@ -52,7 +52,7 @@ fn start(listen: &[&str]) -> Running {
 impl Running {
     fn port(&self, number: usize) -> String {
         match &self.listens[number] {
-            Listen::Udp(place) | Listen::Tcp(place) => place.clone(),
+            Listen::Udp(place) | Listen::Tcp(place) | Listen::Tls(place) => place.clone(),
             Listen::Unix(path) | Listen::Unixgram(path) => panic!("{} has no port", path.display()),
         }
     }

@@ -1,5 +1,7 @@
 //! `admin`: where it is asked, by whom, under which names.
 
+use anabranch_connectors::shared::stream::tls::TlsConfig;
+
 use super::address::{is_host_port, is_loopback};
 use super::findings::Findings;
 use crate::auth::USER_PREFIX;
@@ -17,7 +19,7 @@ pub(super) fn check(admin: &AdminConfig, findings: &mut Findings) {
     }
     if let ApiListen::At(api) = &admin.api {
         address(api, "api", findings);
-        if is_host_port(api) && !is_loopback(api) {
+        if is_host_port(api) && !is_loopback(api) && admin.tls.is_none() {
             let problem = format!(
                 "everyone who reaches {api} and has seen the token may change what is kept; it goes there unencrypted"
             );
@@ -25,6 +27,7 @@ pub(super) fn check(admin: &AdminConfig, findings: &mut Findings) {
             findings.warning(&["admin", "api"], problem, hint);
         }
     }
+    check_terms(admin, findings);
     if let Some(token) = &admin.token {
         let (path, length) = (["admin", "token"], token.reveal().len());
         let hint = "write what `openssl rand -hex 32` gives, or leave it out: the agent makes one";
@@ -46,6 +49,32 @@ pub(super) fn check(admin: &AdminConfig, findings: &mut Findings) {
             let hint = "write the name alone, such as agent.example.com: no scheme, port or star";
             findings.error(&["admin", "allowed_hosts", &format!("[{index}]")], problem, hint);
         }
+    }
+}
+
+/// What is asked of those who come by TCP.
+fn check_terms(admin: &AdminConfig, findings: &mut Findings) {
+    for fault in admin.tls.iter().flat_map(TlsConfig::faults) {
+        let inside: Vec<&str> = fault.setting.split('.').collect();
+        findings.error(&[&["admin"], &*inside].concat(), fault.problem, fault.hint);
+    }
+    let is_tcp = |address: &str| !address.starts_with("unix:");
+    let api = match &admin.api {
+        ApiListen::At(api) => Some(api.as_str()),
+        ApiListen::Auto | ApiListen::None => None,
+    };
+    if admin.listen.as_deref().into_iter().chain(api).any(is_tcp) {
+        return;
+    }
+    let asked = [
+        ("tls", admin.tls.is_some()),
+        ("allow", !admin.allow.is_empty()),
+        ("proxy_protocol", admin.proxy_protocol),
+    ];
+    for (setting, _) in asked.iter().filter(|(_, is_set)| *is_set) {
+        let problem = "is for addresses host:port, and there is none";
+        let hint = "remove it: the rights of a unix socket's file say who may connect";
+        findings.error(&["admin", setting], problem, hint);
     }
 }
 
@@ -89,6 +118,8 @@ mod tests {
             ("token: \"with a space in it\"", Level::Error, "admin.token"),
             ("principal: admin", Level::Error, "admin.principal"),
             ("allowed_hosts: [\"http://a\"]", Level::Error, "admin.allowed_hosts[0]"),
+            ("listen: none, proxy_protocol: true", Level::Error, "admin.proxy_protocol"),
+            ("listen: \"unix:/run/a.sock\", allow: [\"::1\"]", Level::Error, "admin.allow"),
         ] {
             assert_eq!(found(wrong), [(level, setting.to_owned())], "{wrong}");
         }

@@ -12,6 +12,9 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         if let Err(fault) = source.from.build(&around(name)) {
             note(&block, &fault, findings);
         }
+        for fault in source.from.faults() {
+            note(&block, &fault, findings);
+        }
         for doubt in source.from.doubts() {
             findings.warning(&[&block[..], &[doubt.setting]].concat(), doubt.problem, doubt.hint);
         }

@@ -11,7 +11,9 @@ pub fn open_to_all(config: &Config) -> Vec<String> {
         HubConfig::Kafka(_) => Vec::new(),
     };
     let others = |address: &&String| !address.starts_with("unix:") && !is_loopback(address);
-    let watched = config.admin.listen.as_ref().filter(others).map(|address| {
+    let is_asked = config.admin.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let listen = config.admin.listen.as_ref().filter(|_| !is_asked);
+    let watched = listen.filter(others).map(|address| {
         format!("everyone on the network who reaches it can read health and metrics at {address} (admin.listen)")
     });
     hub.into_iter().chain(watched).collect()

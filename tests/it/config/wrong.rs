@@ -4,13 +4,14 @@
 
 use super::verdict;
 
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 9] = [
     ("syntax", include_str!("wrong/syntax.txt")),
     ("names", include_str!("wrong/names.txt")),
     ("values", include_str!("wrong/values.txt")),
     ("connectors", include_str!("wrong/connectors.txt")),
     ("relations", include_str!("wrong/relations.txt")),
     ("listeners", include_str!("wrong/listeners.txt")),
+    ("connections", include_str!("wrong/connections.txt")),
     ("together", include_str!("wrong/together.txt")),
     ("newcomers", include_str!("wrong/newcomers.txt")),
 ];

@@ -111,6 +111,14 @@ impl Agent {
 
     /// Starts it on the data of the run before.
     pub(crate) fn start_again(&mut self) {
+        self.launch();
+        let health = format!("http://{}/health", self.admin);
+        let program = self.program.as_mut().expect("a running agent");
+        program.wait_ready(SOON, || http::get(&health).is_ok_and(|answer| answer.status == 200));
+    }
+
+    /// The same, when it does not answer to everybody.
+    pub(crate) fn launch(&mut self) {
         let binary = env!("CARGO_BIN_EXE_anabranch");
         let mut command = match self.under.split_first() {
             None => Command::new(binary),
@@ -121,9 +129,7 @@ impl Agent {
             }
         };
         command.arg("run").arg(self.config()).current_dir(&self.folder);
-        let program = self.program.insert(Program::start(&mut command, &self.log_file()));
-        let health = format!("http://{}/health", self.admin);
-        program.wait_ready(SOON, || http::get(&health).is_ok_and(|answer| answer.status == 200));
+        self.program = Some(Program::start(&mut command, &self.log_file()));
     }
 
     /// Ends it with SIGKILL, as a crash does.
