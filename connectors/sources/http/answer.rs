@@ -5,6 +5,9 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
+/// What is sent back.
+pub(super) type Answer = Response<Full<Bytes>>;
+
 /// Why a request is not served: status, a sentence, and a header that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -28,7 +31,7 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message).with(hyper::header::RETRY_AFTER, "1")
     }
 
-    pub(super) fn response(self) -> Response<Full<Bytes>> {
+    pub(super) fn response(self) -> Answer {
         let body = serde_json::json!({ "error": self.message }).to_string();
         let mut response = json(self.status, body);
         if let Some((name, value)) = self.header {
@@ -39,7 +42,7 @@ impl Refusal {
 }
 
 /// An answer with a JSON body.
-pub(super) fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+pub(super) fn json(status: StatusCode, body: String) -> Answer {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/json");

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use anabranch_record::batch::stream_of;
 use anabranch_record::{Batch, Buffer, Headers, Pool};
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 
-use super::answer::{Refusal, json};
+use super::answer::{Answer, Refusal, json};
 use super::auth::Guard;
 use super::body::{self, Encoding};
 use super::config::{Format, SourceConfig};
@@ -63,7 +61,7 @@ impl Shared {
         request: Request<Incoming>,
         peer: Peer,
         place: &Place,
-    ) -> Response<Full<Bytes>> {
+    ) -> Answer {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if reads && request.uri().path() == "/health" {
             return json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned());
@@ -71,12 +69,14 @@ impl Shared {
         if reads && let Some(answer) = self.read(&request) {
             return answer;
         }
-        let taken = self.take(request, peer, place).await;
-        taken.unwrap_or_else(Refusal::response)
+        let below = request.uri().path().strip_prefix(self.path.as_str());
+        let dialect = below.and_then(Dialect::of);
+        let taken = self.take(request, dialect, peer, place).await;
+        taken.unwrap_or_else(|refusal| refused(dialect, refusal))
     }
 
     /// What is answered to a question of a client of another server.
-    fn read(&self, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    fn read(&self, request: &Request<Incoming>) -> Option<Answer> {
         let answer = dialects::read(request.uri().path().strip_prefix(self.path.as_str())?)?;
         Some(self.know(request).map_or_else(Refusal::response, |()| answer))
     }
@@ -84,9 +84,10 @@ impl Shared {
     async fn take(
         &self,
         request: Request<Incoming>,
+        dialect: Option<&'static Dialect>,
         peer: Peer,
         place: &Place,
-    ) -> Result<Response<Full<Bytes>>, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let admitted = self.admit(&request).and_then(|()| Encoding::of(request.headers()));
         let (head, mut incoming) = request.into_parts();
         let announced = body::announced(&incoming);
@@ -105,7 +106,7 @@ impl Shared {
                 drop(held);
                 let is_small = announced <= body::REST.0;
                 let is_whole = is_small && body::is_whole(&mut incoming, &head.headers).await;
-                let mut answer = refusal.response();
+                let mut answer = refused(dialect, refusal);
                 if !is_whole {
                     answer.extensions_mut().insert(Early);
                 }
@@ -127,9 +128,9 @@ impl Shared {
         let inline = encoding == Encoding::Identity && data.len() <= INLINE_MAX;
         let cut = move || {
             let data = body::decompress(data, encoding, max, &common.pool, &mut held)?;
-            if let Some(dialect) = Dialect::of(&path) {
-                let (batches, answer) = dialect.parse(&path, &data, &common)?;
-                return Ok((batches, held, Some(answer)));
+            if let Some(dialect) = dialect {
+                let (batches, answer) = (dialect.parse)(&path, &data, &common)?;
+                return Ok((batches, held, Some((dialect, answer))));
             }
             let kind = content_type.as_deref();
             let auto = format == Format::Auto;
@@ -141,7 +142,7 @@ impl Shared {
         let late = |_elapsed| Refusal::busy("the hub did not take it in time; send it again");
         let accepted = tokio::time::timeout(self.timeout, stored).await.map_err(late)??;
         let own = || json(StatusCode::OK, format!(r#"{{"accepted":{accepted}}}"#));
-        Ok(answer.map_or_else(own, dialects::answer))
+        Ok(answer.map_or_else(own, |(dialect, answer)| (dialect.stored)(answer)))
     }
 
     async fn collect(
@@ -213,7 +214,12 @@ impl Shared {
 }
 
 /// The records, what their body holds, and the answer of a dialect.
-type Cut = Result<(Vec<Batch>, Arriving, Option<String>), Refusal>;
+type Cut = Result<(Vec<Batch>, Arriving, Option<(&'static Dialect, String)>), Refusal>;
+
+/// What is said of a refusal in a dialect, or in the source's own words.
+fn refused(dialect: Option<&Dialect>, refusal: Refusal) -> Answer {
+    dialect.map_or(Refusal::response as fn(Refusal) -> Answer, |dialect| dialect.refused)(refusal)
+}
 
 async fn off_the_loop(cut: impl FnOnce() -> Cut + Send + 'static) -> Cut {
     let failed =

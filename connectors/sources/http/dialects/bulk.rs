@@ -14,14 +14,19 @@ use std::ops::Range;
 
 use anabranch_record::Batch;
 use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
 use memchr::memchr;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::super::answer::Refusal;
+use super::super::answer::{self, Answer, Refusal};
 use super::super::records::Common;
-use super::Parsed;
+use super::{Dialect, Parsed};
+
+/// Elasticsearch's.
+pub(super) const DIALECT: Dialect =
+    Dialect { serves, parse, stored: answer, refused: Refusal::response, read };
 
 /// Most actions of one request: each has its part of the answer.
 const ACTIONS_MAX: usize = 100_000;
@@ -30,13 +35,16 @@ const BATCH_BYTES: usize = 1 << 20;
 /// The version that clients are told; they ask for nothing beyond `_bulk`.
 const VERSION: &str = "8.19.0";
 
-pub(super) fn serves(path: &str) -> bool {
+/// Clients of Elasticsearch send nothing to what does not say this.
+const PRODUCT: HeaderName = HeaderName::from_static("x-elastic-product");
+
+fn serves(path: &str) -> bool {
     path.trim_end_matches('/').strip_suffix("/_bulk").is_some_and(|index| {
         index.strip_prefix('/').is_none_or(|index| !index.is_empty() && !index.contains('/'))
     })
 }
 
-pub(super) fn read(path: &str) -> Option<String> {
+fn read(path: &str) -> Option<Answer> {
     let answer = match path {
         "/" => json!({
             "name": "anabranch", "cluster_name": "anabranch", "cluster_uuid": "anabranch",
@@ -53,7 +61,14 @@ pub(super) fn read(path: &str) -> Option<String> {
         "/_cluster/health" => json!({ "cluster_name": "anabranch", "status": "green" }),
         _ => return None,
     };
-    Some(answer.to_string())
+    Some(self::answer(answer.to_string()))
+}
+
+/// An answer in the name of the server that is spoken to.
+fn answer(body: String) -> Answer {
+    let mut response = answer::json(StatusCode::OK, body);
+    response.headers_mut().insert(PRODUCT, HeaderValue::from_static("Elasticsearch"));
+    response
 }
 
 /// What is to be done with one document.
@@ -94,7 +109,7 @@ struct Parts<'a> {
     has_errors: bool,
 }
 
-pub(super) fn parse(path: &str, body: &[u8], common: &Common) -> Result<Parsed, Refusal> {
+fn parse(path: &str, body: &[u8], common: &Common) -> Result<Parsed, Refusal> {
     let index = path.trim_end_matches('/').strip_suffix("/_bulk").unwrap_or_default();
     let index = index.strip_prefix('/');
     let (batches, items, has_errors) = (Vec::new(), Vec::new(), false);

@@ -4,66 +4,45 @@
 //! |-----------------|------------------------------------|--------------------------------------------------------|
 //! | Elasticsearch   | `/_bulk`, `/INDEX/_bulk`           | see [`bulk`]                                           |
 //! |                 | `GET /`, `/_license`, `/_cluster/health` | what its clients ask before they send            |
+//!
+//! To add one: its file, with a `DIALECT`, and its line in [`DIALECTS`].
 
 mod bulk;
 
 use anabranch_record::Batch;
-use hyper::StatusCode;
-use hyper::header::{HeaderName, HeaderValue};
 
-use super::answer::{Refusal, json};
+use super::answer::{Answer, Refusal};
 use super::records::Common;
 
-/// Clients of Elasticsearch send nothing to what does not say this.
-const PRODUCT: HeaderName = HeaderName::from_static("x-elastic-product");
+/// All of them; a path is of the first that serves it.
+static DIALECTS: &[Dialect] = &[bulk::DIALECT];
 
-/// What a body comes to: the records, and what is answered once the hub has them.
+/// What a body comes to: the records, and what [`Dialect::stored`] makes its answer of.
 pub(super) type Parsed = (Vec<Batch>, String);
 
-/// One of them.
+/// One of them. Paths are those below the source's own.
 #[derive(Debug)]
 pub(super) struct Dialect {
-    /// Whether a path below the source's own is one of its.
+    /// Whether records are sent to a path.
     serves: fn(&str) -> bool,
-    /// Cuts the body that was sent to a path.
-    parse: fn(&str, &[u8], &Common) -> Result<Parsed, Refusal>,
-    /// What is answered to a `GET` of a path.
-    read: fn(&str) -> Option<String>,
+    /// Cuts the body that was sent to a path, or says why nothing of it can be stored.
+    pub(super) parse: fn(&str, &[u8], &Common) -> Result<Parsed, Refusal>,
+    /// The answer once the hub has all records.
+    pub(super) stored: fn(String) -> Answer,
+    /// The answer where nothing, or not everything, was stored.
+    pub(super) refused: fn(Refusal) -> Answer,
+    /// The answer to a `GET` of a path, if it has one.
+    read: fn(&str) -> Option<Answer>,
 }
-
-static DIALECTS: [Dialect; 1] =
-    [Dialect { serves: bulk::serves, parse: bulk::parse, read: bulk::read }];
 
 impl Dialect {
     /// The one that a path is of.
     pub(super) fn of(path: &str) -> Option<&'static Self> {
         DIALECTS.iter().find(|dialect| (dialect.serves)(path))
     }
-
-    /// Cuts the body that was sent to a path.
-    ///
-    /// # Errors
-    /// [`Refusal`] when nothing of it can be stored.
-    pub(super) fn parse(
-        &self,
-        path: &str,
-        body: &[u8],
-        common: &Common,
-    ) -> Result<Parsed, Refusal> {
-        (self.parse)(path, body, common)
-    }
 }
-
-pub(super) type Answer = hyper::Response<http_body_util::Full<bytes::Bytes>>;
 
 /// The answer to a `GET` of a path that some dialect has.
 pub(super) fn read(path: &str) -> Option<Answer> {
-    DIALECTS.iter().find_map(|dialect| (dialect.read)(path)).map(answer)
-}
-
-/// An answer in the name of the server that is spoken to.
-pub(super) fn answer(body: String) -> Answer {
-    let mut response = json(StatusCode::OK, body);
-    response.headers_mut().insert(PRODUCT, HeaderValue::from_static("Elasticsearch"));
-    response
+    DIALECTS.iter().find_map(|dialect| (dialect.read)(path))
 }
