@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anabranch_connectors::contract::settings::Doubt;
+use anabranch_connectors::shared::stream::activation;
 use clap::Args;
 
 use super::config_args::ConfigArgs;
@@ -196,6 +197,9 @@ fn try_listen(address: &str) -> Result<String, String> {
             true => Ok(format!("{address} can be made")),
             false => Err(format!("{}: no such folder", folder.display())),
         };
+    }
+    if activation::name(address).is_some() {
+        return Ok(format!("{address} is opened by systemd when it starts the agent"));
     }
     let (scheme, at) = address.split_once("://").unwrap_or(("tcp", address));
     let bound = match scheme {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use anabranch_connectors::shared::stream::activation;
+
 use crate::config::{self, Config, Flush, HubConfig};
 
 /// The hub in one line, with what its `flush` can cost.
@@ -47,7 +49,8 @@ pub(super) fn lines(config: &Config, listening: &[String]) -> Vec<String> {
         lines
             .push(format!("  sink     {name} ({kind}) ← {topics} {example}").trim_end().to_owned());
     }
-    if let Some(listen) = &config.admin.listen {
+    let is_known = |listen: &&String| activation::name(listen).is_none();
+    if let Some(listen) = config.admin.listen.as_ref().filter(is_known) {
         let curl = match listen.strip_prefix("unix:") {
             Some(path) => format!("curl --unix-socket {path} http://localhost"),
             None => match &config.admin.tls {

@@ -12,7 +12,7 @@ use super::failure::{Failure, warn};
 use super::options;
 use crate::admin::{self, Token};
 use crate::client::{Connection, HubHandle, ProducerSettings};
-use crate::config::{AdminConfig, ApiListen, Config, HubConfig};
+use crate::config::{AdminConfig, Config, HubConfig};
 use crate::hub::embedded::view::View;
 use crate::hub::embedded::{Embedded, Settings, TopicSettings};
 use crate::hub::kafka::{Kafka, reach};
@@ -332,17 +332,13 @@ impl Held {
     }
 }
 
-/// The way to the API of an agent, as its configuration says, with the token that is to be had; where that is enough.
+/// The way to the API of an agent, as its configuration says, with the token that is to be had.
 fn by_address(admin: &AdminConfig, data_dir: &Path) -> Option<Way> {
     let token = admin.token.clone().map(Token::given).or_else(|| Token::read(data_dir));
-    let address = match &admin.api {
-        ApiListen::At(address) => address,
-        ApiListen::Auto | ApiListen::None => admin.listen.as_ref()?,
-    };
+    let address = admin.asked_at()?;
     Some(match address.strip_prefix("unix:") {
         Some(path) => Way::Socket(path.into()),
-        None if admin.tls.is_some() || admin.proxy_protocol => return None,
-        None => Way::Address(address.clone(), token),
+        None => Way::Address(address.to_owned(), token),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The blocks `admin` and `log`: how the agent is watched.
 
 use anabranch_connectors::contract::secret::Secret;
+use anabranch_connectors::shared::stream::activation;
 use anabranch_connectors::shared::stream::allow::Network;
 use anabranch_connectors::shared::stream::tls::TlsConfig;
 use serde::{Deserialize, Deserializer};
@@ -11,7 +12,7 @@ use super::units;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
-    /// `host:port` or `unix:/PATH` to listen on; `none` switches it off. Health and metrics are here, and the API where
+    /// `host:port`, `unix:/PATH` or `systemd:NAME` to listen on; `none` switches it off. Health and metrics are here, and the API where
     /// only this machine reaches it.
     #[serde(deserialize_with = "units::text_or_none")]
     pub listen: Option<String>,
@@ -46,6 +47,20 @@ impl Default for AdminConfig {
     }
 }
 
+impl AdminConfig {
+    /// Where commands may ask that know the token: `None` where that is not enough, or it is not known where.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<&str> {
+        let address = match &self.api {
+            ApiListen::At(address) => address,
+            ApiListen::Auto | ApiListen::None => self.listen.as_ref()?,
+        };
+        let asks_more = self.tls.is_some() || self.proxy_protocol;
+        let is_open = address.starts_with("unix:") || !asks_more;
+        (is_open && activation::name(address).is_none()).then_some(address)
+    }
+}
+
 /// Where the API is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiListen {
@@ -53,7 +68,7 @@ pub enum ApiListen {
     Auto,
     /// Only at the socket in the data folder.
     None,
-    /// At this address, `host:port` or `unix:/PATH`.
+    /// At this address, `host:port`, `unix:/PATH` or `systemd:NAME`.
     At(String),
 }
 

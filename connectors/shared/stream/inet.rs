@@ -5,16 +5,22 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Socket, Type};
 
+use super::activation;
+
 /// Connections that may wait to be accepted, as far as the system allows it (net.core.somaxconn): where there are more, the
 /// system lets them try again after a second.
 pub const BACKLOG: i32 = 4096;
 
-/// Listens on `host:port`, at the first of its addresses that can be had. The socket does not block.
+/// Listens on `host:port`, at the first of its addresses that can be had, or takes the socket `systemd:NAME`. The socket
+/// does not block.
 ///
 /// # Errors
 /// What the system says of the last one.
 pub fn listen(at: &str) -> io::Result<TcpListener> {
-    first_of(at.to_socket_addrs()?)
+    match activation::name(at) {
+        Some(name) => activation::tcp(name),
+        None => first_of(at.to_socket_addrs()?),
+    }
 }
 
 /// As [`listen`], where looking the name up must not hold a thread up.
@@ -22,7 +28,11 @@ pub fn listen(at: &str) -> io::Result<TcpListener> {
 /// # Errors
 /// What the system says of the last one.
 pub async fn bind(at: &str) -> io::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::from_std(first_of(tokio::net::lookup_host(at).await?)?)
+    let listener = match activation::name(at) {
+        Some(name) => activation::tcp(name)?,
+        None => first_of(tokio::net::lookup_host(at).await?)?,
+    };
+    tokio::net::TcpListener::from_std(listener)
 }
 
 fn first_of(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpListener> {

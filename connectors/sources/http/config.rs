@@ -9,6 +9,7 @@ use super::serve::HttpSource;
 use crate::contract::build::{BuildError, Surroundings};
 use crate::contract::settings::{Card, Described, SourceSettings};
 use crate::shared::http::ALSO;
+use crate::shared::stream::activation;
 use crate::shared::stream::allow::Network;
 use crate::shared::stream::tls::TlsConfig;
 use crate::{ByteSize, Source};
@@ -20,7 +21,7 @@ const BODY_MAX: ByteSize = ByteSize::mib(128);
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourceConfig {
-    /// `HOST:PORT` to listen on.
+    /// `HOST:PORT` to listen on, or `systemd:NAME`.
     pub listen: String,
     /// Events are taken at this path and everything under it.
     pub path: String,
@@ -83,7 +84,9 @@ impl SourceConfig {
     /// Looks for settings that cannot work.
     pub(super) fn check(&self) -> Result<(), BuildError> {
         let wrong = |setting, problem: String, hint| Err(BuildError { setting, problem, hint });
-        if let Err((problem, hint)) = host_and_port(&self.listen) {
+        if activation::name(&self.listen).is_none()
+            && let Err((problem, hint)) = host_and_port(&self.listen)
+        {
             return wrong("listen", problem, hint);
         }
         if !self.path.starts_with('/') {
@@ -151,7 +154,7 @@ impl SourceSettings for SourceConfig {
     }
 
     fn try_it(&self) -> Option<String> {
-        let at = &self.listen;
+        let at = Some(&self.listen).filter(|at| activation::name(at).is_none())?;
         let at = match &self.tls {
             None => format!("http://{at}/"),
             Some(tls) => format!("--cacert {} https://{at}/", tls.certificate.display()),
@@ -162,7 +165,10 @@ impl SourceSettings for SourceConfig {
     }
 
     fn listens(&self) -> Vec<String> {
-        vec![format!("tcp://{}", self.listen)]
+        match activation::name(&self.listen) {
+            Some(_) => vec![self.listen.clone()],
+            None => vec![format!("tcp://{}", self.listen)],
+        }
     }
 }
 
@@ -176,6 +182,9 @@ mod tests {
         assert_eq!(config, SourceConfig::default());
         assert_eq!(config.check(), Ok(()));
         assert_eq!(config.listens(), ["tcp://127.0.0.1:8687"]);
+        let passed = SourceConfig { listen: "systemd:web".to_owned(), ..SourceConfig::default() };
+        assert_eq!(passed.check(), Ok(()));
+        assert_eq!((passed.listens(), passed.try_it()), (vec!["systemd:web".to_owned()], None));
         assert!(serde_json::from_str::<SourceConfig>(r#"{"port": 1}"#).is_err());
         for (setting, text) in [
             ("listen", r#"{"listen": "127.0.0.1"}"#),

@@ -13,7 +13,7 @@ use tracing::info;
 use super::config::SourceConfig;
 use super::request::Shared;
 use crate::contract::build::{BuildError, Surroundings};
-use crate::shared::stream::{Arrived, Door, Listener, Places, Terms, http, inet};
+use crate::shared::stream::{Arrived, Door, Listener, Places, Terms, activation, http, inet};
 use crate::{Emitter, Source, SourceError};
 
 /// The source.
@@ -75,7 +75,10 @@ fn failed(listen: &str, error: &io::Error) -> SourceError {
     } else {
         "check the address in `listen`"
     };
-    let what = format!("cannot listen on http://{listen}");
+    let what = match activation::name(listen) {
+        Some(_) => format!("cannot listen on {listen}"),
+        None => format!("cannot listen on http://{listen}"),
+    };
     SourceError::Failed { what, cause: error.to_string(), hint }
 }
 

@@ -11,12 +11,16 @@ use serde::Deserialize;
 use super::source::SyslogSource;
 use crate::contract::build::{BuildError, Surroundings};
 use crate::contract::settings::{Card, Described, SourceSettings};
+use crate::shared::stream::activation;
 use crate::shared::stream::allow::Network;
 use crate::shared::stream::tls::TlsConfig;
 use crate::{ByteSize, Source};
 
 /// Largest `max_message_bytes`.
 const MESSAGE_MAX: ByteSize = ByteSize::mib(64);
+
+/// What an address begins with that is the name of a socket of systemd, for TLS.
+const PASSED_TLS: &str = "systemd+tls:";
 
 /// The port of syslog over TLS (RFC 5425, 4.1).
 const TLS_PORT: u16 = 6514;
@@ -26,7 +30,7 @@ const TLS_PORT: u16 = 6514;
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// Where to listen: `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST[:PORT]` (RFC 5425), `unix:///PATH` (stream),
-    /// `unixgram:///PATH`.
+    /// `unixgram:///PATH`, `systemd:NAME`, `systemd+tls:NAME`.
     pub listen: Vec<Listen>,
     /// Longer messages are cut into marked pieces.
     #[serde(default = "SourceConfig::max_message_bytes")]
@@ -171,6 +175,7 @@ impl SourceSettings for SourceConfig {
         let tcp = self.listen.iter().find_map(|listen| match listen {
             Listen::Tcp(address) => Some(address),
             Listen::Udp(_) | Listen::Tls(_) | Listen::Unix(_) | Listen::Unixgram(_) => None,
+            Listen::Passed(_) | Listen::PassedTls(_) => None,
         });
         let (host, port) = tcp?.rsplit_once(':')?;
         Some(format!("logger --server {host} --port {port} --tcp --rfc5424 hello"))
@@ -179,6 +184,7 @@ impl SourceSettings for SourceConfig {
     fn listens(&self) -> Vec<String> {
         let name = |listen: &Listen| match listen {
             Listen::Unix(path) | Listen::Unixgram(path) => format!("unix:{}", path.display()),
+            Listen::Passed(name) | Listen::PassedTls(name) => format!("systemd:{name}"),
             Listen::Udp(_) | Listen::Tcp(_) | Listen::Tls(_) => listen.to_string(),
         };
         self.listen.iter().map(name).collect()
@@ -199,17 +205,21 @@ pub enum Listen {
     Unix(PathBuf),
     /// `unixgram:///PATH`, datagrams
     Unixgram(PathBuf),
+    /// `systemd:NAME`, whatever sockets systemd has opened of that name
+    Passed(String),
+    /// `systemd+tls:NAME`, of TCP and with TLS
+    PassedTls(String),
 }
 
 impl Listen {
     /// Whether connections there are of TLS.
     pub(super) const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        matches!(self, Self::Tls(_) | Self::PassedTls(_))
     }
 
-    /// Whether connections of TCP come there.
+    /// Whether connections of TCP come there, as far as can be known.
     const fn is_tcp(&self) -> bool {
-        matches!(self, Self::Tcp(_) | Self::Tls(_))
+        matches!(self, Self::Tcp(_) | Self::Tls(_) | Self::Passed(_) | Self::PassedTls(_))
     }
 }
 
@@ -219,10 +229,17 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, String> {
         let problem = || {
             format!(
-                "\"{text}\" is no address to listen on; write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH \
-                 or unixgram:///PATH"
+                "\"{text}\" is no address to listen on; write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH, \
+                 unixgram:///PATH or systemd:NAME"
             )
         };
+        if let Some(name) = activation::name(text) {
+            return Ok(Self::Passed(name.to_owned()));
+        }
+        if let Some(name) = text.strip_prefix(PASSED_TLS).filter(|name| !name.contains([':', '/']))
+        {
+            return Ok(Self::PassedTls(name.to_owned()));
+        }
         let (scheme, place) = text.split_once("://").ok_or_else(problem)?;
         let port = place.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         let has_port = matches!(port, Some(Ok(_)));
@@ -261,6 +278,8 @@ impl fmt::Display for Listen {
             Self::Tls(place) => write!(out, "tls://{place}"),
             Self::Unix(path) => write!(out, "unix:{}", path.display()),
             Self::Unixgram(path) => write!(out, "unixgram:{}", path.display()),
+            Self::Passed(name) => write!(out, "systemd:{name}"),
+            Self::PassedTls(name) => write!(out, "{PASSED_TLS}{name}"),
         }
     }
 }
@@ -281,11 +300,16 @@ mod tests {
             assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
         }
         assert_eq!("tls://0.0.0.0".parse(), Ok(Listen::Tls("0.0.0.0:6514".to_owned())));
+        assert_eq!("systemd:net".parse(), Ok(Listen::Passed("net".to_owned())));
+        let passed = "systemd+tls:net".parse::<Listen>().unwrap();
+        assert!(passed.is_tls() && passed.to_string() == "systemd+tls:net");
         assert_eq!("unix:///run/a.sock".parse(), Ok(Listen::Unix("/run/a.sock".into())));
         assert_eq!("unixgram:///dev/log".parse(), Ok(Listen::Unixgram("/dev/log".into())));
         let problem = "udp://:514".parse::<Listen>().unwrap_err();
         assert!(problem.contains("write udp://0.0.0.0:514"), "{problem}");
-        for text in ["0.0.0.0:514", "udp://0.0.0.0", "tls://", "unix://a", "tcp://a:99999", ""] {
+        for text in
+            ["0.0.0.0:514", "udp://0.0.0.0", "tls://", "unix://a", "tcp://a:99999", "systemd:", ""]
+        {
             let problem = text.parse::<Listen>().unwrap_err();
             assert!(problem.contains("is no address to listen on"), "{problem}");
         }

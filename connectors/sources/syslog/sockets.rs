@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use socket2::{Domain, Socket, Type};
 use tracing::warn;
 
 use super::config::{Listen, SourceConfig, resolve};
 use crate::SourceError;
-use crate::shared::stream::{inet, local};
+use crate::shared::stream::{activation, inet, local};
 
 /// An open socket, and where it listens.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Opened {
 pub(super) fn open(listen: &Listen, config: &SourceConfig) -> Result<Vec<Opened>, SourceError> {
     let mode = config.mode().unwrap_or(0o666);
     let opened = match listen {
+        Listen::Passed(name) => passed(name, Listen::Tcp, config),
+        Listen::PassedTls(name) => passed(name, Listen::Tls, config),
         Listen::Udp(place) => resolve(place).and_then(|address| udp(address, config)),
         Listen::Tcp(place) => tcp(place, Listen::Tcp),
         Listen::Tls(place) => tcp(place, Listen::Tls),
@@ -38,6 +41,30 @@ pub(super) fn open(listen: &Listen, config: &SourceConfig) -> Result<Vec<Opened>
         hint: hint(error.kind()),
         cause: error.to_string(),
     })
+}
+
+/// The sockets that systemd has opened, each as what it is; those of TCP are `tcp`.
+fn passed(name: &str, tcp: fn(String) -> Listen, config: &SourceConfig) -> io::Result<Vec<Opened>> {
+    let identified = |socket: Socket| {
+        let (kind, address) = (socket.r#type()?, socket.local_addr()?);
+        let path = || address.as_pathname().map(Path::to_owned).unwrap_or_default();
+        let is_plain = !tcp(String::new()).is_tls();
+        let listen = match address.as_socket() {
+            Some(inet) if kind == Type::STREAM => tcp(inet.to_string()),
+            Some(inet) if kind == Type::DGRAM && is_plain => {
+                enlarge(&socket, config.receive_buffer.bytes());
+                Listen::Udp(inet.to_string())
+            }
+            None if kind == Type::STREAM && is_plain => Listen::Unix(path()),
+            None if kind == Type::DGRAM && is_plain => Listen::Unixgram(path()),
+            _ => return Err(io::Error::other("it is no socket that this address can have")),
+        };
+        if kind == Type::STREAM && !socket.is_listener()? {
+            return Err(io::Error::other("it does not listen; write ListenStream="));
+        }
+        Ok(Opened { listen, socket })
+    };
+    activation::take(name)?.into_iter().map(identified).collect()
 }
 
 fn hint(kind: io::ErrorKind) -> &'static str {

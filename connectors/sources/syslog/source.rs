@@ -148,7 +148,11 @@ fn start(
                 let datagrams = Datagrams::new(opened, number, shared);
                 sockets.spawn_blocking(move || datagrams.run());
             }
-            Listen::Tcp(_) | Listen::Tls(_) | Listen::Unix(_) => {
+            Listen::Tcp(_)
+            | Listen::Tls(_)
+            | Listen::Unix(_)
+            | Listen::Passed(_)
+            | Listen::PassedTls(_) => {
                 let terms = if opened.listen.is_tls() { &asked.tls } else { &asked.plain };
                 let listener = StreamListener::new(opened, Arc::clone(&places), Arc::clone(terms))?;
                 sockets.spawn(async move {

@@ -55,11 +55,10 @@ impl StreamListener {
         terms: Arc<Terms>,
     ) -> Result<Self, SourceError> {
         let name: Arc<str> = opened.listen.to_string().into();
-        let listener = match opened.listen {
-            Listen::Unix(_) => UnixListener::from_std(opened.socket.into()).map(Listener::Unix),
-            Listen::Udp(_) | Listen::Tcp(_) | Listen::Tls(_) | Listen::Unixgram(_) => {
-                TcpListener::from_std(opened.socket.into()).map(Listener::Tcp)
-            }
+        let listener = if matches!(opened.listen, Listen::Unix(_)) {
+            UnixListener::from_std(opened.socket.into()).map(Listener::Unix)
+        } else {
+            TcpListener::from_std(opened.socket.into()).map(Listener::Tcp)
         };
         let listener = listener.map_err(|error| SourceError::Failed {
             what: format!("cannot listen on {name}"),

@@ -53,7 +53,10 @@ impl Running {
     fn port(&self, number: usize) -> String {
         match &self.listens[number] {
             Listen::Udp(place) | Listen::Tcp(place) | Listen::Tls(place) => place.clone(),
-            Listen::Unix(path) | Listen::Unixgram(path) => panic!("{} has no port", path.display()),
+            other @ (Listen::Unix(_)
+            | Listen::Unixgram(_)
+            | Listen::Passed(_)
+            | Listen::PassedTls(_)) => panic!("{other} has no port"),
         }
     }
 

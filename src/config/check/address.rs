@@ -1,5 +1,12 @@
 //! What an address that is listened on, or connected to, says.
 
+use anabranch_connectors::shared::stream::activation;
+
+/// Whether one can listen there: `host:port`, or `systemd:NAME`.
+pub(super) fn is_address(text: &str) -> bool {
+    is_host_port(text) || activation::name(text).is_some()
+}
+
 /// Whether `text` is a host, a colon and a port.
 pub(super) fn is_host_port(text: &str) -> bool {
     let parts = text.rsplit_once(':');

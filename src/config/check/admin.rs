@@ -2,7 +2,7 @@
 
 use anabranch_connectors::shared::stream::tls::TlsConfig;
 
-use super::address::{is_host_port, is_loopback};
+use super::address::{is_address, is_loopback};
 use super::findings::Findings;
 use crate::auth::USER_PREFIX;
 use crate::config::{AdminConfig, ApiListen};
@@ -19,7 +19,7 @@ pub(super) fn check(admin: &AdminConfig, findings: &mut Findings) {
     }
     if let ApiListen::At(api) = &admin.api {
         address(api, "api", findings);
-        if is_host_port(api) && !is_loopback(api) && admin.tls.is_none() {
+        if is_address(api) && !is_loopback(api) && admin.tls.is_none() {
             let problem = format!(
                 "everyone who reaches {api} and has seen the token may change what is kept; it goes there unencrypted"
             );
@@ -80,7 +80,7 @@ fn check_terms(admin: &AdminConfig, findings: &mut Findings) {
 
 fn address(address: &str, setting: &str, findings: &mut Findings) {
     let is_unix = address.strip_prefix("unix:").is_some_and(|path| path.starts_with('/'));
-    if !is_unix && !is_host_port(address) {
+    if !is_unix && !is_address(address) {
         let problem = format!("\"{address}\" is not host:port");
         findings.error(&["admin", setting], problem, ADDRESS_HINT);
     }

@@ -2,7 +2,7 @@
 
 use anabranch_connectors::ByteSize;
 
-use super::address::{is_everywhere, is_host_port, is_loopback};
+use super::address::{is_address, is_everywhere, is_host_port, is_loopback};
 use super::findings::Findings;
 use crate::auth::Refused;
 use crate::auth::users::{UserSettings, Users};
@@ -20,7 +20,7 @@ const ADDRESS_HINT: &str = "write, for example, 127.0.0.1:9092";
 pub(super) fn check(embedded: &EmbeddedConfig, findings: &mut Findings) {
     if let Some(address) = embedded.listen.address() {
         let path = [HUB[0], HUB[1], "listen"];
-        if !is_host_port(address) {
+        if !is_address(address) {
             let problem = format!("\"{address}\" is not host:port");
             findings.error(&path, problem, format!("{ADDRESS_HINT}, or none"));
         } else if !is_loopback(address) {
@@ -61,7 +61,7 @@ fn check_limits(embedded: &EmbeddedConfig, findings: &mut Findings) {
 fn check_listener(listener: &ListenerConfig, path: &[&str], findings: &mut Findings) {
     let address = &listener.address;
     let inside = |name| [path, &[name]].concat();
-    if is_host_port(address) {
+    if is_address(address) {
         check_reach(listener, path, findings);
     } else {
         let problem = format!("\"{address}\" is not host:port");

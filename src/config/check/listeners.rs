@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use anabranch_connectors::shared::stream::activation;
+
 use super::findings::Findings;
 use crate::config::{ApiListen, Config, EmbeddedConfig, HubConfig};
 
@@ -96,6 +98,10 @@ fn add<'a>(next: Listener<'a>, listeners: &mut Listeners<'a>, findings: &mut Fin
 }
 
 fn listener<'a>(owner: String, path: Vec<&'a str>, address: &str) -> Listener<'a> {
+    if let Some(name) = activation::name(address) {
+        let (host, port, address) = (name.to_owned(), String::new(), address.to_owned());
+        return Listener { owner, path, address, protocol: "systemd", host, port };
+    }
     let named = address.split_once("://").or_else(|| address.split_once("unix:"));
     let (scheme, rest) = named.unwrap_or(("tcp", address));
     if address.starts_with("unix") {
@@ -111,16 +117,16 @@ fn listener<'a>(owner: String, path: Vec<&'a str>, address: &str) -> Listener<'a
 }
 
 impl Listener<'_> {
-    /// What is the same of two that collide: the port, or the path of a unix socket.
+    /// What is the same of two that collide: the port, the path of a unix socket, or the name of one of systemd.
     fn slot(&self) -> (&'static str, String) {
-        let place = if self.protocol == "unix" { &self.host } else { &self.port };
+        let place = if self.port.is_empty() { &self.host } else { &self.port };
         (self.protocol, place.clone())
     }
 
     fn collides(&self, other: &Self) -> bool {
         let any = |host: &str| matches!(host, "0.0.0.0" | "[::]" | "::" | "" | "*");
         let same_host = self.host == other.host
-            || (self.protocol != "unix" && (any(&self.host) || any(&other.host)));
+            || (!self.port.is_empty() && (any(&self.host) || any(&other.host)));
         self.protocol == other.protocol && self.port == other.port && self.port != "0" && same_host
     }
 }
@@ -147,6 +153,8 @@ mod tests {
             ("tcp://127.0.0.1:514", "tcp://127.0.0.2:514", false),
             ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", false),
             ("unix:/run/a", "unix:/run/b", false),
+            ("systemd:a", "systemd:a", true),
+            ("systemd:a", "systemd:b", false),
         ] {
             assert_eq!(collide(one, two), expected, "{one} {two}");
             assert_eq!(collide(two, one), expected, "{two} {one}");

@@ -51,6 +51,11 @@ impl Agent {
         Self::start_under(folder, blocks, &["sh", "-c", "umask 000 && exec \"$0\" \"$@\""])
     }
 
+    /// The same under another program, with its arguments.
+    pub(crate) fn start_by(folder: &Path, blocks: &str, under: &[&str]) -> Self {
+        Self::start_under(folder, blocks, under)
+    }
+
     /// The same for one who may read only what the rights of files allow, though he be root.
     pub(crate) fn start_without_privileges(folder: &Path, blocks: &str) -> Self {
         if !geteuid().is_root() {
