@@ -5,14 +5,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::auth::Auth;
-use super::serve::HttpSource;
-use crate::contract::build::{BuildError, Surroundings};
-use crate::contract::settings::{Card, Described, SourceSettings};
-use crate::shared::http::ALSO;
+use crate::ByteSize;
+use crate::contract::build::BuildError;
 use crate::shared::stream::activation;
 use crate::shared::stream::allow::Network;
 use crate::shared::stream::tls::TlsConfig;
-use crate::{ByteSize, Source};
 
 /// Largest `max_body`.
 const BODY_MAX: ByteSize = ByteSize::mib(128);
@@ -140,41 +137,10 @@ fn host_and_port(text: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-impl Described for SourceConfig {
-    const CARD: Card = Card { also: ALSO, settings: &[], guarantee: "at least once" };
-}
-
-impl SourceSettings for SourceConfig {
-    fn build(&self, around: &Surroundings) -> Result<Box<dyn Source>, BuildError> {
-        Ok(Box::new(HttpSource::new(self.clone(), around)?))
-    }
-
-    fn faults(&self) -> Vec<BuildError> {
-        self.tls.as_ref().map(TlsConfig::faults).unwrap_or_default()
-    }
-
-    fn try_it(&self) -> Option<String> {
-        let at = Some(&self.listen).filter(|at| activation::name(at).is_none())?;
-        let at = match &self.tls {
-            None => format!("http://{at}/"),
-            Some(tls) => format!("--cacert {} https://{at}/", tls.certificate.display()),
-        };
-        Some(format!(
-            "curl -H 'Content-Type: application/json' -d '{{\"message\":\"hello\"}}' {at}"
-        ))
-    }
-
-    fn listens(&self) -> Vec<String> {
-        match activation::name(&self.listen) {
-            Some(_) => vec![self.listen.clone()],
-            None => vec![format!("tcp://{}", self.listen)],
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::settings::SourceSettings as _;
 
     #[test]
     fn settings_have_their_defaults_and_wrong_ones_are_named() {

@@ -30,6 +30,7 @@ mod answer;
 mod auth;
 mod body;
 mod config;
+mod connector;
 mod dialects;
 mod records;
 mod request;

@@ -70,7 +70,7 @@ impl Shared {
             return answer;
         }
         let below = request.uri().path().strip_prefix(self.path.as_str());
-        let dialect = below.and_then(Dialect::of);
+        let dialect = below.and_then(dialects::of);
         let taken = self.take(request, dialect, peer, place).await;
         taken.unwrap_or_else(|refusal| refused(dialect, refusal))
     }

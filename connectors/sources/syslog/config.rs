@@ -1,20 +1,19 @@
 //! The `syslog` block of a source.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
+use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::source::SyslogSource;
-use crate::contract::build::{BuildError, Surroundings};
-use crate::contract::settings::{Card, Described, SourceSettings};
+use crate::ByteSize;
+use crate::contract::build::BuildError;
 use crate::shared::stream::activation;
 use crate::shared::stream::allow::Network;
 use crate::shared::stream::tls::TlsConfig;
-use crate::{ByteSize, Source};
 
 /// Largest `max_message_bytes`.
 const MESSAGE_MAX: ByteSize = ByteSize::mib(64);
@@ -154,43 +153,6 @@ impl SourceConfig {
     }
 }
 
-impl Described for SourceConfig {
-    const CARD: Card = Card {
-        also: &["tcp", "udp", "unix", "socket", "rsyslog"],
-        settings: &["listen", "address"],
-        guarantee: "what had not been stored yet is lost",
-    };
-}
-
-impl SourceSettings for SourceConfig {
-    fn build(&self, around: &Surroundings) -> Result<Box<dyn Source>, BuildError> {
-        Ok(Box::new(SyslogSource::new(self.clone(), around)?))
-    }
-
-    fn faults(&self) -> Vec<BuildError> {
-        self.tls.as_ref().map(TlsConfig::faults).unwrap_or_default()
-    }
-
-    fn try_it(&self) -> Option<String> {
-        let tcp = self.listen.iter().find_map(|listen| match listen {
-            Listen::Tcp(address) => Some(address),
-            Listen::Udp(_) | Listen::Tls(_) | Listen::Unix(_) | Listen::Unixgram(_) => None,
-            Listen::Passed(_) | Listen::PassedTls(_) => None,
-        });
-        let (host, port) = tcp?.rsplit_once(':')?;
-        Some(format!("logger --server {host} --port {port} --tcp --rfc5424 hello"))
-    }
-
-    fn listens(&self) -> Vec<String> {
-        let name = |listen: &Listen| match listen {
-            Listen::Unix(path) | Listen::Unixgram(path) => format!("unix:{}", path.display()),
-            Listen::Passed(name) | Listen::PassedTls(name) => format!("systemd:{name}"),
-            Listen::Udp(_) | Listen::Tcp(_) | Listen::Tls(_) => listen.to_string(),
-        };
-        self.listen.iter().map(name).collect()
-    }
-}
-
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -293,6 +255,7 @@ pub(super) fn resolve(place: &str) -> std::io::Result<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::settings::SourceSettings as _;
 
     #[test]
     fn addresses_are_read_with_their_scheme() {

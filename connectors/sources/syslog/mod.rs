@@ -14,6 +14,7 @@
 mod alike;
 mod calendar;
 mod config;
+mod connector;
 mod datagrams;
 mod drops;
 mod headers;

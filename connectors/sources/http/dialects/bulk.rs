@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{self, Answer, Refusal};
 use super::super::records::Common;
-use super::{Dialect, Parsed};
+use super::dialect::{Dialect, Parsed};
 
 /// Elasticsearch's.
 pub(super) const DIALECT: Dialect =

@@ -8,38 +8,18 @@
 //! To add one: its file, with a `DIALECT`, and its line in [`DIALECTS`].
 
 mod bulk;
+mod dialect;
 
-use anabranch_record::Batch;
+pub(super) use dialect::Dialect;
 
-use super::answer::{Answer, Refusal};
-use super::records::Common;
+use super::answer::Answer;
 
 /// All of them; a path is of the first that serves it.
 static DIALECTS: &[Dialect] = &[bulk::DIALECT];
 
-/// What a body comes to: the records, and what [`Dialect::stored`] makes its answer of.
-pub(super) type Parsed = (Vec<Batch>, String);
-
-/// One of them. Paths are those below the source's own.
-#[derive(Debug)]
-pub(super) struct Dialect {
-    /// Whether records are sent to a path.
-    serves: fn(&str) -> bool,
-    /// Cuts the body that was sent to a path, or says why nothing of it can be stored.
-    pub(super) parse: fn(&str, &[u8], &Common) -> Result<Parsed, Refusal>,
-    /// The answer once the hub has all records.
-    pub(super) stored: fn(String) -> Answer,
-    /// The answer where nothing, or not everything, was stored.
-    pub(super) refused: fn(Refusal) -> Answer,
-    /// The answer to a `GET` of a path, if it has one.
-    read: fn(&str) -> Option<Answer>,
-}
-
-impl Dialect {
-    /// The one that a path is of.
-    pub(super) fn of(path: &str) -> Option<&'static Self> {
-        DIALECTS.iter().find(|dialect| (dialect.serves)(path))
-    }
+/// The one that a path is of.
+pub(super) fn of(path: &str) -> Option<&'static Dialect> {
+    DIALECTS.iter().find(|dialect| (dialect.serves)(path))
 }
 
 /// The answer to a `GET` of a path that some dialect has.
