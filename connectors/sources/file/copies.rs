@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::follow::Follower;
+use super::follower::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
 use super::siblings::{Folders, open_near, originals};

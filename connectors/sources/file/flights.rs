@@ -1,45 +1,19 @@
 //! Batches on their way to the hub, and what becomes of them.
 
-use std::collections::HashMap;
-
 use anabranch_record::{Batch, Buffer, Chain, Headers, Position};
 use futures::FutureExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::follow::{Follower, RETRY};
+use super::follower::{Follower, RETRY};
 use super::identity::Identity;
 use super::position::Mark;
 use super::tail::{Anchor, Flight, Tail};
+use super::under_way::Settled;
 use crate::Receipt;
 use crate::contract::clock;
-use crate::contract::receipt::{Closed, NotStored, Stored};
-
-/// The number of a batch, and what became of it.
-pub(super) type Settled = (u64, Result<Stored, NotStored>);
-
-/// Everything that is on its way.
-#[derive(Default)]
-pub(super) struct Flights {
-    /// Resolves to those that are settled.
-    pub(super) under_way: FuturesUnordered<BoxFuture<'static, Settled>>,
-    /// Bytes of all of them.
-    pub(super) bytes: usize,
-    owners: HashMap<u64, (Identity, usize)>,
-    next: u64,
-}
-
-impl Flights {
-    /// Has a batch belong to another file.
-    pub(super) fn pass_on(&mut self, number: u64, to: Identity) {
-        if let Some((owner, _)) = self.owners.get_mut(&number) {
-            *owner = to;
-        }
-    }
-}
+use crate::contract::receipt::Closed;
 
 impl Follower {
     /// Hands a batch on, waiting while the producer is full.

@@ -9,17 +9,11 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::follow::{Follower, RETRY};
+use super::follower::{Follower, RETRY};
 use super::identity::Identity;
+use super::refused::{Refused, hint};
 use super::siblings::open_near;
 use super::tail::Tail;
-
-/// Why a path could not be read, and when it was last tried.
-#[derive(Debug)]
-pub(super) struct Refused {
-    cause: Errno,
-    at: Instant,
-}
 
 impl Follower {
     /// Opens a file at its place, unless it is open; whether it is open now.
@@ -130,15 +124,6 @@ impl Follower {
             format!("cannot read {path}{more}: {cause}; {hint}")
         });
         self.emitter.trouble(trouble);
-    }
-}
-
-/// What a person can do about a path that cannot be read.
-pub(super) const fn hint(cause: Errno) -> &'static str {
-    match cause {
-        Errno::ACCESS | Errno::PERM => "let the agent's user read it, e.g. by its group",
-        Errno::MFILE | Errno::NFILE => "raise the limit of open files (LimitNOFILE)",
-        _ => "it is tried again",
     }
 }
 

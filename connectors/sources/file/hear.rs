@@ -3,13 +3,13 @@
 //! That a file has grown costs little to follow, and is followed at once. Names that come and go cost more, and can be
 //! very many: they are looked at for a while in each round, and the others wait.
 
-use std::collections::{HashSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::follow::{Follower, ROUND};
+use super::follower::{Follower, ROUND};
+use super::heard::Heard;
 use super::identity;
 use super::siblings::originals;
 use super::sight::LOOKS_MAX;
@@ -20,36 +20,6 @@ use super::watch::Hints;
 const HASTE: Duration = Duration::from_secs(1);
 /// Most names that wait to be looked at; with more, everything is looked at.
 const HEARD_MAX: usize = 1 << 16;
-
-/// Names that came or went and are still to be looked at.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// Each, and whether it is a folder that has come.
-    waiting: VecDeque<(PathBuf, bool)>,
-    known: HashSet<(PathBuf, bool)>,
-}
-
-impl Heard {
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// What is to be looked at already is not looked at twice.
-    fn put(&mut self, paths: Vec<PathBuf>, is_folder: bool) {
-        for path in paths {
-            if self.known.insert((path.clone(), is_folder)) {
-                self.waiting.push_back((path, is_folder));
-            }
-        }
-    }
-
-    fn take(&mut self) -> Option<(PathBuf, bool)> {
-        let next = self.waiting.pop_front()?;
-        self.known.remove(&next);
-        Some(next)
-    }
-}
 
 impl Follower {
     /// Looks at what the watches told of.
@@ -154,6 +124,8 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use super::identity;
 use super::position::{self, Mark};
+use super::read::Read;
 use super::settings::Settings;
 use super::tail::Tail;
 use crate::contract::clock;
@@ -28,25 +29,6 @@ const SMALL: usize = 64 << 10;
 
 /// Least distance of marks inside of a read.
 const BETWEEN_MIN: usize = 16;
-
-/// What follows the offset.
-#[derive(Debug)]
-pub(super) struct Read {
-    /// Lines, if there are any.
-    pub(super) batch: Option<Batch>,
-    /// The mark behind them.
-    pub(super) mark: Mark,
-    /// Some marks that lie between that and the one before.
-    pub(super) between: Vec<Mark>,
-    /// Bytes of the unterminated line behind the mark.
-    pub(super) open_length: u64,
-    /// NUL behind the mark that nothing is known to follow.
-    pub(super) blank: u64,
-    /// Runs of NUL that were left out.
-    pub(super) left_out: u64,
-    /// Whether the file ended there.
-    pub(super) ended: bool,
-}
 
 /// What reading needs beside the file; used again for every file.
 #[derive(Debug)]

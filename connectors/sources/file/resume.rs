@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::follow::Follower;
+use super::follower::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::{Value, read_in};
 use super::siblings::{Folders, open_near, originals};

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::follow::Follower;
+use super::follower::Follower;
 use super::identity::{self, CLOCK_SLACK_MS, Identity, Stat};
 use super::position::{Mark, Value};
 use super::siblings::{Folders, extends, is_rotation_at};

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::config::ReadFrom;
-use super::follow::Follower;
-use super::handles::hint;
+use super::follower::Follower;
 use super::identity::{self, Identity, Stat};
 use super::position::Mark;
+use super::refused::hint;
 use super::resume::leads;
 use super::tail::{Anchor, Tail};
 use super::walk::{Found, Hit, Interest, walk};

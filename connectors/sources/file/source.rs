@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::config::SourceConfig;
-use super::follow::Follower;
+use super::follower::Follower;
 use super::settings::Settings;
 use crate::contract::build::{BuildError, Surroundings};
 use crate::{Emitter, Source, SourceError};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::follow::{Follower, RETRY};
+use super::follower::{Follower, RETRY};
 use super::identity::Identity;
-use super::reading::Read;
+use super::read::Read;
 use super::tail::Anchor;
 use super::waiting::Waiting;
 use crate::contract::receipt::Closed;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::reading::Read;
+use super::read::Read;
 
 /// Bytes of one permit.
 const UNIT: usize = 1 << 10;

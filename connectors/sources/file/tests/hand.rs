@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::Bench;
 use crate::contract::emitter::Emission;
-use crate::sources::file::follow::Follower;
+use crate::sources::file::follower::Follower;
 use crate::sources::file::identity;
 use crate::sources::file::watch::Hints;
 
