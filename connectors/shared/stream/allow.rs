@@ -24,7 +24,7 @@ impl Network {
     /// Whether an address, of IPv4 where it can be, is one of its.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.address.is_ipv4() && masked(address, self.prefix) == self.address
+        masked(address, self.prefix) == self.address
     }
 }
 

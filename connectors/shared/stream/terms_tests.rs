@@ -4,6 +4,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::pem::PemObject;
@@ -12,11 +13,15 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::tls::{Tls, TlsConfig, renew};
 use super::{Arrived, ConnectionMeter, Door, Ended, Listener, Peer, Places, Terms};
 use crate::Memory;
+
+/// Far more than anything takes.
+const SOON: Duration = Duration::from_secs(30);
 
 struct Rig {
     door: Door,
@@ -108,7 +113,7 @@ async fn who_is_not_in_the_list_gets_no_place_whatever_its_header_says() {
     tokio::select! {
         _ = &mut next => panic!("it was let in"),
         // Closed with bytes unread: an end or a reset.
-        _ended = refused.read_to_end(&mut nothing) => {}
+        ended = timeout(SOON, refused.read_to_end(&mut nothing)) => drop(ended.expect("an end")),
     }
     assert_eq!((rig.ended(Ended::NotAllowed), rig.meter.accepted()), (1, 0));
     rig.terms.set_allowed(&["127.0.0.1".parse().unwrap()]);
