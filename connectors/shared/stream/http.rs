@@ -22,7 +22,8 @@ use super::{Ended, Heard, Peer, Place, Stream};
 
 /// What a connection may hold of what comes in and is not taken yet; the head of a request must fit.
 const BUFFER_BYTES: usize = 32 << 10;
-/// How long requests that are under way at a stop may still get their answer.
+/// How long requests that are under way at a stop may still get their answer, and how long the last word of a connection may
+/// take.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
 /// Marks, as an extension, an answer that is given before its request has come to its end: the rest is not read, and with
@@ -80,8 +81,15 @@ pub async fn serve<F, B>(
             let mut stream = connection.into_parts().io.into_inner().into_inner();
             if is_early.load(Ordering::Relaxed) {
                 stop.run_until_cancelled(linger(stream, place)).await;
-            } else if let Err(error) = stream.shutdown().await {
-                debug!(%error, %peer, "an http connection was not closed in peace");
+            } else {
+                // TLS has a word for it, for which there is no room where the far side does not read.
+                let closed = tokio::select! {
+                    closed = tokio::time::timeout(STOP_GRACE, stream.shutdown()) => closed,
+                    () = place.is_wanted() => return,
+                };
+                if !matches!(closed, Ok(Ok(()))) {
+                    debug!(?closed, %peer, "an http connection was not closed in peace");
+                }
             }
         }
     }

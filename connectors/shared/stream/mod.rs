@@ -43,7 +43,7 @@ mod places;
 mod places_tests;
 mod process;
 pub mod proxy_header;
-mod terms;
+pub mod terms;
 #[cfg(test)]
 mod terms_tests;
 pub mod tls;

@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tracing::debug;
 
 use super::allow::{self, Network};
 use super::connection::{Peer, Stream};
@@ -21,6 +22,7 @@ use super::places::Place;
 use super::proxy_header;
 use super::tls::{Tls, TlsConfig};
 use crate::contract::build::BuildError;
+use crate::contract::settings::Doubt;
 
 /// The header of a proxy and the handshake of TLS take no longer than this together, or the connection ends.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -42,6 +44,16 @@ pub struct Arrived {
     pub peer: Peer,
     /// The address that a proxy has told.
     pub told: Option<SocketAddr>,
+}
+
+/// What is doubtful where everybody may say that he is a proxy.
+#[must_use]
+pub fn doubt(proxy_protocol: bool, allow: &[Network]) -> Option<Doubt> {
+    (proxy_protocol && allow.is_empty()).then(|| Doubt {
+        setting: "proxy_protocol",
+        problem: "is set, and `allow` is empty: whoever connects can claim any address".to_owned(),
+        hint: "name the proxies in `allow`, such as allow: [\"10.0.0.5\"]".to_owned(),
+    })
 }
 
 /// Why a connection is not served.
@@ -108,6 +120,11 @@ impl Terms {
         tokio::select! {
             asked = asked => match asked {
                 Ok(Ok(arrived)) => return Some(arrived),
+                // Who only looks whether somebody listens, as balancers do, is no trouble.
+                Ok(Err(Refused(why, cause))) if cause.kind() == io::ErrorKind::UnexpectedEof => {
+                    debug!(%peer, %cause, "a connection ends before it has begun");
+                    place.ends(why, peer);
+                }
                 Ok(Err(Refused(why, cause))) => place.refuses(why, peer, &cause),
                 Err(_elapsed) => place.ends(Ended::Slow, peer),
             },

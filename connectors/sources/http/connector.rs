@@ -4,9 +4,10 @@ use super::config::SourceConfig;
 use super::serve::HttpSource;
 use crate::Source;
 use crate::contract::build::{BuildError, Surroundings};
-use crate::contract::settings::{Card, Described, SourceSettings};
+use crate::contract::settings::{Card, Described, Doubt, SourceSettings};
 use crate::shared::http::ALSO;
 use crate::shared::stream::activation;
+use crate::shared::stream::terms::doubt;
 use crate::shared::stream::tls::TlsConfig;
 
 impl Described for SourceConfig {
@@ -20,6 +21,10 @@ impl SourceSettings for SourceConfig {
 
     fn faults(&self) -> Vec<BuildError> {
         self.tls.as_ref().map(TlsConfig::faults).unwrap_or_default()
+    }
+
+    fn doubts(&self) -> Vec<Doubt> {
+        doubt(self.proxy_protocol, &self.allow).into_iter().collect()
     }
 
     fn try_it(&self) -> Option<String> {

@@ -9,7 +9,7 @@
 //! | another or none                               | what the first bytes look like                               |
 //!
 //! At `/_bulk` and `/INDEX/_bulk` the source speaks Elasticsearch's bulk API, and answers `GET /` and `/_license` below
-//! its `path` as its clients expect it; see [`dialect`].
+//! its `path` as its clients expect it; see [`dialects`].
 //!
 //! Lines of NDJSON are not parsed: one that begins with `{` and ends with `}` passes. `Content-Encoding` may be
 //! `gzip`, `deflate` or `zstd`. The query `key=…` gives all records of the request that key. Every record has the

@@ -4,7 +4,8 @@ use super::config::{Listen, SourceConfig};
 use super::source::SyslogSource;
 use crate::Source;
 use crate::contract::build::{BuildError, Surroundings};
-use crate::contract::settings::{Card, Described, SourceSettings};
+use crate::contract::settings::{Card, Described, Doubt, SourceSettings};
+use crate::shared::stream::terms::doubt;
 use crate::shared::stream::tls::TlsConfig;
 
 impl Described for SourceConfig {
@@ -22,6 +23,10 @@ impl SourceSettings for SourceConfig {
 
     fn faults(&self) -> Vec<BuildError> {
         self.tls.as_ref().map(TlsConfig::faults).unwrap_or_default()
+    }
+
+    fn doubts(&self) -> Vec<Doubt> {
+        doubt(self.proxy_protocol, &self.allow).into_iter().collect()
     }
 
     fn try_it(&self) -> Option<String> {

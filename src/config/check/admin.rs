@@ -1,5 +1,6 @@
 //! `admin`: where it is asked, by whom, under which names.
 
+use anabranch_connectors::shared::stream::terms::doubt;
 use anabranch_connectors::shared::stream::tls::TlsConfig;
 
 use super::address::{is_address, is_loopback};
@@ -57,6 +58,9 @@ fn check_terms(admin: &AdminConfig, findings: &mut Findings) {
     for fault in admin.tls.iter().flat_map(TlsConfig::faults) {
         let inside: Vec<&str> = fault.setting.split('.').collect();
         findings.error(&[&["admin"], &*inside].concat(), fault.problem, fault.hint);
+    }
+    if let Some(doubt) = doubt(admin.proxy_protocol, &admin.allow) {
+        findings.warning(&["admin", doubt.setting], doubt.problem, doubt.hint);
     }
     let is_tcp = |address: &str| !address.starts_with("unix:");
     let api = match &admin.api {
@@ -118,7 +122,7 @@ mod tests {
             ("token: \"with a space in it\"", Level::Error, "admin.token"),
             ("principal: admin", Level::Error, "admin.principal"),
             ("allowed_hosts: [\"http://a\"]", Level::Error, "admin.allowed_hosts[0]"),
-            ("listen: none, proxy_protocol: true", Level::Error, "admin.proxy_protocol"),
+            ("proxy_protocol: true", Level::Warning, "admin.proxy_protocol"),
             ("listen: \"unix:/run/a.sock\", allow: [\"::1\"]", Level::Error, "admin.allow"),
         ] {
             assert_eq!(found(wrong), [(level, setting.to_owned())], "{wrong}");

@@ -1,6 +1,7 @@
 //! `hub.embedded.listen`, `listeners` and the limits for clients.
 
 use anabranch_connectors::ByteSize;
+use anabranch_connectors::shared::stream::terms::doubt;
 
 use super::address::{is_address, is_everywhere, is_host_port, is_loopback};
 use super::findings::Findings;
@@ -81,6 +82,9 @@ fn check_listener(listener: &ListenerConfig, path: &[&str], findings: &mut Findi
         for refused in tls.faults() {
             note(&refused, &inside("tls"), findings);
         }
+    }
+    if let Some(doubt) = doubt(listener.proxy_protocol, &listener.allow) {
+        findings.warning(&inside(doubt.setting), doubt.problem, doubt.hint);
     }
     if let Some(sasl) = &listener.sasl {
         check_sasl(sasl, &inside("sasl"), findings);

@@ -92,7 +92,9 @@ fn hub_listeners(config: &Config) -> impl Iterator<Item = (String, &str)> {
 fn add<'a>(next: Listener<'a>, listeners: &mut Listeners<'a>, findings: &mut Findings) {
     if let Some(other) = listeners.taken_by(&next) {
         let problem = format!("{} is taken by {}", next.address, other.owner);
-        findings.error(&next.path, problem, "choose another port");
+        let is_passed = next.protocol == "systemd";
+        let hint = if is_passed { "name another socket" } else { "choose another port" };
+        findings.error(&next.path, problem, hint);
     }
     listeners.add(next);
 }
