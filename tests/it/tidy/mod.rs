@@ -2,6 +2,7 @@
 
 mod circles;
 mod documents;
+mod history;
 mod layers;
 mod uses;
 
