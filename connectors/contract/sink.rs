@@ -25,7 +25,8 @@ pub trait Sink: Send {
     }
 
     /// Whether the sink's state must be committed *before* `records` are written, so that a write that is cut off
-    /// can be told from an older one (a file that is opened for the first time).
+    /// can be told from an older one (a file that is opened for the first time). It is asked again after that commit, until
+    /// it says no.
     ///
     /// # Errors
     /// As [`Sink::write`].

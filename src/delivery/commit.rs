@@ -57,7 +57,8 @@ impl Loop {
                     self.progress.anchor(records);
                     // A power cut must not leave what is written next without a state that tells of it.
                     self.must_last = true;
-                    return self.commit().await.map(|()| true);
+                    // With it the sink may have begun something else that must be committed, such as the next file.
+                    self.commit().await?;
                 }
                 Err(error) => {
                     let wait = self.sink_fails(Step::Prepare, &error, &mut backoff);

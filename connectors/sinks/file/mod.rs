@@ -11,10 +11,12 @@ mod probe;
 mod rescue;
 mod resume;
 mod rotate;
+mod settle;
 mod sink;
 mod state;
 #[cfg(test)]
 mod tests;
+mod which;
 
 pub use config::SinkConfig;
 pub use member::Compression;

@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::member::Compressor;
 use super::page_cache::Trail;
 use super::rotate::{Place, numbered};
+use super::settle::settle;
 use super::state::Known;
+use super::which::Which;
 
 /// Bytes that are gathered for one system call, or for one member of a compressed file.
 pub(super) const CHUNK: usize = 1 << 20;
@@ -135,7 +137,8 @@ impl Files {
     /// Takes out the buffer into which records for `name` are encoded; `None` when its place is not committed.
     pub(super) fn take(&mut self, name: &str, now: Instant) -> Option<Vec<u8>> {
         let known = self.entries.get_key_value(name).map(|(known, _)| Arc::clone(known))?;
-        let entry = self.entries.get_mut(name).filter(|entry| entry.covered)?;
+        let is_known = |entry: &&mut Entry| entry.covered && entry.place.which != Which::Nobody;
+        let entry = self.entries.get_mut(name).filter(is_known)?;
         if entry.before.is_none() {
             let disk = (entry.place.length, entry.since.1);
             entry.before = Some((disk, (entry.pending.len(), entry.waiting)));
@@ -279,10 +282,32 @@ impl Files {
         }
         let Some(entry) = self.entries.get_mut(name) else { return Ok(()) };
         if let Some(file) = entry.handle.as_ref().filter(|_| opened || entry.torn) {
-            let length = settle(file, &path, entry.place.length).map_err(|error| (path, error))?;
-            entry.place.length = length;
+            entry.place = settle(file, &path, entry.place).map_err(|error| (path, error))?;
             entry.torn = false;
         }
+        Ok(())
+    }
+
+    /// Makes the file of a place in which nothing of ours is yet, or goes on behind what stands there, so that it is known
+    /// which file it is before the first byte is written to it.
+    ///
+    /// # Errors
+    /// The file and what the system says.
+    pub(super) fn claim(&mut self, name: &str) -> Result<(), Failed> {
+        let Some(place) = self.entries.get(name).map(|entry| entry.place) else { return Ok(()) };
+        let path = self.path(name, place.sequence);
+        self.close(name);
+        self.make_room();
+        let opened = self.open(&path).and_then(|file| Ok((file.metadata()?, file)));
+        let (found, file) = opened.map_err(|error| (path, error))?;
+        self.open += 1;
+        let Some(entry) = self.entries.get_mut(name) else { return Ok(()) };
+        let length = if found.is_file() { found.len() } else { place.length };
+        entry.place = Place { length, which: Which::of(&found), ..place };
+        entry.since = (length, 0);
+        entry.trail = Trail::at(length);
+        entry.handle = Some(file);
+        entry.covered = false;
         Ok(())
     }
 
@@ -348,24 +373,4 @@ fn recycle(entry: &mut Entry, spare: &mut Vec<Vec<u8>>) {
     if spare.len() < SPARE_MAX && buffer.capacity() <= 4 * CHUNK {
         spare.push(buffer);
     }
-}
-
-/// Cuts `file` to the `length` that is ours and returns it; a file that is shorter has lost something.
-///
-/// # Errors
-/// What the system says.
-pub(super) fn settle(file: &File, path: &Path, length: u64) -> io::Result<u64> {
-    let found = file.metadata()?;
-    if !found.is_file() {
-        return Ok(length);
-    }
-    if found.len() < length {
-        let lost = length - found.len();
-        warn!(path = %path.display(), lost, "a file is shorter than what was written to it; bytes are lost");
-        return Ok(found.len());
-    }
-    if found.len() > length {
-        file.set_len(length)?;
-    }
-    Ok(length)
 }

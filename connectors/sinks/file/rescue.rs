@@ -23,6 +23,7 @@ use tracing::warn;
 use super::open_files::{CHUNK, Entry, Failed, Files};
 use super::page_cache::Trail;
 use super::rotate::numbered;
+use super::which::Which;
 
 /// What has become of a file since the last commit.
 enum Fate {
@@ -74,8 +75,8 @@ impl Entry {
             (Some(found), Some(ours)) if id(found) == id(ours) => Fate::Kept,
             (_, Some(ours)) if ours.nlink() > 0 => Fate::Moved,
             (_, Some(_)) => Fate::Removed,
-            (Some(_), None) => Fate::Kept,
-            (None, None) => Fate::Gone,
+            (Some(found), None) if !self.place.which.is_other(found) => Fate::Kept,
+            (_, None) => Fate::Gone,
         }
     }
 }
@@ -131,6 +132,7 @@ impl Files {
         let Some(entry) = self.entries.get_mut(name) else { return };
         let found = fs::metadata(path).ok().filter(fs::Metadata::is_file);
         entry.place.length = found.map_or(0, |found| found.len());
+        entry.place.which = Which::Nobody;
         entry.since = (entry.place.length, 0);
     }
 
@@ -167,9 +169,11 @@ impl Files {
             }
         };
         let records = entry.since.1;
+        let new_which = new.metadata().map_or(Which::Unsaid, |found| Which::of(&found));
         warn!(path = %path.display(), records, "somebody else has removed a file of this sink; what was not committed yet is written again");
         entry.handle = Some(new);
         entry.trail = Trail::at(begin);
+        entry.place.which = new_which;
         entry.place.length = begin + (until - from);
         entry.since.0 = begin;
         entry.dirty = true;

@@ -4,10 +4,12 @@ use std::io::ErrorKind;
 
 use tokio::time::Instant;
 
-use super::open_files::{Failed, settle};
+use super::open_files::Failed;
 use super::rotate::Place;
+use super::settle::settle;
 use super::sink::{FileSink, refuse};
 use super::state::Known;
+use super::which::Which;
 use crate::WriteError;
 use crate::contract::sink::Resumed;
 
@@ -30,23 +32,22 @@ impl FileSink {
     fn settle_all(&mut self, known: Vec<Known>, now: Instant) -> Result<(), Failed> {
         for (name, place, of) in known {
             let path = self.files.path(&name, place.sequence);
-            let committed = place.length;
+            let committed = place;
             let place = match std::fs::OpenOptions::new().write(true).open(&path) {
-                Ok(file) => {
-                    let length = settle(&file, &path, place.length);
-                    Place { length: length.map_err(|error| (path.clone(), error))?, ..place }
-                }
+                // Nothing of ours is in it yet.
+                Ok(_) if place.which == Which::Nobody => place,
+                Ok(file) => settle(&file, &path, place).map_err(|error| (path.clone(), error))?,
                 Err(missing) if missing.kind() == ErrorKind::NotFound => {
                     if place.length > 0 {
                         tracing::warn!(path = %path.display(), lost = place.length, "a file that was written is gone");
                     }
-                    Place { length: 0, ..place }
+                    Place { length: 0, which: Which::Nobody, ..place }
                 }
                 Err(error) => return Err((path, error)),
             };
             if (place.sequence > 0) == self.config.rotate.is_on() {
                 // One that has lost something is not where its state says: that is committed before it is written.
-                let is_as_committed = place.length == committed;
+                let is_as_committed = place == committed;
                 self.files.insert((name, place, of), is_as_committed, now);
                 self.files.doubt_folders_of(&path);
             }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::which::Which;
 use crate::ByteSize;
 
 /// When a file is closed and the next one is begun; `rotate` of the `file` block.
@@ -49,6 +50,8 @@ pub(super) struct Place {
     pub(super) sequence: u64,
     /// When the file was begun, seconds since the Unix epoch.
     pub(super) started_s: i64,
+    /// Which file it is.
+    pub(super) which: Which,
 }
 
 impl Rotate {
@@ -79,10 +82,11 @@ impl Rotate {
             Ok(found) => {
                 let started_s = std::os::unix::fs::MetadataExt::mtime(&found);
                 let length = if found.is_file() { found.len() } else { 0 };
-                Ok(Place { length, sequence: newest, started_s })
+                Ok(Place { length, sequence: newest, started_s, which: Which::Nobody })
             }
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
-                Ok(Place { length: 0, sequence: newest, started_s: now_s })
+                let which = Which::Nobody;
+                Ok(Place { length: 0, sequence: newest, started_s: now_s, which })
             }
             Err(error) => Err(error),
         }
@@ -161,7 +165,8 @@ mod tests {
     #[test]
     fn a_file_is_due_when_full_or_when_the_clock_turns_but_never_while_empty() {
         let rotate = Rotate { size: Some(ByteSize(10)), time: RotateTime::Hour, keep: None };
-        let place = |length, started_s| Place { length, sequence: 1, started_s };
+        let which = Which::Nobody;
+        let place = |length, started_s| Place { length, sequence: 1, started_s, which };
         assert!(rotate.is_due(place(10, 3600), 3601));
         assert!(!rotate.is_due(place(9, 3600), 7199));
         assert!(rotate.is_due(place(9, 3600), 7200));
@@ -174,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         let rotate = Rotate { size: Some(ByteSize(10)), keep: Some(1), ..Rotate::default() };
-        let fresh = Place { length: 0, sequence: 1, started_s: 5 };
+        let fresh = Place { length: 0, sequence: 1, started_s: 5, which: Which::Nobody };
         assert_eq!(rotate.discover(&path, 5).unwrap(), fresh);
         assert_eq!(rotate.discover(&folder.path().join("none/x"), 5).unwrap(), fresh);
         let others = ["app.log", "app.12.log", "app.000009.txt", "app.000001.000008.log"];

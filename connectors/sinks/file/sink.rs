@@ -13,6 +13,7 @@ use super::names::PathTemplate;
 use super::open_files::{CHUNK, Entry, Failed, Files};
 use super::rotate::{Place, numbered};
 use super::state::{States, of};
+use super::which::Which;
 use crate::contract::build::{BuildError, Surroundings};
 use crate::contract::clock;
 use crate::contract::sink::Resumed;
@@ -102,6 +103,11 @@ impl FileSink {
         if let Some(entry) = self.files.get_mut(name) {
             entry.used = now;
             entry.due = self.config.rotate.is_due(entry.place, now_s);
+            if entry.place.which == Which::Nobody && !entry.due {
+                self.files.claim(name).map_err(refuse)?;
+                self.state = None;
+                return Ok(true);
+            }
             return Ok(!entry.covered || entry.due);
         }
         let path = self.template.base.join(name);
@@ -114,6 +120,7 @@ impl FileSink {
             .then(|| of(&stored.batch.topic.name, stored.batch.partition));
         self.files.insert((name.clone(), place, of), false, now);
         self.state = None;
+        self.files.claim(name).map_err(refuse)?;
         Ok(true)
     }
 
@@ -174,7 +181,8 @@ impl FileSink {
             let is_named = !self.parted || entry.dirty || std::mem::take(&mut entry.due);
             if is_named && rotate.is_due(entry.place, now_s) {
                 let sequence = entry.place.sequence + 1;
-                entry.place = Place { length: 0, sequence, started_s: now_s };
+                let which = Which::Nobody;
+                entry.place = Place { length: 0, sequence, started_s: now_s, which };
                 entry.covered = false;
                 entry.since = (0, 0);
                 ended.push((name.to_owned(), entry.place));

@@ -10,12 +10,15 @@
 //!
 //! | state                                                   | when                                      |
 //! |---------------------------------------------------------|-------------------------------------------|
-//! | `{"v":1,"files":{NAME:[LENGTH,NUMBER,STARTED_S,OF],…}}`  | it fits into the metadata of a commit     |
+//! | `{"v":1,"files":{NAME:[LENGTH,NUMBER,STARTED_S,OF,WHICH],…}}` | it fits into the metadata of a commit |
 //! | `{"v":1,"spill":{"name":FILE,"sum":XXH3}}`               | many files: the map is in a file of its own |
 //!
 //! `OF` is the partition that a file is of, `TOPIC/NUMBER`, where the path has `{partition}`. With `"parted":true` several
 //! deliveries write side by side (`concurrency`): the state that was committed for a partition then speaks for the
 //! files of that partition only, for those of others are in other hands.
+//!
+//! `WHICH` is the file that the length is of, by its inode and birth; 0 while none is ours. One that stands at the path and
+//! is another (a disk that was away has come back, a file was put there) is not cut: it is written behind.
 //!
 //! Names are relative to the base folder. A spill file is written once, under a new name, and is on disk before the
 //! state that names it; so the commit decides which one counts. The last few are kept, in case commits fail.
@@ -32,6 +35,7 @@ use tracing::warn;
 
 use super::names::{OWN, is_confined};
 use super::rotate::Place;
+use super::which::Which;
 use crate::contract::sink::{Placed, Resumed};
 
 /// Longest state, bytes; a hub keeps 4096 with an offset.
@@ -56,10 +60,12 @@ struct State {
 
 type Map = BTreeMap<String, Listed>;
 
-/// A place as it is written: length, number, start, and the partition that the file is of.
+/// A place as it is written: length, number, start, the partition that the file is of, and which it is. Versions before
+/// did not say the last.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Listed {
+    Which(u64, u64, i64, Option<String>, u64),
     Of(u64, u64, i64, String),
     Plain(u64, u64, i64),
 }
@@ -106,10 +112,13 @@ impl States {
         parted: bool,
     ) -> Result<String, (PathBuf, io::Error)> {
         let listed = |(name, at, of): Known| {
-            let Place { length, sequence, started_s } = at;
-            let listed = match of {
-                Some(of) => Listed::Of(length, sequence, started_s, of.as_ref().to_owned()),
-                None => Listed::Plain(length, sequence, started_s),
+            let Place { length, sequence, started_s, which } = at;
+            let of = of.map(|of| of.as_ref().to_owned());
+            let listed = match (which, of) {
+                (Which::File(file), of) => Listed::Which(length, sequence, started_s, of, file),
+                (Which::Nobody, of) => Listed::Which(length, sequence, started_s, of, 0),
+                (Which::Unsaid, Some(of)) => Listed::Of(length, sequence, started_s, of),
+                (Which::Unsaid, None) => Listed::Plain(length, sequence, started_s),
             };
             (name, listed)
         };
@@ -160,13 +169,21 @@ impl States {
             return Err(format!("the state names \"{name}\", which is outside the base folder"));
         }
         let known = |(name, listed)| {
-            let (length, sequence, started_s, of) = match listed {
-                Listed::Of(length, sequence, started_s, of) => {
-                    (length, sequence, started_s, Some(of.into()))
+            let ((length, sequence, started_s), of, which) = match listed {
+                Listed::Which(length, sequence, started_s, of, 0) => {
+                    ((length, sequence, started_s), of, Which::Nobody)
                 }
-                Listed::Plain(length, sequence, started_s) => (length, sequence, started_s, None),
+                Listed::Which(length, sequence, started_s, of, file) => {
+                    ((length, sequence, started_s), of, Which::File(file))
+                }
+                Listed::Of(length, sequence, started_s, of) => {
+                    ((length, sequence, started_s), Some(of), Which::Unsaid)
+                }
+                Listed::Plain(length, sequence, started_s) => {
+                    ((length, sequence, started_s), None, Which::Unsaid)
+                }
             };
-            (name, Place { length, sequence, started_s }, of)
+            (name, Place { length, sequence, started_s, which }, of.map(Arc::from))
         };
         Ok(files.into_iter().map(known).collect())
     }
@@ -253,7 +270,17 @@ mod tests {
     use super::*;
 
     fn places(count: u64) -> Vec<Known> {
-        let place = |length| Place { length, sequence: length % 3, started_s: 1_700_000_000 };
+        let which = |length| match length % 3 {
+            0 => Which::Nobody,
+            1 => Which::Unsaid,
+            _ => Which::File(u64::MAX - length),
+        };
+        let place = |length| Place {
+            length,
+            sequence: length % 3,
+            started_s: 1_700_000_000,
+            which: which(length),
+        };
         (0..count).map(|at| (format!("host-{at:04}/app.ndjson"), place(at), None)).collect()
     }
 

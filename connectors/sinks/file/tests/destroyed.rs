@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::exactness::{Delivery, config, contents, expected};
+use super::exactness::{Delivery, alone, config, contents, expected};
 use crate::Sink;
 
 /// What is done to the live file, and what of the lines 2 and 3, which are not committed yet, is then at its path.
@@ -78,4 +78,53 @@ async fn a_compressed_file_that_is_removed_is_whole_when_it_is_written_again() {
         delivery.finish().await;
         assert_eq!(contents(folder.path()), expected(&delivery.sent[1..]), "{compression}");
     }
+}
+
+/// What the file at the path holds in the end, in a word for each line.
+fn numbers(path: &Path) -> Vec<u32> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| line.get(..6).unwrap().parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_file_that_comes_back_to_its_path_is_written_behind_and_never_cut() {
+    for (is_killed, is_written_meanwhile) in
+        [(false, false), (true, false), (false, true), (true, true)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let mut delivery = Delivery::new(config(folder.path(), &json!({})));
+        let (path, aside) = (folder.path().join("t/h0.log"), folder.path().join("aside"));
+        delivery.sent = vec![(0, 1)];
+        delivery.finish().await;
+        delivery.sent.push((0, 2));
+        delivery.write(1).await.unwrap();
+        std::fs::rename(&path, &aside).unwrap();
+        delivery.commit().await;
+        if is_written_meanwhile {
+            delivery.sent.push((0, 3));
+            delivery.finish().await;
+            assert_eq!(numbers(&path), [3]);
+        }
+        std::fs::rename(&aside, &path).unwrap();
+        if is_killed {
+            delivery.kill().await;
+        }
+        delivery.sent.push((0, 4));
+        delivery.finish().await;
+        assert_eq!(numbers(&path), [1, 2, 4], "killed {is_killed}, written {is_written_meanwhile}");
+    }
+}
+
+#[tokio::test]
+async fn a_state_of_a_version_that_did_not_say_which_file_it_is_still_cuts_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut delivery = Delivery::new(config(folder.path(), &json!({})));
+    let path = folder.path().join("t/h0.log");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "000001 x\n000002 half a wr").unwrap();
+    delivery.sink.resume(&alone(r#"{"v":1,"files":{"t/h0.log":[9,0,0]}}"#)).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "000001 x\n");
+    delivery.sent.push((0, 2));
+    delivery.finish().await;
+    assert_eq!(numbers(&path), [1, 2]);
 }

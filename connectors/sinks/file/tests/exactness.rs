@@ -84,7 +84,7 @@ impl Delivery {
         Ok(())
     }
 
-    async fn kill(&mut self) {
+    pub(super) async fn kill(&mut self) {
         self.sink = sink(&self.config);
         self.written = self.committed.0;
         if let Some(state) = &self.committed.1 {
@@ -141,6 +141,10 @@ fn tear(folder: &Path, state: Option<&String>) {
     let state: serde_json::Value =
         state.map_or(json!({}), |state| serde_json::from_str(state).unwrap());
     for (name, place) in state["files"].as_object().into_iter().flatten() {
+        // Nothing is written to one that is nobody's yet.
+        if place[4] == 0 {
+            continue;
+        }
         let path =
             crate::sinks::file::rotate::numbered(&folder.join(name), place[1].as_u64().unwrap());
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

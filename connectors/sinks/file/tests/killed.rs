@@ -47,7 +47,7 @@ async fn deliver(folder: PathBuf, extra: &str) {
     while offset < lines.len() {
         let end = lines.len().min(offset + 30);
         let records = records(&lines[offset..end]);
-        if sink.prepare(&records).await.unwrap() {
+        while sink.prepare(&records).await.unwrap() {
             commit(&folder, offset, sink.checkpoint().await.unwrap().as_deref());
             sink.committed();
         }
