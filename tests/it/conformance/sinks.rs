@@ -112,6 +112,27 @@ sinks! {
         topic_deleted: runs,
     }
 
+    file_on_a_disk: Entry {
+        connector: "file",
+        open: far::file::on_a_disk,
+        exact: true,
+        ordered: true,
+        concurrency: 1,
+        burst: 10_000,
+    }, {
+        once: runs,
+        order: runs,
+        dead_letter: lacks "a file takes every record",
+        busy: lacks "a file takes a write or fails",
+        too_large: lacks "a file takes records of any size",
+        down_and_back: runs,
+        killed: runs,
+        restarted: runs,
+        wrong_credentials: lacks "nobody logs in at a file",
+        full_queue_at_the_stop: runs,
+        topic_deleted: runs,
+    }
+
     http: Entry {
         connector: "http",
         open: far::http::open,
