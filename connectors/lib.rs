@@ -1,8 +1,8 @@
 //! The ends of Anabranch: what a connector is, and every one there is.
 //!
-//! A **source** turns bytes from somewhere into [`Batch`]es and hands them to its [`Emitter`]; the [`Receipt`] tells
-//! it when the hub has them. A **sink** gets [`Records`] and says for each of them what became of it. Neither
-//! knows the hub, retries, sleeps, or counts: the middle of the program does that once for all of them.
+//! A **source** turns bytes from somewhere into batches ([`anabranch_record::Batch`]) and hands them to its [`Emitter`]; the
+//! [`Receipt`] tells it when the hub has them. A **sink** gets [`anabranch_record::Records`] and says for each of them what
+//! became of it. Neither knows the hub, retries, sleeps, or counts: the middle of the program does that once for all.
 //!
 //! To add a connector: its folder, its `mod` line, its line in [`registry`], an entry in the conformance suite, and its
 //! line in README and in `config/full.yaml`.

@@ -4,7 +4,7 @@
 /// behind a `?`.
 ///
 /// ```
-/// use self::address;
+/// use anabranch_connectors::shared::shown::address;
 /// assert_eq!(address("https://u:p@example.com/in?token=t#f"), "https://example.com/in");
 /// ```
 #[must_use]

@@ -144,7 +144,7 @@ pub trait Hub: Send + Sync {
         Ok(reads.iter().map(|reads| lag::of_group(reads, topics, &groups)).collect())
     }
 
-    /// What a group has committed, with its metadata; of a sink the account is in there ([`account_of`]).
+    /// What a group has committed, with its metadata; of a sink the account is in there ([`account_of`](crate::hub::account_of)).
     ///
     /// # Errors
     /// [`HubError`] when the hub does not answer.
