@@ -43,7 +43,8 @@ impl Loop {
         Ok(())
     }
 
-    /// Lets the sink have its state committed before it writes, if it must; `false` when the records went elsewhere.
+    /// Lets the sink have its state committed before it writes, if it must; `false` when the records went elsewhere, or are
+    /// for nobody any more.
     pub(super) async fn prepare(&mut self, records: &Records) -> Result<bool, Halt> {
         let mut backoff = self.backoff();
         loop {
@@ -57,8 +58,13 @@ impl Loop {
                     self.progress.anchor(records);
                     // A power cut must not leave what is written next without a state that tells of it.
                     self.must_last = true;
-                    // With it the sink may have begun something else that must be committed, such as the next file.
+                    let before = self.commits;
                     self.commit().await?;
+                    // With the commit the sink may have begun something else that must be committed, such as the next
+                    // file. Where all topics of the records are gone, nothing was, and they are for nobody any more.
+                    if self.commits == before {
+                        return Ok(false);
+                    }
                 }
                 Err(error) => {
                     let wait = self.sink_fails(Step::Prepare, &error, &mut backoff);
@@ -140,6 +146,7 @@ impl Loop {
 
     async fn committed(&mut self, lasting: Lasting) {
         self.works(Step::Commit);
+        self.commits += 1;
         self.must_last = false;
         self.sink.committed();
         self.dead_letters.committed(&self.progress).await;

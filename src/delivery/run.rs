@@ -45,6 +45,7 @@ pub async fn run(delivery: Delivery, stop: CancellationToken) {
         commit_wait: Duration::ZERO,
         in_hand: false,
         must_last: false,
+        commits: 0,
         troubles: Troubles::new(member),
         refusals,
         burials: Burials::default(),

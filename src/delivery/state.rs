@@ -43,6 +43,8 @@ pub(super) struct Loop {
     pub(super) in_hand: bool,
     /// The next commit is on the disk when it is done, whatever is configured.
     pub(super) must_last: bool,
+    /// How often the hub has said that something is committed.
+    pub(super) commits: u64,
     pub(super) troubles: Troubles,
     pub(super) refusals: Refusals,
     pub(super) burials: Burials,

@@ -159,8 +159,7 @@ fn a_compressed_file_in_a_folder_that_cannot_be_written_is_an_error_of_its_sink(
         health.contains("failing") && health.contains("out.txt")
     });
     wait_until(SOON, "several tries", || agent.sum("anabranch_sink_errors_total", "out") > 5.0);
-    let told =
-        agent.log().lines().filter(|line| line.contains("could not be made durable")).count();
+    let told = agent.log().lines().filter(|line| line.contains("delivery failed:")).count();
     assert_eq!(told, 1, "{}", agent.log());
     fs::set_permissions(&out, fs::Permissions::from_mode(0o755)).unwrap();
     wait_until(SOON, "the sink to be well", || health(&agent, "out")["state"] == "ok");
